@@ -113,14 +113,15 @@ struct Canvas {
 impl Canvas {
     /// A line in one row from a cell to just before `end`, where the next node or the label begins.
     fn across(&mut self, line: usize, start: usize, end: usize) {
-        let cells = &mut self.cells[line];
-        let last = end.min(cells.len() - 1);
-        for column in start..=last {
-            if column > start {
-                cells[column] |= LEFT;
+        let cells = &mut self.cells[line][start..];
+        let last = (end - start).min(cells.len() - 1);
+        for (step, cell) in cells.iter_mut().enumerate().take(last + 1) {
+            if step > 0 {
+                *cell |= LEFT;
             }
-            if column < last || last < end {
-                cells[column] |= RIGHT;
+            // The row ends at the label, which the last stroke points to.
+            if step < last || start + last < end {
+                *cell |= RIGHT;
             }
         }
     }

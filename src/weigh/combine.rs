@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_logarithm_holds_where_the_p_value_is_lost() {
         let found = fisher(&[1e-200, 1e-150, 0.5]).unwrap();
-        assert!((found.statistic - 1613.195_859_456_952).abs() < 1e-9);
+        assert!((found.statistic - 1_613.195_859_456_952).abs() < 1e-9);
         assert!(found.p.abs() < f64::MIN_POSITIVE);
         let digits = -344.787_668_931_527_17;
         assert!((found.log10_p - digits).abs() < 1e-10, "{found:?}");

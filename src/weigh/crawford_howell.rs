@@ -32,7 +32,7 @@ pub fn crawford_howell(case: f64, controls: &[f64]) -> Option<SingleCase> {
     }
     // The mean of equal numbers can differ from them by a rounding error, so equality is asked of
     // the numbers themselves and not of the standard deviation.
-    if controls.iter().all(|c| *c == controls[0]) {
+    if controls.iter().all(|c| c - controls[0] == 0.0) {
         return None;
     }
     let mean = controls.iter().sum::<f64>() / m as f64;

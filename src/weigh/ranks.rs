@@ -14,9 +14,9 @@ pub(super) fn mid_ranks(values: &[f64]) -> Ranks {
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];
     let mut ties = Vec::new();
-    // Grouped by `==` and not by `total_cmp`, for which 0.0 and -0.0 would differ.
+    // Grouped by their difference and not by `total_cmp`, for which 0.0 and -0.0 would differ.
     let mut first = 1;
-    for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
+    for group in order.chunk_by(|&a, &b| values[a] - values[b] == 0.0) {
         let last = first + group.len() - 1;
         for &index in group {
             ranks[index] = (first + last) as f64 / 2.0;

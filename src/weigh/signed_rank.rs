@@ -4,7 +4,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::ranks::mid_ranks;
 
-/// From this many non-zero differences on the exact distribution is left for the normal one.
+/// With more differences than this the exact distribution is left for the normal one.
 const EXACT_UP_TO: usize = 50;
 
 /// A paired test of "the first is larger than the second".
@@ -125,6 +125,8 @@ mod tests {
     #[test]
     fn approximate_agrees_with_scipy() {
         check(&many(51), 1132.0, 5.509_238_935_952_09e-6);
+        let one_zero = [1.5, -0.5, 2.5, 0.0, 3.0, -1.0, 4.0, 0.7];
+        check(&one_zero, 24.0, 0.045_484_473_987_678_874);
         let zeros_and_ties = [1.0, -1.0, 2.0, 2.0, 0.0, 3.0, -2.0, 4.0, 0.0, 5.0];
         check(&zeros_and_ties, 30.5, 0.039_104_403_811_496_304);
         let long: Vec<f64> = (0..200).map(|i| f64::from(i % 7 - 1)).collect();

@@ -85,7 +85,7 @@ fn exact_tail(n: usize, observed: f64) -> f64 {
         all: 0,
     };
     orders.extend(0, 0, 0.0);
-    orders.found as f64 / orders.all as f64
+    f64::from(orders.found) / f64::from(orders.all)
 }
 
 struct Orders {
