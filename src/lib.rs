@@ -1,1 +1,5 @@
 //! parentage
+
+pub mod measure;
+pub mod tree;
+pub mod weigh;

@@ -1,0 +1,3 @@
+//! Ways to compare two models.
+
+pub mod lineage;

@@ -1,0 +1,23 @@
+//! Statistics that weigh a comparison: pure functions of numbers, without models, clock or
+//! unseeded randomness.
+//!
+//! A statistic that has no value for its input (nothing to compare, no spread, a number that is
+//! not finite) is `None`. Where the input is a table whose defect can be pointed at, it is an error
+//! that names the place.
+
+mod assignment;
+mod combine;
+mod conformal;
+mod crawford_howell;
+mod ranks;
+mod signed_rank;
+mod spearman;
+mod two_way;
+
+pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
+pub use combine::{Combined, fisher, holm};
+pub use conformal::conformal_p;
+pub use crawford_howell::{SingleCase, crawford_howell};
+pub use signed_rank::{PairedTest, signed_rank};
+pub use spearman::{RankCorrelation, spearman};
+pub use two_way::{TwoWay, TwoWayError, fit_two_way};
