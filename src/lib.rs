@@ -1,1 +1,3 @@
 //! parentage
+
+pub mod model;

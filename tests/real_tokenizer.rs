@@ -1,0 +1,170 @@
+//! Tokenizers of real models against llama.cpp.
+//!
+//! Runs when `PARENTAGE_REAL_MODELS` names the directory that `scripts/fetch-real-models.sh` filled.
+
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use candle_core::quantized::gguf_file;
+use parentage::model::local::{
+    template::{ChatTemplate, Message},
+    tokenizer::{Reading, Start, Tokenizer, TokenizerSource},
+};
+
+#[derive(serde::Deserialize)]
+struct Expected {
+    texts: Vec<Row>,
+}
+
+#[derive(serde::Deserialize)]
+struct Row {
+    text: String,
+    smollm2: [Vec<u32>; 2],
+    gemma3: [Vec<u32>; 2],
+}
+
+fn models() -> Option<PathBuf> {
+    let directory = std::env::var_os("PARENTAGE_REAL_MODELS").map(PathBuf::from);
+    if directory.is_none() {
+        eprintln!("skipped: PARENTAGE_REAL_MODELS is not set");
+    }
+    directory
+}
+
+fn rows() -> Vec<Row> {
+    let expected: Expected = serde_json::from_str(include_str!("data/llama_cpp_ids.json")).unwrap();
+    expected.texts
+}
+
+fn load(path: &Path) -> Tokenizer {
+    let content = gguf_file::Content::read(&mut File::open(path).unwrap()).unwrap();
+    Tokenizer::from_gguf(path, &content.metadata).unwrap()
+}
+
+/// Compares all texts in both readings and returns what differs; of the `other` texts the plain
+/// reading is different on purpose.
+fn compare(
+    tokenizer: &Tokenizer,
+    expected: impl Fn(&Row) -> &[Vec<u32>; 2],
+    other: &[&str],
+) -> Vec<String> {
+    let mut differences = Vec::new();
+    for row in rows() {
+        let [plain, markup] = expected(&row);
+        let ours = tokenizer
+            .encode(&row.text, Start::Inside, Reading::Plain)
+            .unwrap();
+        if ours != *plain && !other.contains(&row.text.as_str()) {
+            differences.push(format!("plain {:?}: {ours:?}, not {plain:?}", row.text));
+        }
+        assert_eq!(
+            tokenizer.decode(&ours),
+            row.text.replace('\u{2581}', spelled(tokenizer)).as_bytes(),
+            "{:?}",
+            row.text
+        );
+        let ours = tokenizer
+            .encode(&row.text, Start::Document, Reading::Markup)
+            .unwrap();
+        if ours != *markup {
+            differences.push(format!("markup {:?}: {ours:?}, not {markup:?}", row.text));
+        }
+    }
+    differences
+}
+
+/// What U+2581 in a text comes back as.
+fn spelled(tokenizer: &Tokenizer) -> &'static str {
+    match tokenizer.source() {
+        TokenizerSource::GgufSentencePiece => " ",
+        _ => "\u{2581}",
+    }
+}
+
+#[test]
+fn smollm2_agrees_with_llama_cpp() {
+    let Some(models) = models() else { return };
+    let tokenizer = load(&models.join("smollm2-135m-q4_1.gguf"));
+    assert_eq!(tokenizer.source(), TokenizerSource::GgufBpe);
+    assert_eq!(tokenizer.vocabulary(), 49_152);
+    assert_eq!((tokenizer.bos(), tokenizer.adds_bos()), (Some(1), false));
+    assert_eq!(tokenizer.end_ids(), [0, 2]);
+    assert_eq!(
+        compare(&tokenizer, |row| &row.smollm2, &[]),
+        [""; 0],
+        "differences from llama.cpp"
+    );
+}
+
+#[test]
+fn gemma3_agrees_with_llama_cpp() {
+    let Some(models) = models() else { return };
+    let tokenizer = load(&models.join("gemma-3-270m-q4_k_m.gguf"));
+    assert_eq!(tokenizer.source(), TokenizerSource::GgufSentencePiece);
+    assert_eq!(tokenizer.vocabulary(), 262_144);
+    assert_eq!((tokenizer.bos(), tokenizer.adds_bos()), (Some(2), true));
+    assert_eq!(tokenizer.end_ids(), [1, 106]);
+    assert_eq!(
+        compare(
+            &tokenizer,
+            |row| &row.gemma3,
+            &[
+                // User-defined tokens that are structure: llama.cpp reads them, we do not.
+                "<start_of_image> [multimodal]",
+                // `</s>` is HTML's in Gemma; llama.cpp takes every token of that name for an end.
+                "text <bos> more <eos> <s></s> [INST] x [/INST] <|endoftext|>",
+            ]
+        ),
+        [""; 0],
+        "differences from llama.cpp"
+    );
+}
+
+#[test]
+fn a_rendered_conversation_has_control_tokens_and_its_text_does_not() {
+    let Some(models) = models() else { return };
+    let tokenizer = load(&models.join("smollm2-135m-q4_1.gguf"));
+    let template = ChatTemplate::parse(tokenizer.chat_template().unwrap()).unwrap();
+    let prompt = template
+        .render(&[Message::new("user", "Hello")], true, tokenizer.specials())
+        .unwrap();
+    let ids = tokenizer.encode_rendered(&prompt).unwrap();
+    let starts = ids.iter().filter(|&&id| id == 1).count();
+    let ends = ids.iter().filter(|&&id| id == 2).count();
+    assert_eq!((starts, ends), (3, 2));
+    let plain = tokenizer
+        .encode(&prompt, Start::Document, Reading::Plain)
+        .unwrap();
+    assert!(!plain.contains(&1) && !plain.contains(&2));
+    assert_eq!(tokenizer.decode(&plain), prompt.as_bytes());
+}
+
+/// Directories with a `tokenizer.json` may lie beside the two models.
+#[test]
+fn every_other_tokenizer_spells_what_it_reads() {
+    let Some(models) = models() else { return };
+    for entry in std::fs::read_dir(models).unwrap() {
+        let directory = entry.unwrap().path();
+        if !directory.join("tokenizer.json").is_file() {
+            continue;
+        }
+        let tokenizer = Tokenizer::from_directory(&directory).unwrap();
+        eprintln!("{}: {tokenizer:?}", directory.display());
+        for row in rows() {
+            // A combining accent is composed by a normalizer, U+2581 is SentencePiece's space.
+            if row.text.contains(['\u{301}', '\u{2581}']) {
+                continue;
+            }
+            let ids = tokenizer.encode(&row.text, Start::Inside, Reading::Plain);
+            let spelled = tokenizer.decode(&ids.unwrap());
+            assert_eq!(String::from_utf8_lossy(&spelled), row.text);
+        }
+        if let Some(template) = tokenizer.chat_template() {
+            ChatTemplate::parse(template).unwrap();
+        }
+    }
+}
