@@ -3,6 +3,7 @@
 //! Runs when `PARENTAGE_REAL_MODELS` names the directory that `scripts/fetch-real-models.sh` filled.
 
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::{
     fs::File,

@@ -245,6 +245,8 @@ impl Tokenizer {
 
     /// The first control token that a text spells out, if any.
     ///
+    /// Tokens that the model's files call ordinary (`<think>` of Qwen3) do not count.
+    ///
     /// A chat template copies message text into markup, where a spelled-out control token would be
     /// read as one. Check messages with this before rendering them for
     /// [`encode_rendered`](Self::encode_rendered).

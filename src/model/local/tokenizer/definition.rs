@@ -235,7 +235,9 @@ fn strip_prefix(definition: &mut Value) -> Prefix {
 fn strip_step(step: &mut Value, found: &mut Prefix) {
     for key in ["normalizers", "pretokenizers"] {
         if let Some(list) = step.get_mut(key).and_then(Value::as_array_mut) {
-            list.iter_mut().for_each(|step| strip_step(step, found));
+            for step in list.iter_mut() {
+                strip_step(step, found);
+            }
             list.retain(|step| !step.is_null());
         }
     }

@@ -110,10 +110,13 @@ impl Vocabulary {
             hash.update(length.to_le_bytes());
             hash.update(written);
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut hex = String::with_capacity(64);
+        for byte in hash.finalize() {
+            for digit in [byte >> 4, byte & 15] {
+                hex.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        hex
     }
 }
 
