@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::{
+    collections::HashMap,
     fs::File,
     path::{Path, PathBuf},
 };
@@ -166,6 +167,76 @@ fn every_other_tokenizer_spells_what_it_reads() {
         }
         if let Some(template) = tokenizer.chat_template() {
             ChatTemplate::parse(template).unwrap();
+        }
+    }
+}
+
+/// Writes a byte-level `tokenizer.json` as GGUF metadata, as converters do.
+fn as_gguf(directory: &Path, pre: &str) -> HashMap<String, gguf_file::Value> {
+    use gguf_file::Value;
+    let file = File::open(directory.join("tokenizer.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_reader(std::io::BufReader::new(file)).unwrap();
+    let mut tokens: Vec<(u64, &str, i32)> = json["model"]["vocab"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(text, id)| (id.as_u64().unwrap(), text.as_str(), 1))
+        .collect();
+    for token in json["added_tokens"].as_array().unwrap() {
+        let kind = if token["special"] == true { 3 } else { 4 };
+        let text = token["content"].as_str().unwrap();
+        tokens.push((token["id"].as_u64().unwrap(), text, kind));
+    }
+    tokens.sort_unstable();
+    let merges = json["model"]["merges"].as_array().unwrap().iter();
+    let merges = merges.map(|merge| match merge.as_array() {
+        Some(pair) => format!(
+            "{} {}",
+            pair[0].as_str().unwrap(),
+            pair[1].as_str().unwrap()
+        ),
+        None => merge.as_str().unwrap().to_owned(),
+    });
+    let texts = tokens.iter().map(|token| Value::String(token.1.to_owned()));
+    let types = tokens.iter().map(|token| Value::I32(token.2));
+    [
+        ("model", Value::String("gpt2".into())),
+        ("pre", Value::String(pre.into())),
+        ("tokens", Value::Array(texts.collect())),
+        ("token_type", Value::Array(types.collect())),
+        ("merges", Value::Array(merges.map(Value::String).collect())),
+    ]
+    .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value))
+    .into()
+}
+
+#[test]
+fn gguf_and_definition_read_alike() {
+    let Some(models) = models() else { return };
+    for (name, pre) in [
+        ("tokenizer-llama3", "llama-bpe"),
+        ("tokenizer-qwen3", "qwen2"),
+    ] {
+        let directory = models.join(name);
+        if !directory.is_dir() {
+            eprintln!("skipped: no {name}");
+            continue;
+        }
+        let json = Tokenizer::from_directory(&directory).unwrap();
+        let metadata = as_gguf(&directory, pre);
+        let gguf = Tokenizer::from_gguf(Path::new("nowhere/x.gguf"), &metadata).unwrap();
+        assert_eq!(gguf.source(), TokenizerSource::GgufBpe);
+        assert_eq!(gguf.digest(), json.digest());
+        for row in rows() {
+            if row.text.contains('\u{301}') {
+                continue;
+            }
+            for reading in [Reading::Plain, Reading::Markup] {
+                let ids = |tokenizer: &Tokenizer| {
+                    tokenizer.encode(&row.text, Start::Inside, reading).unwrap()
+                };
+                assert_eq!(ids(&gguf), ids(&json), "{:?}", row.text);
+            }
         }
     }
 }
