@@ -1,0 +1,4 @@
+//! Models whose weights are at hand.
+
+pub mod template;
+pub mod tokenizer;

@@ -1,0 +1,170 @@
+use std::collections::HashMap;
+
+use super::*;
+
+#[derive(serde::Deserialize)]
+struct Data {
+    templates: HashMap<String, String>,
+    cases: Vec<Case>,
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    name: String,
+    template: String,
+    messages: Vec<Turn>,
+    bos: String,
+    eos: String,
+    add_generation_prompt: bool,
+    expected: Option<String>,
+    refused: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+fn user(content: &str) -> Vec<Message> {
+    vec![Message::new("user", content)]
+}
+
+fn render(source: &str) -> Result<String, TemplateError> {
+    ChatTemplate::parse(source)?.render(&user("hi"), true, &Specials::default())
+}
+
+#[test]
+fn renders_as_transformers_does() {
+    let data: Data =
+        serde_json::from_str(include_str!("../../../../tests/data/chat_templates.json")).unwrap();
+    for case in data.cases {
+        let template = ChatTemplate::parse(&data.templates[&case.template]).unwrap();
+        let messages: Vec<_> = case
+            .messages
+            .iter()
+            .map(|turn| Message::new(&turn.role, &turn.content))
+            .collect();
+        let specials = Specials {
+            bos: case.bos,
+            eos: case.eos,
+        };
+        match template.render(&messages, case.add_generation_prompt, &specials) {
+            Ok(prompt) => assert_eq!(Some(prompt), case.expected, "{}", case.name),
+            Err(TemplateError::Refused { message }) => {
+                assert_eq!(Some(message), case.refused, "{}", case.name);
+            }
+            Err(error) => panic!("{}: {error:?}", case.name),
+        }
+    }
+}
+
+#[test]
+fn lead_follows_the_generation_prompt() {
+    let template =
+        ChatTemplate::parse("{{ messages[0].content }}{% if add_generation_prompt %}>{% endif %}");
+    let prompt = template
+        .unwrap()
+        .render_with_lead(&user("hi"), &Specials::default(), "The");
+    assert_eq!(prompt.unwrap(), "hi>The");
+}
+
+#[test]
+fn endless_work_runs_out_of_fuel() {
+    for source in [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for a in [1,2] %}{% for b in range(99999) %}{% for c in range(99999) %}{{ a }}{% endfor %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(18) }}",
+        "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ range(99999)|list|tojson|length }}{% for i in range(9999) %}{% set x = range(99999)|list|tojson %}{% endfor %}",
+        "{{ messages[0].content.replace('', 'x' * 9999999) * 99 }}",
+    ] {
+        let error = render(source).unwrap_err();
+        assert!(
+            matches!(error, TemplateError::OutOfFuel),
+            "{source}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn output_is_bounded() {
+    let source = "{% set x = 'x' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}";
+    assert!(matches!(
+        render(source).unwrap_err(),
+        TemplateError::OutputTooLong { .. } | TemplateError::OutOfFuel
+    ));
+}
+
+#[test]
+fn recursion_is_bounded() {
+    let endless = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
+    assert!(matches!(
+        render(endless).unwrap_err(),
+        TemplateError::Render { .. }
+    ));
+    let deep = |left: &str, right: &str| {
+        let times = 120_000 / (left.len() + right.len());
+        format!("{{{{ {}1{} }}}}", left.repeat(times), right.repeat(times))
+    };
+    for nested in [
+        deep("(", ")"),
+        deep("[", "]"),
+        deep("-", ""),
+        deep("not ", ""),
+        deep("", "+1"),
+        deep("", ".a"),
+        deep("", "[0]"),
+        deep("", "|e"),
+        deep("", " if 1 else 1"),
+        deep("", " is a"),
+        "{% if 1 %}".repeat(12_000),
+        "{% if a %}".to_owned() + &"{% elif a %}".repeat(10_000) + "{% endif %}",
+        "{% set n = namespace(x=1) %}{% for i in range(50) %}{% for j in range(2000) %}{% set n.x = [n.x] %}{% endfor %}{% endfor %}".to_owned(),
+        "{% set n = namespace(x=1) %}{% for i in range(30) %}{% for j in range(1000) %}{% set n.x = {'a': n.x} %}{% endfor %}{% endfor %}{{ n.x }}{{ n.x|tojson }}{{ n.x == n.x }}".to_owned(),
+    ] {
+        // Whether refused or rendered, it must come back.
+        let _ = render(&nested);
+    }
+}
+
+#[test]
+fn a_template_reaches_nothing_outside() {
+    for source in [
+        "{% include '/etc/passwd' %}",
+        "{% extends 'chat' %}",
+        "{% import 'x' as x %}",
+    ] {
+        assert!(render(source).is_err(), "{source}");
+    }
+    assert_eq!(render("{{ debug is defined }}").unwrap(), "False");
+}
+
+#[test]
+fn faults_are_told_apart() {
+    assert!(matches!(
+        ChatTemplate::parse("{% for %}").unwrap_err(),
+        TemplateError::Parse { .. }
+    ));
+    assert!(matches!(
+        ChatTemplate::parse(&" ".repeat(MAX_SOURCE + 1)).unwrap_err(),
+        TemplateError::TooLong { .. }
+    ));
+    assert!(matches!(
+        render("{{ raise_exception('no system role') }}").unwrap_err(),
+        TemplateError::Refused { message } if message == "no system role"
+    ));
+    assert!(matches!(
+        render("{{ nothing.at.all }}").unwrap_err(),
+        TemplateError::Render { .. }
+    ));
+}
+
+#[test]
+fn generation_tags_keep_their_whitespace_control() {
+    assert_eq!(
+        without_generation_tags("a {%- generation %}x{% endgeneration -%} b {% endif"),
+        "a {%- if true %}x{% endif -%} b {% endif"
+    );
+}

@@ -1,0 +1,3 @@
+//! Models: what answers a probe.
+
+pub mod local;
