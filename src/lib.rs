@@ -1,1 +1,3 @@
-//! parentage
+//! Parentage.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! Models run on this machine.
+
+pub mod hub;

@@ -1,0 +1,3 @@
+//! Models that can be asked.
+
+pub mod local;
