@@ -12,47 +12,47 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What the hub holds and how it misbehaves.
 #[derive(Default)]
-pub struct State {
-    pub files: BTreeMap<String, Vec<u8>>,
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes served instead of the true ones.
-    pub served: BTreeMap<String, Vec<u8>>,
+    pub(crate) served: BTreeMap<String, Vec<u8>>,
     /// Entries added to the listing.
-    pub listed: Vec<Value>,
+    pub(crate) listed: Vec<Value>,
     /// Closes the connection after so many body bytes of a download, once for each item.
-    pub drops: Vec<usize>,
+    pub(crate) drops: Vec<usize>,
     /// Answers every download with this status once `drops` are used up.
-    pub broken: Option<u16>,
+    pub(crate) broken: Option<u16>,
     /// Answers everything under this prefix with a status and a hub error code.
-    pub deny: Option<(&'static str, u16, &'static str)>,
+    pub(crate) deny: Option<(&'static str, u16, &'static str)>,
     /// Sends large files elsewhere, as the public hub does: the client then sees no digest header.
-    pub redirects: bool,
-    pub ignores_ranges: bool,
+    pub(crate) redirects: bool,
+    pub(crate) ignores_ranges: bool,
     /// Gives this commit whatever was asked for.
-    pub commit: Option<String>,
-    pub log: Vec<Request>,
+    pub(crate) commit: Option<String>,
+    pub(crate) log: Vec<Request>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    pub method: String,
-    pub path: String,
-    pub range: Option<String>,
-    pub authorization: Option<String>,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) range: Option<String>,
+    pub(crate) authorization: Option<String>,
 }
 
 #[derive(Clone)]
-pub struct Hub {
-    pub address: String,
+pub(crate) struct Hub {
+    pub(crate) address: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Hub {
     /// Serves a repository `org/name` until the test ends.
-    pub fn start(state: State) -> Self {
+    pub(crate) fn start(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(state));
@@ -69,17 +69,17 @@ impl Hub {
         hub
     }
 
-    pub fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
     }
 
     /// The requests so far, oldest first; the log is emptied.
-    pub fn log(&self) -> Vec<Request> {
+    pub(crate) fn log(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
 
     /// The ranges of the downloads of one file since the log was last taken.
-    pub fn ranges(&self, file: &str) -> Vec<Option<String>> {
+    pub(crate) fn ranges(&self, file: &str) -> Vec<Option<String>> {
         self.log()
             .into_iter()
             .filter(|request| {
@@ -90,19 +90,19 @@ impl Hub {
     }
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
 /// The git object of a file of these bytes.
-pub fn git_blob(bytes: &[u8]) -> String {
+pub(crate) fn git_blob(bytes: &[u8]) -> String {
     let mut text = format!("blob {}\0", bytes.len()).into_bytes();
     text.extend(bytes);
     hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &text).as_ref())
 }
 
 /// The pointer that git holds for a large file.
-pub fn pointer(bytes: &[u8]) -> String {
+pub(crate) fn pointer(bytes: &[u8]) -> String {
     let (digest, length) = (sha256(bytes), bytes.len());
     format!("version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {length}\n")
 }

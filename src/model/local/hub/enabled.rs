@@ -2,7 +2,8 @@
 //!
 //! | part | its concern |
 //! | --- | --- |
-//! | `remote` | every call to the hub client, and nothing else knows that crate |
+//! | `remote` | every call to the hub client |
+//! | `failure` | what the client's errors mean; no part but these two knows that crate |
 //! | `plan` | which files of a listing are taken |
 //! | `cache` | where things lie in the standard cache |
 //! | `check` | digests, and what they are compared with |
@@ -16,6 +17,7 @@ use super::{HubError, HubEvent, HubOptions, HubReference, HubSnapshot};
 
 mod cache;
 mod check;
+mod failure;
 mod offline;
 mod plan;
 mod remote;

@@ -78,15 +78,12 @@ impl FromStr for HubReference {
         if text.len() > MAX_TEXT {
             return Err(HubReferenceError::Length { length: text.len() });
         }
-        let (repository, revision, file) = match rest.split_once('@') {
-            Some((repository, tail)) => {
-                let (revision, file) = split_file(tail);
-                (repository, Some(revision), file)
-            }
-            None => {
-                let (repository, file) = split_after(rest, 2);
-                (repository, None, file)
-            }
+        let (repository, revision, file) = if let Some((repository, tail)) = rest.split_once('@') {
+            let (revision, file) = split_file(tail);
+            (repository, Some(revision), file)
+        } else {
+            let (repository, file) = split_after(rest, 2);
+            (repository, None, file)
         };
         if !is_repository(repository) {
             return Err(HubReferenceError::Repository {

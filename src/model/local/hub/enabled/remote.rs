@@ -4,27 +4,26 @@
 //! stream, which takes a range. It is asynchronous; a runtime of one thread keeps that in here.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::future::Future;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
 use hf_hub::repository::RepoTreeEntry;
-use hf_hub::{HFClient, HFError, HFRepository, HFResult, RepoTypeModel};
+use hf_hub::{HFClient, HFRepository, HFResult, RepoTypeModel};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::super::reference::{escaped, is_commit, is_plain_path};
 use super::super::{HubCause, HubError, HubOptions, HubReference, HubStep};
 use super::check::is_sha256;
+use super::failure::Failure;
 use super::plan::{Entry, Large, Listing};
 
 /// The client itself retries within this.
-const ANSWER: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_mins(2);
 /// A body that pauses longer counts as broken off.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 const MAX_ENTRIES: usize = 20_000;
 
 /// One repository on the hub.
@@ -84,7 +83,7 @@ impl Remote {
         let request = self.repository.info().revision(revision).send();
         let info = self
             .answer(HubStep::Resolve, request)
-            .map_err(|error| self.failed(HubStep::Resolve, &self.name, error))?;
+            .map_err(|error| self.failed(HubStep::Resolve, &self.name, &error))?;
         let found = info.sha.unwrap_or_default();
         if is_commit(&found) && (!is_commit(revision) || found == revision) {
             return Ok(found);
@@ -115,7 +114,7 @@ impl Remote {
         };
         let entries = self
             .answer(HubStep::List, request)
-            .map_err(|error| self.failed(HubStep::List, &self.name, error))?;
+            .map_err(|error| self.failed(HubStep::List, &self.name, &error))?;
         self.checked(entries)
     }
 
@@ -133,13 +132,10 @@ impl Remote {
             Ok(found) => {
                 Ok((found.commit_hash == commit && is_sha256(&found.etag)).then_some(found.etag))
             }
-            Err(Failure::Hub(error)) => {
-                match self.failed(HubStep::Inspect, file, Failure::Hub(error)) {
-                    error @ HubError::Denied { .. } => Err(error),
-                    _ => Ok(None),
-                }
-            }
-            Err(error) => Err(self.failed(HubStep::Inspect, file, error)),
+            Err(failure) => match self.failed(HubStep::Inspect, file, &failure) {
+                error @ HubError::Denied { .. } => Err(error),
+                _ => Ok(None),
+            },
         }
     }
 
@@ -160,15 +156,15 @@ impl Remote {
             .send();
         let (_, mut stream) = self
             .answer(HubStep::Download, request)
-            .map_err(|failure| self.stopped(file, failure))?;
+            .map_err(|failure| self.stopped(file, &failure))?;
         let mut left = bytes - from;
         self.runtime.block_on(async {
             loop {
                 let chunk = match timeout(PAUSE, stream.next()).await {
-                    Err(_) => return Err(Stop::Broken(silent(PAUSE))),
+                    Err(_) => return Err(Stop::Broken(Failure::Silent(PAUSE).cause())),
                     Ok(None) if left > 0 => return Err(Stop::Broken(HubCause::Short)),
                     Ok(None) => return Ok(()),
-                    Ok(Some(Err(error))) => return Err(self.stopped(file, Failure::Hub(error))),
+                    Ok(Some(Err(error))) => return Err(self.stopped(file, &Failure::Hub(error))),
                     Ok(Some(Ok(chunk))) => chunk,
                 };
                 left = left.checked_sub(chunk.len() as u64).ok_or(Stop::Excess)?;
@@ -240,113 +236,15 @@ impl Remote {
         })
     }
 
-    fn stopped(&self, file: &str, failure: Failure) -> Stop {
-        match failure {
-            Failure::Silent(limit) => Stop::Broken(silent(limit)),
-            Failure::Hub(
-                error @ (HFError::Request { .. } | HFError::Io(_) | HFError::Xet { .. }),
-            ) => Stop::Broken(cause(&error)),
-            failure @ Failure::Hub(_) => {
-                Stop::Failed(self.failed(HubStep::Download, file, failure))
-            }
+    fn stopped(&self, file: &str, failure: &Failure) -> Stop {
+        if failure.is_passing() {
+            Stop::Broken(failure.cause())
+        } else {
+            Stop::Failed(self.failed(HubStep::Download, file, failure))
         }
     }
 
-    fn failed(&self, step: HubStep, thing: &str, failure: Failure) -> HubError {
-        let repository = self.name.clone();
-        let source = match failure {
-            Failure::Silent(limit) => silent(limit),
-            Failure::Hub(error) => match (status(&error), &error) {
-                // The hub hides private repositories behind 401 with this code.
-                (Some((_, Some("RepoNotFound"))), _) | (None, HFError::RepoNotFound { .. }) => {
-                    return HubError::UnknownRepository { repository };
-                }
-                (Some((status @ (401 | 403), code)), _) => {
-                    let gated = code == Some("GatedRepo");
-                    return HubError::Denied {
-                        repository,
-                        status,
-                        gated,
-                    };
-                }
-                (_, HFError::RevisionNotFound { revision, .. }) => {
-                    let revision = revision.clone();
-                    return HubError::UnknownRevision {
-                        repository,
-                        revision,
-                    };
-                }
-                (_, HFError::EntryNotFound { .. }) => {
-                    let file = thing.to_owned();
-                    return HubError::NoFile { repository, file };
-                }
-                _ => cause(&error),
-            },
-        };
-        HubError::Request {
-            step,
-            thing: thing.to_owned(),
-            source,
-        }
+    fn failed(&self, step: HubStep, thing: &str, failure: &Failure) -> HubError {
+        failure.explain(&self.name, step, thing)
     }
-}
-
-enum Failure {
-    Silent(Duration),
-    Hub(HFError),
-}
-
-fn silent(limit: Duration) -> HubCause {
-    HubCause::Silent {
-        seconds: limit.as_secs(),
-    }
-}
-
-/// The HTTP status of a refusal, and the hub's short code for it.
-fn status(error: &HFError) -> Option<(u16, Option<&str>)> {
-    let context = match error {
-        HFError::Http { context }
-        | HFError::AuthRequired { context }
-        | HFError::Forbidden { context }
-        | HFError::Conflict { context }
-        | HFError::RateLimited { context, .. }
-        | HFError::RepoNotFound {
-            context: Some(context),
-            ..
-        }
-        | HFError::RevisionNotFound {
-            context: Some(context),
-            ..
-        }
-        | HFError::EntryNotFound {
-            context: Some(context),
-            ..
-        } => context,
-        _ => return None,
-    };
-    Some((context.status.as_u16(), context.error_code.as_deref()))
-}
-
-/// Keeps of an error what names neither an address nor a text from the server.
-fn cause(error: &HFError) -> HubCause {
-    if let Some((status, _)) = status(error) {
-        return HubCause::Status { status };
-    }
-    let mut inner: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = inner {
-        if let Some(error) = error.downcast_ref::<io::Error>()
-            && error.kind() != io::ErrorKind::Other
-        {
-            return HubCause::Connection { kind: error.kind() };
-        }
-        inner = error.source();
-    }
-    let part = match error {
-        HFError::Request { .. } => "the connection failed or broke off",
-        HFError::Xet { .. } => "the chunked transfer failed",
-        HFError::Json(_) => "the answer is not the JSON expected",
-        HFError::MalformedResponse { .. } => "the answer lacks a header it needs",
-        _ => "the hub client failed",
-    };
-    HubCause::Client { part }
 }

@@ -49,17 +49,17 @@ impl Transfer<'_> {
     }
 
     fn one(&mut self, name: &str, entry: &Entry) -> Result<HubFile, HubError> {
-        if let Some(file) = self.from_cache(name, entry)? {
+        if let Some(file) = self.cached(name, entry)? {
             return Ok(file);
         }
         let events = &mut *self.events;
         let _lock = self.cache.lock(&entry.object, || {
             events(HubEvent::Waiting {
                 file: name.to_owned(),
-            })
+            });
         })?;
         // Another process may have brought it meanwhile.
-        if let Some(file) = self.from_cache(name, entry)? {
+        if let Some(file) = self.cached(name, entry)? {
             return Ok(file);
         }
         let sha256 = match &entry.large {
@@ -83,7 +83,7 @@ impl Transfer<'_> {
     }
 
     /// The file as the cache has it, under this commit or another.
-    fn from_cache(&mut self, name: &str, entry: &Entry) -> Result<Option<HubFile>, HubError> {
+    fn cached(&mut self, name: &str, entry: &Entry) -> Result<Option<HubFile>, HubError> {
         let pointer = self.cache.pointer(self.commit, name);
         let mut expected = Expected::of(entry, None);
         if pointer.exists() {
