@@ -1,5 +1,11 @@
 //! The hub fetcher against a hub on loopback.
 #![cfg(feature = "hub")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "helpers of tests fail by panicking, a child process prints, and names are ours"
+)]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -45,7 +51,7 @@ impl Bench {
         };
         let events = &mut self.events;
         fetch(&reference.parse().unwrap(), &options, &mut |event| {
-            events.push(event)
+            events.push(event);
         })
     }
 
@@ -70,7 +76,11 @@ impl Bench {
 }
 
 fn weights(length: usize, seed: u8) -> Vec<u8> {
-    (0..length).map(|i| (i % 251) as u8 ^ seed).collect()
+    (0..=250_u8)
+        .cycle()
+        .take(length)
+        .map(|byte| byte ^ seed)
+        .collect()
 }
 
 fn files(list: &[(&str, Vec<u8>)]) -> BTreeMap<String, Vec<u8>> {

@@ -12,7 +12,6 @@
 
 use std::env;
 
-use super::reference::is_commit;
 use super::{HubError, HubEvent, HubOptions, HubReference, HubSnapshot};
 
 mod cache;
@@ -24,6 +23,7 @@ mod remote;
 mod transfer;
 
 use cache::RepositoryCache;
+use check::is_commit;
 use plan::Weights;
 use remote::Remote;
 use transfer::Transfer;

@@ -11,7 +11,6 @@ const SCHEME: &str = "hf:";
 const MAX_TEXT: usize = 512;
 const MAX_NAME: usize = 96;
 const MAX_REVISION: usize = 200;
-const COMMIT: usize = 40;
 
 /// One model on a hub: `hf:org/name`, `hf:org/name@revision`, or either with `/file.gguf` after it.
 ///
@@ -129,16 +128,6 @@ pub(super) fn is_plain_path(path: &str) -> bool {
         && path
             .split('/')
             .all(|part| !matches!(part, "" | "." | "..") && part.len() <= 255)
-}
-
-/// Whether a text is a full commit in lowercase hexadecimal.
-pub(super) fn is_commit(text: &str) -> bool {
-    text.len() == COMMIT && is_hex(text)
-}
-
-/// Whether a text is lowercase hexadecimal.
-pub(super) fn is_hex(text: &str) -> bool {
-    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether a name is that of a GGUF file.

@@ -14,8 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::HubError;
-use super::super::reference::is_commit;
-use super::check::{is_sha256, pointer_object};
+use super::check::{is_commit, is_sha256, pointer_object};
 
 /// The part of the cache that belongs to one repository.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use std::path::Path;
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use sha2::{Digest as _, Sha256};
 
-use super::super::reference::{is_commit, is_hex};
 use super::super::{HubCheck, HubError};
 use super::plan::Entry;
 
@@ -154,9 +153,18 @@ pub(super) fn pointer_object(sha256: &str, bytes: u64) -> String {
     hex(sha1.finish().as_ref())
 }
 
+/// Whether a text is the full name of a commit or another git object, in lowercase hexadecimal.
+pub(super) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && is_hex(text)
+}
+
 /// Whether a text is a SHA-256 in lowercase hexadecimal.
 pub(super) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && is_hex(text)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn pointer_text(sha256: &str, bytes: u64) -> String {

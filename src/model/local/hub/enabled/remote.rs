@@ -14,9 +14,9 @@ use hf_hub::{HFClient, HFRepository, HFResult, RepoTypeModel};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::super::reference::{escaped, is_commit, is_plain_path};
+use super::super::reference::{escaped, is_plain_path};
 use super::super::{HubCause, HubError, HubOptions, HubReference, HubStep};
-use super::check::is_sha256;
+use super::check::{is_commit, is_sha256};
 use super::failure::Failure;
 use super::plan::{Entry, Large, Listing};
 
