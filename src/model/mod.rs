@@ -1,3 +1,72 @@
-//! Models: what answers a probe.
+//! Models: anything that answers questions.
+//!
+//! [`Model`] is the one trait of the crate, because models are what the world varies in. Weights are
+//! run by [`local`]; a recording stands for a model without being one (it is read by `evidence`).
 
 pub mod local;
+
+use std::ops::ControlFlow;
+
+use crate::identity::ModelIdentity;
+use crate::question::Question;
+use crate::response::Response;
+
+/// What a model can be asked; checked before asking, not found out by failing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// It has a chat form.
+    pub chat: bool,
+    /// It gives the probability of given text.
+    pub score: bool,
+}
+
+/// An answer with what the model was really shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The prompt as rendered, lead included.
+    pub rendered: String,
+    /// What came back.
+    pub response: Response,
+}
+
+/// A seed for everything random, explicit wherever randomness is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Seed(pub u64);
+
+/// Anything that can answer questions.
+pub trait Model: Send + Sync {
+    /// Who answers.
+    fn identity(&self) -> &ModelIdentity;
+
+    /// What it can be asked.
+    fn abilities(&self) -> Abilities;
+
+    /// Answers questions, each exactly once, in any order, as answers become ready.
+    ///
+    /// A question that cannot be answered is answered with [`Response::Unavailable`]; an error means
+    /// that the model itself failed. The sink may break off; what was handed to it is then complete.
+    ///
+    /// # Errors
+    ///
+    /// When the model cannot go on.
+    fn answer(
+        &self,
+        questions: &[Question],
+        seed: Seed,
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), ModelError>;
+}
+
+/// A model could not be opened or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Local weights.
+    #[error("the local engine failed on '{model}'")]
+    Local {
+        /// The model's name.
+        model: String,
+        /// The cause.
+        #[source]
+        source: local::LocalError,
+    },
+}

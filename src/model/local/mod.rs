@@ -1,4 +1,351 @@
-//! Models whose weights are at hand.
+//! The local engine: weights on this machine, every position's distribution at hand.
+//!
+//! [`LocalModel::open`] turns a path into a [`Model`]: [`spec`] describes the decoder, [`weights`] reads
+//! the tensors, [`load`] builds the [`decoder`], [`tokenizer`] and [`template`] make token ids of
+//! prompts; [`read`] gives probabilities of texts, [`write`](mod@write) samples them. Candle is named
+//! only below this module.
 
+mod attention;
+mod decoder;
+mod error;
+pub mod hub;
+mod load;
+mod open;
+mod ops;
+mod read;
+mod simd;
+mod spec;
 pub mod template;
 pub mod tokenizer;
+mod weights;
+mod write;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+
+use self::decoder::Decoder;
+use self::read::{Reading, ReadingResult};
+use self::template::{ChatTemplate, Message};
+use self::tokenizer::{Reading as Markup, Start, Tokenizer};
+use self::write::{Writing, Written};
+use super::{Abilities, Answer, Model, ModelError, Seed};
+use crate::battery::Pose;
+use crate::digest;
+use crate::identity::ModelIdentity;
+use crate::question::{Prompt, Question, Request};
+use crate::response::{Continuation, Response, Scored};
+
+pub use error::LocalError;
+pub use load::Arithmetic;
+pub use open::{DeviceChoice, Options};
+
+/// A model whose weights are loaded.
+#[derive(Debug)]
+pub struct LocalModel {
+    identity: ModelIdentity,
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+}
+
+/// A prompt made ready for the decoder.
+struct Ready {
+    rendered: String,
+    tokens: Vec<u32>,
+}
+
+/// Questions that share a prompt: their indices, and the prompt.
+type Group = (Vec<usize>, Ready);
+
+impl LocalModel {
+    /// The gate and up projections of every layer, [ffn, hidden] each, or nothing when the
+    /// feed-forward blocks are not gated or were left quantised.
+    ///
+    /// # Errors
+    ///
+    /// When the tensors cannot be read back from the device.
+    pub fn gated_layers(&self) -> Result<Option<Vec<[Array2<f32>; 2]>>, ModelError> {
+        open::gated_layers(&self.decoder).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: LocalError) -> ModelError {
+        ModelError::Local {
+            model: self.identity.name.clone(),
+            source,
+        }
+    }
+
+    /// Renders and encodes a prompt; the error is the reason why it cannot be asked.
+    fn ready(&self, prompt: &Prompt) -> Result<Ready, String> {
+        let reason = |error: &dyn std::error::Error| error.to_string();
+        let encode = |text: &str, start| {
+            self.tokenizer
+                .encode(text, start, Markup::Plain)
+                .map_err(|e| reason(&e))
+        };
+        let (rendered, tokens) = match prompt.pose {
+            Pose::Raw => (prompt.text.clone(), encode(&prompt.text, Start::Document)?),
+            Pose::Chat => {
+                let template = self
+                    .template
+                    .as_ref()
+                    .ok_or("the model has no chat template")?;
+                if self.tokenizer.spelled_control(&prompt.text).is_some() {
+                    return Err("the prompt spells a control token of this model".to_owned());
+                }
+                let turn = [Message::new("user", prompt.text.as_str())];
+                let mut rendered = template
+                    .render(&turn, true, self.tokenizer.specials())
+                    .map_err(|e| reason(&e))?;
+                let mut tokens = self
+                    .tokenizer
+                    .encode_rendered(&rendered)
+                    .map_err(|e| reason(&e))?;
+                tokens.extend(encode(&prompt.lead, Start::Inside)?);
+                rendered.push_str(&prompt.lead);
+                (rendered, tokens)
+            }
+        };
+        if tokens.is_empty() {
+            return Err("the prompt has no tokens".to_owned());
+        }
+        Ok(Ready { rendered, tokens })
+    }
+
+    /// Groups questions by prompt, in order of first appearance; those that cannot be asked are
+    /// answered at once.
+    fn group(
+        &self,
+        questions: &[Question],
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Vec<Group>> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut places: BTreeMap<&Prompt, usize> = BTreeMap::new();
+        for (index, question) in questions.iter().enumerate() {
+            if let Some(place) = places.get(&question.prompt) {
+                groups[*place].0.push(index);
+                continue;
+            }
+            match self.ready(&question.prompt) {
+                Ok(ready) => {
+                    places.insert(&question.prompt, groups.len());
+                    groups.push((vec![index], ready));
+                }
+                Err(reason) => sink(index, unavailable(String::new(), reason))?,
+            }
+        }
+        ControlFlow::Continue(groups)
+    }
+
+    /// Answers the questions of some groups that ask for probabilities.
+    fn read_groups(
+        &self,
+        groups: &[Group],
+        questions: &[Question],
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, LocalError> {
+        let mut readings = Vec::new();
+        let mut owners = Vec::new();
+        for (indices, ready) in groups {
+            for &index in indices {
+                let top = match &questions[index].request {
+                    Request::Write { .. } => continue,
+                    Request::Score { .. } => 0,
+                    // Tokens that are no text of their own are dropped, so ask for some more.
+                    Request::Next { top } => top + 64,
+                };
+                match self.reading(ready, &questions[index].request, top) {
+                    Ok(reading) => {
+                        readings.push(reading);
+                        owners.push((index, ready));
+                    }
+                    Err(reason) => {
+                        if sink(index, unavailable(ready.rendered.clone(), reason)).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                }
+            }
+        }
+        let mut flow = ControlFlow::Continue(());
+        read::read(&self.decoder, &readings, &mut |place, result| {
+            let (index, ready) = owners[place];
+            let answer = Answer {
+                rendered: ready.rendered.clone(),
+                response: self.response(&questions[index].request, &result),
+            };
+            flow = sink(index, answer);
+            flow
+        })?;
+        Ok(flow)
+    }
+
+    fn reading(&self, ready: &Ready, request: &Request, top: usize) -> Result<Reading, String> {
+        let texts = match request {
+            Request::Score { texts } => texts
+                .iter()
+                .map(|text| {
+                    self.tokenizer
+                        .encode(text, Start::Inside, Markup::Plain)
+                        .map_err(|e| e.to_string())
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+            _ => Vec::new(),
+        };
+        let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
+        self.check_length(ready.tokens.len() + longest)?;
+        Ok(Reading {
+            prompt: ready.tokens.clone(),
+            texts,
+            top,
+        })
+    }
+
+    fn check_length(&self, tokens: usize) -> Result<(), String> {
+        let context = self.decoder.spec().context.min(load::MAX_ROPE_POSITIONS);
+        if tokens <= context {
+            return Ok(());
+        }
+        Err(LocalError::TooLong { tokens, context }.to_string())
+    }
+
+    fn response(&self, request: &Request, result: &ReadingResult) -> Response {
+        match request {
+            Request::Next { top } => Response::Next {
+                top: result
+                    .top
+                    .iter()
+                    .filter_map(|(id, log_probability)| {
+                        let bytes = self.tokenizer.token_bytes(*id)?;
+                        let text = std::str::from_utf8(bytes).ok()?;
+                        (!text.is_empty()).then(|| Continuation {
+                            text: text.to_owned(),
+                            log_probability: *log_probability,
+                        })
+                    })
+                    .take(*top)
+                    .collect(),
+            },
+            _ => Response::Scored {
+                scores: result
+                    .texts
+                    .iter()
+                    .map(|tokens| Scored {
+                        log_probability: tokens.iter().sum(),
+                        tokens: tokens.len(),
+                    })
+                    .collect(),
+            },
+        }
+    }
+
+    /// Answers the questions of some groups that ask for written text.
+    fn write_groups(
+        &self,
+        groups: &[Group],
+        questions: &[Question],
+        seed: Seed,
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), LocalError> {
+        let mut writings = Vec::new();
+        let mut owners = Vec::new();
+        for (indices, ready) in groups {
+            let mut samples: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for &index in indices {
+                if let Request::Write { max_tokens, .. } = questions[index].request {
+                    samples.entry(max_tokens).or_default().push(index);
+                }
+            }
+            for (max_tokens, indices) in samples {
+                if let Err(reason) = self.check_length(ready.tokens.len() + max_tokens) {
+                    for index in indices {
+                        let answer = unavailable(ready.rendered.clone(), reason.clone());
+                        if sink(index, answer).is_break() {
+                            return Ok(());
+                        }
+                    }
+                    continue;
+                }
+                let seeds = indices
+                    .iter()
+                    .map(|i| digest::seed(&(seed, &questions[*i])))
+                    .collect();
+                writings.push(Writing {
+                    prompt: ready.tokens.clone(),
+                    seeds,
+                    max_tokens,
+                });
+                owners.push((indices, ready));
+            }
+        }
+        // Any control token ends an answer: what would follow it is another turn.
+        let ends = |id: u32| {
+            self.tokenizer.end_ids().contains(&id) || self.tokenizer.token_bytes(id).is_none()
+        };
+        write::write(
+            &self.decoder,
+            &writings,
+            &ends,
+            &mut |place, sample, written| {
+                let (indices, ready) = &owners[place];
+                sink(
+                    indices[sample],
+                    Answer {
+                        rendered: ready.rendered.clone(),
+                        response: self.written(&written),
+                    },
+                )
+            },
+        )
+    }
+
+    fn written(&self, written: &Written) -> Response {
+        let bytes = self.tokenizer.decode(&written.tokens);
+        Response::Text {
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            tokens: written.tokens.len(),
+            finish: written.finish,
+        }
+    }
+}
+
+fn unavailable(rendered: String, reason: String) -> Answer {
+    Answer {
+        rendered,
+        response: Response::Unavailable { reason },
+    }
+}
+
+impl Model for LocalModel {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            chat: self.template.is_some(),
+            score: true,
+        }
+    }
+
+    fn answer(
+        &self,
+        questions: &[Question],
+        seed: Seed,
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), ModelError> {
+        let ControlFlow::Continue(groups) = self.group(questions, sink) else {
+            return Ok(());
+        };
+        let flow = self
+            .read_groups(&groups, questions, sink)
+            .map_err(|source| self.failed(source))?;
+        if flow.is_break() {
+            return Ok(());
+        }
+        self.write_groups(&groups, questions, seed, sink)
+            .map_err(|source| self.failed(source))
+    }
+}

@@ -1,0 +1,65 @@
+//! Who answered: what was claimed and what was seen.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A weight file, by content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// Its name within the model, with forward slashes.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+}
+
+/// The identity of a model in a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// The name by which the user pointed at it.
+    pub name: String,
+    /// What it is.
+    pub source: Source,
+}
+
+/// Where a model's answers come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Source {
+    /// Weights run by the local engine.
+    Weights {
+        /// SHA-256 over the digests of the weight files.
+        digest: String,
+        /// The weight files, in order of name.
+        files: Vec<FileDigest>,
+        /// The decoder family.
+        architecture: String,
+        /// Stored tensors of each number format.
+        formats: BTreeMap<String, usize>,
+        /// The arithmetic that was used, in words.
+        arithmetic: String,
+        /// Where the tokenizer came from.
+        tokenizer: String,
+        /// SHA-256 of its vocabulary.
+        tokenizer_digest: String,
+        /// SHA-256 of its chat template, if it has one.
+        template_digest: Option<String>,
+    },
+    /// The deterministic fake, for tests and demonstrations.
+    Scripted {
+        /// Its script.
+        script: String,
+    },
+}
+
+impl ModelIdentity {
+    /// The digest of the weights, if this is a model of weights.
+    pub fn weights_digest(&self) -> Option<&str> {
+        match &self.source {
+            Source::Weights { digest, .. } => Some(digest),
+            Source::Scripted { .. } => None,
+        }
+    }
+}

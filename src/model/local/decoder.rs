@@ -1,0 +1,217 @@
+//! The decoder: token ids to hidden states, for every position.
+//!
+//! One config-driven stack covers the Llama shape (RMS norm, gated feed-forward, rotary positions, with
+//! the variations of Qwen, Gemma, Phi-3 and SmolLM3) and the GPT shape (layer norm, plain feed-forward,
+//! learned or partial rotary positions, parallel residual). Which tensors a layer has was settled when
+//! it was loaded; here it only runs.
+
+use candle_core::quantized::QMatMul;
+use candle_core::{Device, Module, Result, Tensor};
+
+use super::attention::{Attention, Cache, Pack, Projected};
+use super::ops::{self, Heads, Norm, RopeTable};
+use super::spec::Spec;
+
+/// A linear projection.
+#[derive(Debug)]
+pub(super) enum Linear {
+    /// Weights in f32, [inputs, outputs].
+    Dense {
+        weight: Tensor,
+        bias: Option<Tensor>,
+    },
+    /// Weights as quantised in the file, one matrix a fused part.
+    Quantised {
+        parts: Vec<QMatMul>,
+        bias: Option<Tensor>,
+    },
+}
+
+impl Linear {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (y, bias) = match self {
+            Self::Dense { weight, bias } => (x.matmul(weight)?, bias),
+            Self::Quantised { parts, bias } => {
+                let outputs = parts
+                    .iter()
+                    .map(|p| p.forward(x))
+                    .collect::<Result<Vec<_>>>()?;
+                (Tensor::cat(&outputs, 1)?, bias)
+            }
+        };
+        match bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+}
+
+/// One layer with its tensors.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Norm,
+    pub(super) qkv: Linear,
+    pub(super) q_norm: Option<Norm>,
+    pub(super) k_norm: Option<Norm>,
+    pub(super) output: Linear,
+    pub(super) post_attention_norm: Option<Norm>,
+    pub(super) ffn_norm: Norm,
+    /// Gate and up projection in one, or the plain up projection.
+    pub(super) up: Linear,
+    pub(super) down: Linear,
+    pub(super) post_ffn_norm: Option<Norm>,
+}
+
+/// The output head: [vocabulary, hidden].
+#[derive(Debug)]
+pub(super) enum Head {
+    Dense(Tensor),
+    Quantised(QMatMul),
+}
+
+/// A decoder with its weights.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    pub(super) spec: Spec,
+    pub(super) device: Device,
+    pub(super) embeddings: Tensor,
+    pub(super) positions: Option<Tensor>,
+    pub(super) ropes: Vec<RopeTable>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) final_norm: Norm,
+    pub(super) head: Head,
+}
+
+impl Decoder {
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Normalised hidden states of every row of the pack, [rows, hidden].
+    pub(crate) fn hidden(&self, pack: &Pack, caches: &mut [Cache]) -> Result<Tensor> {
+        let mut x = self.embed(pack)?;
+        for (number, layer) in self.layers.iter().enumerate() {
+            x = self.layer(number, layer, x, pack, caches)?;
+        }
+        for segment in &pack.segments {
+            if let super::attention::Past::Cache(index) = segment.past {
+                caches[index].advance(segment.length);
+            }
+        }
+        Ok(x)
+    }
+
+    /// The final norm of some rows of [`Self::hidden`].
+    pub(crate) fn normalised(&self, hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
+        let index = Tensor::from_slice(rows, rows.len(), &self.device)?;
+        self.final_norm.forward(&hidden.index_select(&index, 0)?)
+    }
+
+    /// Logits of normalised rows, [rows, vocabulary], before the soft cap.
+    pub(crate) fn logits(&self, rows: &Tensor) -> Result<Tensor> {
+        match &self.head {
+            Head::Dense(weight) => rows.matmul(&weight.t()?),
+            Head::Quantised(weight) => weight.forward(rows),
+        }
+    }
+
+    fn embed(&self, pack: &Pack) -> Result<Tensor> {
+        let ids = Tensor::from_slice(&pack.tokens, pack.tokens.len(), &self.device)?;
+        let mut x = self.embeddings.index_select(&ids, 0)?;
+        if let Some(scale) = self.spec.embedding_scale {
+            x = (x * scale)?;
+        }
+        if let Some(table) = &self.positions {
+            let places: Vec<u32> = pack
+                .positions
+                .iter()
+                .map(|p| u32::try_from(*p).unwrap_or(u32::MAX))
+                .collect();
+            let places = Tensor::from_slice(&places, places.len(), &self.device)?;
+            x = (x + table.index_select(&places, 0)?)?;
+        }
+        Ok(x)
+    }
+
+    fn layer(
+        &self,
+        number: usize,
+        layer: &Layer,
+        x: Tensor,
+        pack: &Pack,
+        caches: &mut [Cache],
+    ) -> Result<Tensor> {
+        let attended = self.attend(number, layer, &x, pack, caches)?;
+        if self.spec.parallel_residual {
+            let fed = self.feed_forward(layer, &x)?;
+            return (x + attended)? + fed;
+        }
+        let x = (x + attended)?;
+        let fed = self.feed_forward(layer, &x)?;
+        x + fed
+    }
+
+    fn attend(
+        &self,
+        number: usize,
+        layer: &Layer,
+        x: &Tensor,
+        pack: &Pack,
+        caches: &mut [Cache],
+    ) -> Result<Tensor> {
+        let spec = &self.spec;
+        let attention = Attention {
+            spec,
+            layer: spec.layers[number],
+            number,
+        };
+        let rope = attention.layer.rope.map(|index| &self.ropes[index]);
+        let qkv = layer.qkv.forward(&layer.attention_norm.forward(x)?)?;
+        let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
+        let part = |start, width, heads, norm, rope| {
+            Heads {
+                heads,
+                head_dim: spec.head_dim,
+                norm,
+                rope,
+                positions: &pack.positions,
+            }
+            .forward(&qkv.narrow(1, start, width)?)
+        };
+        let projected = Projected {
+            q: part(0, q_width, spec.heads, layer.q_norm.as_ref(), rope)?,
+            k: part(
+                q_width,
+                kv_width,
+                spec.kv_heads,
+                layer.k_norm.as_ref(),
+                rope,
+            )?,
+            v: part(q_width + kv_width, kv_width, spec.kv_heads, None, None)?,
+        };
+        let attended = attention.forward(pack, &projected, caches)?;
+        let y = layer.output.forward(&attended)?;
+        match &layer.post_attention_norm {
+            Some(norm) => norm.forward(&y),
+            None => Ok(y),
+        }
+    }
+
+    fn feed_forward(&self, layer: &Layer, x: &Tensor) -> Result<Tensor> {
+        let up = layer.up.forward(&layer.ffn_norm.forward(x)?)?;
+        let activated = if self.spec.gated {
+            ops::gated(self.spec.activation, &up)?
+        } else {
+            ops::activate(self.spec.activation, up)?
+        };
+        let y = layer.down.forward(&activated)?;
+        match &layer.post_ffn_norm {
+            Some(norm) => norm.forward(&y),
+            None => Ok(y),
+        }
+    }
+}

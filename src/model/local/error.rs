@@ -1,0 +1,130 @@
+//! What can go wrong between a path and a model that answers.
+
+use std::path::PathBuf;
+
+/// A local model could not be opened, loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The path holds neither a GGUF file nor a Hugging Face directory.
+    #[error(
+        "'{}' is neither a .gguf file nor a directory with config.json and safetensors",
+        path.display()
+    )]
+    NotAModel {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A file of the model could not be read.
+    #[error("cannot read '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// config.json is not what it should be.
+    #[error("cannot parse '{}'", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The architecture is not one that the engine runs.
+    #[error(
+        "architecture '{name}' is not supported (supported: llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, smollm3, gpt2, gpt_neox)"
+    )]
+    Architecture {
+        /// The name in the file.
+        name: String,
+    },
+    /// A setting of the architecture is not supported.
+    #[error("{setting} is not supported by the local engine")]
+    Unsupported {
+        /// The setting and its value.
+        setting: String,
+    },
+    /// The description of the model contradicts itself or lacks something.
+    #[error("the model's configuration is unusable: {what}")]
+    Config {
+        /// What is wrong.
+        what: String,
+    },
+    /// The header of a weight file is damaged.
+    #[error("the header of '{}' is damaged: {what}", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A tensor is missing.
+    #[error("tensor '{name}' is missing from the weights")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration says.
+    #[error("tensor '{name}' has shape {found:?}, the configuration asks for {expected:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// The shape by the configuration.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor holds NaN or an infinity.
+    #[error("tensor '{name}' holds {count} values that are not finite")]
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// The tensor library reported an error.
+    #[error("cannot {step}")]
+    Tensor {
+        /// What was being done.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: candle_core::Error,
+    },
+    /// The tokenizer could not be read or used.
+    #[error("cannot use the model's tokenizer")]
+    Tokenizer(#[from] super::tokenizer::TokenizerError),
+    /// The model came from the hub and could not be fetched.
+    #[error("cannot fetch the model from the hub")]
+    Hub(#[from] super::hub::HubError),
+    /// The device is not available in this build or on this machine.
+    #[error("device '{device}' is not available: {hint}")]
+    Device {
+        /// The device asked for.
+        device: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A text is longer than the model's context.
+    #[error("{tokens} tokens do not fit the model's context of {context}")]
+    TooLong {
+        /// Tokens needed.
+        tokens: usize,
+        /// Tokens that fit.
+        context: usize,
+    },
+}
+
+/// Names the step at which a tensor operation failed.
+pub(crate) trait Step<T> {
+    /// Adds the step to an error of the tensor library.
+    fn step(self, step: &'static str) -> Result<T, LocalError>;
+}
+
+impl<T> Step<T> for candle_core::Result<T> {
+    fn step(self, step: &'static str) -> Result<T, LocalError> {
+        self.map_err(|source| LocalError::Tensor { step, source })
+    }
+}

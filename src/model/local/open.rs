@@ -1,0 +1,231 @@
+//! From a path to a loaded model: what is checked, in which order, before weights are read.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use ndarray::Array2;
+
+use super::decoder::{Decoder, Linear};
+use super::error::{LocalError, Step};
+use super::load::{self, Arithmetic};
+use super::spec::{self, Spec};
+use super::template::ChatTemplate;
+use super::tokenizer::Tokenizer;
+use super::weights::Weights;
+use super::{LocalModel, ModelError};
+use crate::digest;
+use crate::identity::{FileDigest, ModelIdentity, Source};
+
+/// Where the arithmetic is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU; needs a build with the `cuda` feature.
+    Cuda,
+    /// An Apple GPU; needs a build with the `metal` feature.
+    Metal,
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Where the arithmetic is done.
+    pub device: DeviceChoice,
+    /// What becomes of quantised weights.
+    pub arithmetic: Arithmetic,
+}
+
+/// Small files beside the weights that decide the answers as well.
+const COMPANIONS: [&str; 7] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "model.safetensors.index.json",
+];
+
+impl LocalModel {
+    /// Opens a `.gguf` file or a Hugging Face directory under the name that the user gave it.
+    ///
+    /// # Errors
+    ///
+    /// When the model is damaged, not supported, or does not fit its own description; the error says
+    /// which. Nothing large is read before the description and the tokenizer have been accepted.
+    pub fn open(name: &str, path: &Path, options: Options) -> Result<Self, ModelError> {
+        open(name, path, options).map_err(|source| ModelError::Local {
+            model: name.to_owned(),
+            source,
+        })
+    }
+}
+
+fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
+    let device = device(options.device)?;
+    let (weights, spec, tokenizer) = describe(path)?;
+    tokenizer.fits(spec.vocabulary)?;
+    // A template that does not parse is treated as none: the model is then posed raw, and says so.
+    let template = tokenizer
+        .chat_template()
+        .and_then(|source| ChatTemplate::parse(source).ok());
+    let files = digests(path, &weights)?;
+    let source = Source::Weights {
+        digest: digest::of_value(&files),
+        files,
+        architecture: spec.architecture.name().to_owned(),
+        formats: weights.formats(),
+        arithmetic: arithmetic(options, &weights),
+        tokenizer: serde_json::to_value(tokenizer.source())
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default(),
+        tokenizer_digest: tokenizer.digest(),
+        template_digest: tokenizer
+            .chat_template()
+            .filter(|_| template.is_some())
+            .map(|t| digest::of_bytes(t.as_bytes())),
+    };
+    let decoder = load::load(spec, &weights, options.arithmetic, &device)?;
+    Ok(LocalModel {
+        identity: ModelIdentity {
+            name: name.to_owned(),
+            source,
+        },
+        decoder,
+        tokenizer,
+        template,
+    })
+}
+
+fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
+    if path.is_dir() && path.join("config.json").is_file() {
+        let spec = spec::hf::read(path)?;
+        let tokenizer = Tokenizer::from_directory(path)?;
+        return Ok((Weights::open_directory(path)?, spec, tokenizer));
+    }
+    let gguf = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+    if !path.is_file() || !gguf {
+        return Err(LocalError::NotAModel {
+            path: path.to_owned(),
+        });
+    }
+    let weights = Weights::open_gguf(path)?;
+    let Weights::Gguf(gguf) = &weights else {
+        return Err(LocalError::NotAModel {
+            path: path.to_owned(),
+        });
+    };
+    let metadata = &gguf.content.metadata;
+    spec::gguf::architecture(metadata)?;
+    let facts = spec::gguf::TensorFacts {
+        vocabulary: weights
+            .shape("token_embd.weight")
+            .and_then(|s| s.first().copied())
+            .ok_or_else(|| LocalError::MissingTensor {
+                name: "token_embd.weight".to_owned(),
+            })?,
+        has_output: weights.shape("output.weight").is_some(),
+        rope_divisors: rope_divisors(&weights)?,
+    };
+    let spec = spec::gguf::parse(metadata, facts)?;
+    let tokenizer = Tokenizer::from_gguf(path, metadata)?;
+    Ok((weights, spec, tokenizer))
+}
+
+fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
+    let name = ["rope_freqs.weight", "rope_factors_short.weight"]
+        .into_iter()
+        .find(|n| weights.shape(n).is_some());
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let shape = weights.shape(name).unwrap_or_default();
+    if shape.iter().product::<usize>() > 65_536 {
+        return Err(LocalError::Config {
+            what: format!("tensor '{name}' has shape {shape:?}"),
+        });
+    }
+    weights
+        .tensor(name, &shape, &Device::Cpu)?
+        .flatten_all()
+        .and_then(|t| t.to_vec1())
+        .step("read rope factors")
+        .map(Some)
+}
+
+fn digests(path: &Path, weights: &Weights) -> Result<Vec<FileDigest>, LocalError> {
+    let mut files = weights.files();
+    if path.is_dir() {
+        files.extend(COMPANIONS.iter().map(|name| path.join(name)));
+    }
+    let mut digests = Vec::new();
+    for file in files.into_iter().filter(|f| f.is_file()) {
+        let (sha256, bytes) = digest::of_file(&file).map_err(|source| LocalError::Read {
+            path: file.clone(),
+            source,
+        })?;
+        let name = file.file_name().map(PathBuf::from).unwrap_or_default();
+        digests.push(FileDigest {
+            name: name.to_string_lossy().into_owned(),
+            bytes,
+            sha256,
+        });
+    }
+    digests.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(digests)
+}
+
+fn arithmetic(options: Options, weights: &Weights) -> String {
+    let device = match options.device {
+        DeviceChoice::Cpu => "cpu",
+        DeviceChoice::Cuda => "cuda",
+        DeviceChoice::Metal => "metal",
+    };
+    let kind = match (options.arithmetic, weights) {
+        (Arithmetic::F32, Weights::Safetensors(_)) => "f32",
+        (Arithmetic::F32, Weights::Gguf(_)) => "f32, quantised weights dequantised when loaded",
+        (Arithmetic::Quantised, _) => "quantised where the format has fast kernels, else f32",
+    };
+    format!("{kind}, on {device}")
+}
+
+fn device(choice: DeviceChoice) -> Result<Device, LocalError> {
+    let unavailable = |device, hint| LocalError::Device { device, hint };
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda => Device::new_cuda(0)
+            .map_err(|_| unavailable("cuda", "build with --features cuda on a machine with one")),
+        DeviceChoice::Metal => Device::new_metal(0)
+            .map_err(|_| unavailable("metal", "build with --features metal on a Mac")),
+    }
+}
+
+/// The gate and up projection of every layer, [ffn, hidden] each.
+pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>; 2]>>, LocalError> {
+    if !decoder.spec.gated {
+        return Ok(None);
+    }
+    let (ffn, hidden) = (decoder.spec.ffn, decoder.spec.hidden);
+    let mut layers = Vec::new();
+    for layer in &decoder.layers {
+        let Linear::Dense { weight, .. } = &layer.up else {
+            return Ok(None);
+        };
+        let half = |start| {
+            let values = weight
+                .narrow(1, start, ffn)
+                .and_then(|w| w.t()?.contiguous()?.flatten_all()?.to_vec1::<f32>())
+                .step("read weights back")?;
+            Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
+                what: error.to_string(),
+            })
+        };
+        layers.push([half(0)?, half(ffn)?]);
+    }
+    Ok(Some(layers))
+}

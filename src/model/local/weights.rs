@@ -1,0 +1,354 @@
+//! Weights on disk: sharded safetensors or one GGUF file, read one tensor at a time.
+//!
+//! Headers are checked before anything is allocated, shapes against what the configuration asks for, and
+//! every value for being finite. The SHA-256 of each file is taken from the bytes on disk.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use super::error::{LocalError, Step};
+
+/// The largest safetensors header that is read, as in the reference implementation.
+const MAX_HEADER: u64 = 100_000_000;
+/// An index of shards beyond this size is not one.
+const MAX_INDEX: u64 = 64 << 20;
+
+/// The weight files of one model.
+pub(crate) enum Weights {
+    /// Safetensors, one or several files.
+    Safetensors(Shards),
+    /// One GGUF file.
+    Gguf(Box<Gguf>),
+}
+
+/// Where each tensor of a safetensors checkpoint lies.
+pub(crate) struct Shards {
+    tensors: BTreeMap<String, Located>,
+    files: Vec<PathBuf>,
+}
+
+struct Located {
+    file: usize,
+    info: TensorInfo,
+    /// Where the tensor data of the file begin.
+    data: u64,
+}
+
+/// A GGUF file with its header read.
+pub(crate) struct Gguf {
+    pub(crate) content: gguf_file::Content,
+    file: Mutex<BufReader<File>>,
+    path: PathBuf,
+}
+
+fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> LocalError + '_ {
+    move |source| LocalError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn damaged(path: &Path, what: impl Into<String>) -> LocalError {
+    LocalError::Header {
+        path: path.to_owned(),
+        what: what.into(),
+    }
+}
+
+impl Weights {
+    /// Opens a `.gguf` file.
+    pub(crate) fn open_gguf(path: &Path) -> Result<Self, LocalError> {
+        let file = File::open(path).map_err(read_error(path))?;
+        let mut reader = BufReader::new(file);
+        let content = gguf_file::Content::read(&mut reader)
+            .map_err(|error| damaged(path, error.to_string()))?;
+        Ok(Self::Gguf(Box::new(Gguf {
+            content,
+            file: Mutex::new(reader),
+            path: path.to_owned(),
+        })))
+    }
+
+    /// Opens the safetensors files of a Hugging Face directory.
+    pub(crate) fn open_directory(directory: &Path) -> Result<Self, LocalError> {
+        let single = directory.join("model.safetensors");
+        let index = directory.join("model.safetensors.index.json");
+        let files = if index.is_file() {
+            shard_names(&index)?
+                .into_iter()
+                .map(|name| directory.join(name))
+                .collect()
+        } else if single.is_file() {
+            vec![single]
+        } else {
+            return Err(LocalError::NotAModel {
+                path: directory.to_owned(),
+            });
+        };
+        let mut tensors = BTreeMap::new();
+        for (number, path) in files.iter().enumerate() {
+            for (name, info, data) in header(path)? {
+                tensors.insert(
+                    name,
+                    Located {
+                        file: number,
+                        info,
+                        data,
+                    },
+                );
+            }
+        }
+        Ok(Self::Safetensors(Shards { tensors, files }))
+    }
+
+    /// The files, in a fixed order.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Safetensors(shards) => shards.files.clone(),
+            Self::Gguf(gguf) => vec![gguf.path.clone()],
+        }
+    }
+
+    /// The names of all tensors.
+    pub(crate) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Safetensors(shards) => Box::new(shards.tensors.keys().map(String::as_str)),
+            Self::Gguf(gguf) => Box::new(gguf.content.tensor_infos.keys().map(String::as_str)),
+        }
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        match self {
+            Self::Safetensors(shards) => shards.tensors.get(name).map(|t| t.info.shape.clone()),
+            Self::Gguf(gguf) => gguf
+                .content
+                .tensor_infos
+                .get(name)
+                .map(|t| t.shape.dims().to_vec()),
+        }
+    }
+
+    /// How many stored tensors there are of each number format, by name.
+    pub(crate) fn formats(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        let names: Vec<String> = match self {
+            Self::Safetensors(shards) => {
+                let formats = shards.tensors.values();
+                formats.map(|t| format!("{:?}", t.info.dtype)).collect()
+            }
+            Self::Gguf(gguf) => {
+                let formats = gguf.content.tensor_infos.values();
+                formats.map(|t| format!("{:?}", t.ggml_dtype)).collect()
+            }
+        };
+        for name in names {
+            *counts.entry(name).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Reads a tensor of the given shape as f32 on the device, dequantising when needed.
+    pub(crate) fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        device: &Device,
+    ) -> Result<Tensor, LocalError> {
+        self.expect_shape(name, shape)?;
+        let tensor = match self {
+            Self::Safetensors(shards) => shards.read(name)?,
+            Self::Gguf(gguf) => gguf
+                .read(name, &Device::Cpu)?
+                .dequantize(&Device::Cpu)
+                .step("dequantise a tensor")?,
+        };
+        check_finite(name, &tensor)?;
+        tensor.to_device(device).step("move a tensor to the device")
+    }
+
+    /// Reads a tensor as it is stored in GGUF when its format has fast kernels, else nothing.
+    pub(crate) fn quantised(
+        &self,
+        name: &str,
+        shape: &[usize],
+        device: &Device,
+    ) -> Result<Option<QTensor>, LocalError> {
+        let Self::Gguf(gguf) = self else {
+            return Ok(None);
+        };
+        self.expect_shape(name, shape)?;
+        let fast = gguf.content.tensor_infos.get(name).is_some_and(|info| {
+            matches!(
+                info.ggml_dtype,
+                GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0
+            ) && info
+                .shape
+                .dims()
+                .last()
+                .is_some_and(|k| k.is_multiple_of(256))
+        });
+        if fast {
+            gguf.read(name, device).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn expect_shape(&self, name: &str, expected: &[usize]) -> Result<(), LocalError> {
+        let found = self.shape(name).ok_or_else(|| LocalError::MissingTensor {
+            name: name.to_owned(),
+        })?;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(LocalError::Shape {
+                name: name.to_owned(),
+                expected: expected.to_vec(),
+                found,
+            })
+        }
+    }
+}
+
+impl Shards {
+    fn read(&self, name: &str) -> Result<Tensor, LocalError> {
+        let located = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| LocalError::MissingTensor {
+                name: name.to_owned(),
+            })?;
+        let path = &self.files[located.file];
+        let (from, to) = located.info.data_offsets;
+        let mut bytes = vec![0u8; to - from];
+        let mut file = File::open(path).map_err(read_error(path))?;
+        file.seek(SeekFrom::Start(located.data + from as u64))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(read_error(path))?;
+        let dtype = match located.info.dtype {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F64 => DType::F64,
+            other => {
+                return Err(LocalError::Unsupported {
+                    setting: format!("number format {other:?} of tensor '{name}'"),
+                });
+            }
+        };
+        Tensor::from_raw_buffer(&bytes, dtype, &located.info.shape, &Device::Cpu)
+            .and_then(|t| t.to_dtype(DType::F32))
+            .step("read a tensor")
+    }
+}
+
+impl Gguf {
+    fn read(&self, name: &str, device: &Device) -> Result<QTensor, LocalError> {
+        let mut file = self
+            .file
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.content
+            .tensor(&mut *file, name, device)
+            .map_err(|error| damaged(&self.path, format!("tensor '{name}': {error}")))
+    }
+}
+
+fn check_finite(name: &str, tensor: &Tensor) -> Result<(), LocalError> {
+    let values = tensor
+        .flatten_all()
+        .and_then(|t| t.to_vec1::<f32>())
+        .step("check a tensor")?;
+    let count = values.iter().filter(|x| !x.is_finite()).count();
+    if count == 0 {
+        Ok(())
+    } else {
+        Err(LocalError::NotFinite {
+            name: name.to_owned(),
+            count,
+        })
+    }
+}
+
+/// The shards that an index names, each once, in order, refusing names that leave the directory.
+fn shard_names(index: &Path) -> Result<Vec<String>, LocalError> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let mut text = String::new();
+    File::open(index)
+        .and_then(|f| f.take(MAX_INDEX).read_to_string(&mut text))
+        .map_err(read_error(index))?;
+    let parsed: Index = serde_json::from_str(&text).map_err(|source| LocalError::Parse {
+        path: index.to_owned(),
+        source,
+    })?;
+    let mut names: Vec<String> = parsed.weight_map.into_values().collect();
+    names.sort();
+    names.dedup();
+    for name in &names {
+        let plain = Path::new(name)
+            .file_name()
+            .is_some_and(|f| f == name.as_str());
+        if !plain {
+            return Err(damaged(
+                index,
+                format!("shard name '{name}' leaves the directory"),
+            ));
+        }
+    }
+    Ok(names)
+}
+
+/// Reads and checks one header: the tensors and where their data begin.
+fn header(path: &Path) -> Result<Vec<(String, TensorInfo, u64)>, LocalError> {
+    let mut file = File::open(path).map_err(read_error(path))?;
+    let length = file.metadata().map_err(read_error(path))?.len();
+    let mut prefix = [0u8; 8];
+    file.read_exact(&mut prefix)
+        .map_err(|_| damaged(path, format!("the file has only {length} bytes")))?;
+    let size = u64::from_le_bytes(prefix);
+    if size > MAX_HEADER || size.saturating_add(8) > length {
+        return Err(damaged(
+            path,
+            format!("it claims {size} bytes of header in a file of {length} bytes"),
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(size)
+        .read_to_end(&mut bytes)
+        .map_err(read_error(path))?;
+    let metadata: Metadata =
+        serde_json::from_slice(&bytes).map_err(|source| LocalError::Parse {
+            path: path.to_owned(),
+            source,
+        })?;
+    let data = 8 + size;
+    let mut tensors = Vec::new();
+    for (name, info) in metadata.tensors() {
+        let (from, to) = info.data_offsets;
+        let elements = info
+            .shape
+            .iter()
+            .try_fold(1usize, |product, d| product.checked_mul(*d));
+        let bytes = elements.and_then(|n| n.checked_mul(info.dtype.bitsize()));
+        let fits = to >= from && data.saturating_add(to as u64) <= length;
+        if !fits || bytes != (to - from).checked_mul(8) {
+            return Err(damaged(
+                path,
+                format!("tensor '{name}' does not fit the file (truncated download?)"),
+            ));
+        }
+        tensors.push((name, info.clone(), data));
+    }
+    Ok(tensors)
+}
