@@ -516,6 +516,17 @@ mod tests {
     }
 
     #[test]
+    fn layers_do_not_share_one_shuffle() {
+        let (mut a, mut b) = (trained(1, 20, 8, 1), trained(1, 20, 8, 2));
+        a.push(a[0].clone());
+        b.push(b[0].clone());
+        let rho = phi_match(&layers(&a), &layers(&b))
+            .unwrap()
+            .statistic_per_layer;
+        assert!((rho[0] - rho[1]).abs() > 1e-3, "{rho:?}");
+    }
+
+    #[test]
     fn the_same_input_gives_the_same_result() {
         let (a, b) = (trained(3, 20, 8, 1), trained(3, 20, 8, 2));
         let once = phi_match(&layers(&a), &layers(&b)).unwrap();
