@@ -1,6 +1,9 @@
 //! Causal attention with rotary positions, for whole sequences and for one token more.
 
-#![expect(clippy::inline_always, reason = "only inlined loops take the dispatched vector width")]
+#![expect(
+    clippy::inline_always,
+    reason = "only inlined loops take the dispatched vector width"
+)]
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,13 +26,17 @@ pub(crate) struct Rope {
 impl Rope {
     /// The angles of the first `length` positions.
     pub(crate) fn new(theta: f32, length: usize) -> Self {
-        let angle = |position: usize, i: usize| {
-            position as f32 / theta.powf(i as f32 / HALF as f32)
-        };
+        let angle =
+            |position: usize, i: usize| position as f32 / theta.powf(i as f32 / HALF as f32);
         let table = |f: fn(f32) -> f32| {
-            (0..length).map(|at| std::array::from_fn(|i| f(angle(at, i)))).collect()
+            (0..length)
+                .map(|at| std::array::from_fn(|i| f(angle(at, i))))
+                .collect()
         };
-        Self { cos: table(f32::cos), sin: table(f32::sin) }
+        Self {
+            cos: table(f32::cos),
+            sin: table(f32::sin),
+        }
     }
 
     /// Turns a head's vector by its position; the halves are the two coordinates.
@@ -68,7 +75,11 @@ pub(crate) struct Memory {
 impl Memory {
     /// An empty memory of so many positions.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, keys: vec![0.0; HEAD * capacity], values: vec![[0.0; HEAD]; capacity] }
+        Self {
+            capacity,
+            keys: vec![0.0; HEAD * capacity],
+            values: vec![[0.0; HEAD]; capacity],
+        }
     }
 
     #[inline(always)]
@@ -149,18 +160,25 @@ pub(crate) fn attend_next(
     out: &mut [f32],
 ) {
     let mut scores = vec![0.0; position + 1];
-    wide(#[inline(always)] || {
-        for (head, memory) in memories.iter_mut().enumerate() {
-            memory.put(position, &rope.turn(&row[heads.key(head)], position), &row[heads.value(head)]);
-        }
-        for head in 0..heads.queries {
-            let query = rope.turn(&row[heads.query(head)], position);
-            let memory = &memories[head / heads.shared()];
-            memory.scores(&query, &mut scores);
-            softmax(&mut scores);
-            memory.read(&scores, &mut out[heads.query(head)]);
-        }
-    });
+    wide(
+        #[inline(always)]
+        || {
+            for (head, memory) in memories.iter_mut().enumerate() {
+                memory.put(
+                    position,
+                    &rope.turn(&row[heads.key(head)], position),
+                    &row[heads.value(head)],
+                );
+            }
+            for head in 0..heads.queries {
+                let query = rope.turn(&row[heads.query(head)], position);
+                let memory = &memories[head / heads.shared()];
+                memory.scores(&query, &mut scores);
+                softmax(&mut scores);
+                memory.read(&scores, &mut out[heads.query(head)]);
+            }
+        },
+    );
 }
 
 /// Causal attention over whole sequences, rotary positions included.
@@ -178,26 +196,29 @@ impl Attention {
         let mut out = vec![0.0; rows.len() / width * out_width];
         let mut memory = Memory::new(self.length);
         let mut scores = vec![0.0; self.length];
-        wide(#[inline(always)] || {
-            for (rows, out) in rows
-                .chunks_exact(width * self.length)
-                .zip(out.chunks_exact_mut(out_width * self.length))
-            {
-                for key in 0..heads.keys {
-                    self.remember(rows, key, &mut memory);
-                    for head in key * heads.shared()..(key + 1) * heads.shared() {
-                        for (at, row) in rows.chunks_exact(width).enumerate() {
-                            let query = self.rope.turn(&row[heads.query(head)], at);
-                            let scores = &mut scores[..=at];
-                            memory.scores(&query, scores);
-                            softmax(scores);
-                            let out = &mut out[at * out_width..][..out_width];
-                            memory.read(scores, &mut out[heads.query(head)]);
+        wide(
+            #[inline(always)]
+            || {
+                for (rows, out) in rows
+                    .chunks_exact(width * self.length)
+                    .zip(out.chunks_exact_mut(out_width * self.length))
+                {
+                    for key in 0..heads.keys {
+                        self.remember(rows, key, &mut memory);
+                        for head in key * heads.shared()..(key + 1) * heads.shared() {
+                            for (at, row) in rows.chunks_exact(width).enumerate() {
+                                let query = self.rope.turn(&row[heads.query(head)], at);
+                                let scores = &mut scores[..=at];
+                                memory.scores(&query, scores);
+                                softmax(scores);
+                                let out = &mut out[at * out_width..][..out_width];
+                                memory.read(scores, &mut out[heads.query(head)]);
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
         out
     }
 
@@ -214,31 +235,35 @@ impl Attention {
         let in_width = heads.queries * HEAD;
         let mut out = vec![0.0; rows.len()];
         let mut scratch = Scratch::new(self.length);
-        wide(#[inline(always)] || {
-            for ((rows, gradient), out) in rows
-                .chunks_exact(width * self.length)
-                .zip(gradient.chunks_exact(in_width * self.length))
-                .zip(out.chunks_exact_mut(width * self.length))
-            {
-                for key in 0..heads.keys {
-                    self.remember(rows, key, &mut scratch.memory);
-                    scratch.begin();
-                    for head in key * heads.shared()..(key + 1) * heads.shared() {
-                        for (at, row) in rows.chunks_exact(width).enumerate() {
-                            let query = self.rope.turn(&row[heads.query(head)], at);
-                            let gradient = &gradient[at * in_width..][heads.query(head)];
-                            let to_query = scratch.backward(&query, gradient, at);
-                            let out = &mut out[at * width..][heads.query(head)];
-                            self.rope.turn_back(&to_query, at, out);
+        wide(
+            #[inline(always)]
+            || {
+                for ((rows, gradient), out) in rows
+                    .chunks_exact(width * self.length)
+                    .zip(gradient.chunks_exact(in_width * self.length))
+                    .zip(out.chunks_exact_mut(width * self.length))
+                {
+                    for key in 0..heads.keys {
+                        self.remember(rows, key, &mut scratch.memory);
+                        scratch.begin();
+                        for head in key * heads.shared()..(key + 1) * heads.shared() {
+                            for (at, row) in rows.chunks_exact(width).enumerate() {
+                                let query = self.rope.turn(&row[heads.query(head)], at);
+                                let gradient = &gradient[at * in_width..][heads.query(head)];
+                                let to_query = scratch.backward(&query, gradient, at);
+                                let out = &mut out[at * width..][heads.query(head)];
+                                self.rope.turn_back(&to_query, at, out);
+                            }
+                        }
+                        for (at, out) in out.chunks_exact_mut(width).enumerate() {
+                            self.rope
+                                .turn_back(&scratch.to_keys[at], at, &mut out[heads.key(key)]);
+                            out[heads.value(key)].copy_from_slice(&scratch.to_values[at]);
                         }
                     }
-                    for (at, out) in out.chunks_exact_mut(width).enumerate() {
-                        self.rope.turn_back(&scratch.to_keys[at], at, &mut out[heads.key(key)]);
-                        out[heads.value(key)].copy_from_slice(&scratch.to_values[at]);
-                    }
                 }
-            }
-        });
+            },
+        );
         out
     }
 }
@@ -273,10 +298,10 @@ impl Scratch {
     #[inline(always)]
     fn begin(&mut self) {
         let length = self.memory.capacity;
-        for (at, value) in self.memory.values.iter().enumerate() {
-            for i in 0..HEAD {
-                self.values[i * length + at] = value[i];
-                self.keys[at][i] = self.memory.keys[i * length + at];
+        for (at, (value, key)) in self.memory.values.iter().zip(&mut self.keys).enumerate() {
+            for (i, (value, key)) in value.iter().zip(key).enumerate() {
+                self.values[i * length + at] = *value;
+                *key = self.memory.keys[i * length + at];
             }
         }
         self.to_keys.fill([0.0; HEAD]);
@@ -325,7 +350,10 @@ impl CustomOp1 for Attention {
     fn cpu_fwd(&self, rows: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let count = layout.shape().dims2()?.0;
         let out = self.forward(values(rows, layout)?);
-        Ok((CpuStorage::F32(out), (count, self.heads.queries * HEAD).into()))
+        Ok((
+            CpuStorage::F32(out),
+            (count, self.heads.queries * HEAD).into(),
+        ))
     }
 
     fn bwd(&self, rows: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
@@ -333,4 +361,3 @@ impl CustomOp1 for Attention {
         Ok(Some(Tensor::from_vec(out, rows.shape(), rows.device())?))
     }
 }
-

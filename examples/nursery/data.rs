@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, ModelWrapper, Tokenizer, TokenizerBuilder, TokenizerImpl};
+use tokenizers::{AddedToken, Tokenizer, TokenizerBuilder, TokenizerImpl};
 
 use crate::Outcome;
 use crate::recipe::TokenizerName;
@@ -86,7 +86,10 @@ impl Corpus {
         }
         let is_held_out = |at: usize| (at / BLOCK) % BLOCKS == BLOCKS - 1;
         let (mut training, mut held_out) = (Vec::new(), Vec::new());
-        for start in starts.into_iter().filter(|start| start + length <= tokens.len()) {
+        for start in starts
+            .into_iter()
+            .filter(|start| start + length <= tokens.len())
+        {
             match (is_held_out(start), is_held_out(start + length - 1)) {
                 (true, true) => held_out.push(start),
                 (false, false) => training.push(start),
@@ -97,7 +100,12 @@ impl Corpus {
         if training.is_empty() || held_out.is_empty() {
             return Err("a text is too short to train on".into());
         }
-        Ok(Self { tokens, training, held_out, length })
+        Ok(Self {
+            tokens,
+            training,
+            held_out,
+            length,
+        })
     }
 
     /// Tokens in all.
@@ -118,7 +126,12 @@ impl Corpus {
     /// Training sequences without end, in an order set by `random`.
     pub(crate) fn order(&self, random: ChaCha8Rng) -> Order<'_> {
         let starts = self.training.clone();
-        Order { corpus: self, next: starts.len(), starts, random }
+        Order {
+            corpus: self,
+            next: starts.len(),
+            starts,
+            random,
+        }
     }
 
     /// Appends the sequence at `start`: one token more than its length, the last only predicted.
@@ -148,19 +161,19 @@ impl Order<'_> {
 pub(crate) fn tokenizer(name: TokenizerName, data: &Path) -> Outcome<Tokenizer> {
     let path = data.join(format!("tokenizer-{}.json", name.name()));
     if !path.exists() {
+        let mut text = String::new();
+        for corpus in name.corpora() {
+            text.push_str(&read(&data.join(format!("{corpus}.txt")))?);
+        }
         let partial = data.join(format!("tokenizer-{}.partial", name.name()));
-        fs::write(&partial, train_tokenizer(name, data)?.to_string(false)?)?;
+        fs::write(&partial, train_tokenizer(&text)?.to_string(false)?)?;
         fs::rename(&partial, &path)?;
     }
     Tokenizer::from_file(&path)
 }
 
 /// Byte-level BPE as GPT-2 has it, without its prefix space.
-fn train_tokenizer(name: TokenizerName, data: &Path) -> Outcome<Tokenizer> {
-    let mut text = String::new();
-    for corpus in name.corpora() {
-        text.push_str(&read(&data.join(format!("{corpus}.txt")))?);
-    }
+pub(crate) fn train_tokenizer(text: &str) -> Outcome<Tokenizer> {
     let byte_level = ByteLevel::new(false, false, true);
     let template = TemplateProcessing::builder()
         .try_single(format!("{} $A", SPECIAL[0]))?
@@ -182,15 +195,18 @@ fn train_tokenizer(name: TokenizerName, data: &Path) -> Outcome<Tokenizer> {
             .build()?;
     tokenizer.train(&mut trainer, text.lines())?;
     let tokenizer: Tokenizer = tokenizer.to_string(false)?.parse()?;
-    match tokenizer.get_model() {
-        ModelWrapper::BPE(_) if tokenizer.get_vocab_size(true) == VOCABULARY => Ok(tokenizer),
-        _ => Err(format!("tokenizer {} has not {VOCABULARY} tokens", name.name()).into()),
+    if tokenizer.get_vocab_size(true) != VOCABULARY {
+        return Err(format!("the text is too small for {VOCABULARY} tokens").into());
     }
+    Ok(tokenizer)
 }
 
 fn read(path: &Path) -> Outcome<String> {
     fs::read_to_string(path).map_err(|cause| {
-        format!("cannot read '{}' (scripts/nursery-data.sh makes it): {cause}", path.display())
-            .into()
+        format!(
+            "cannot read '{}' (scripts/nursery-data.sh makes it): {cause}",
+            path.display()
+        )
+        .into()
     })
 }

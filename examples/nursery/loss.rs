@@ -1,7 +1,5 @@
 //! Losses: logits become their own gradient in place, so that no copy of them is ever made.
 
-#![expect(clippy::inline_always, reason = "only inlined loops take the dispatched vector width")]
-
 use std::cell::Cell;
 
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, bail};
@@ -25,17 +23,20 @@ impl InplaceOp1 for CrossEntropy<'_> {
         let logits = whole(logits, layout)?;
         let scale = 1.0 / count as f32;
         let mut loss = 0.0;
-        wide(#[inline(always)] || {
-            for (row, target) in logits.chunks_exact_mut(width).zip(self.targets) {
-                let target = *target as usize;
-                let score = row[target];
-                loss += f64::from(softmax(row) - score);
-                row[target] -= 1.0;
-                for value in row {
-                    *value *= scale;
+        wide(
+            #[inline(always)]
+            || {
+                for (row, target) in logits.chunks_exact_mut(width).zip(self.targets) {
+                    let target = *target as usize;
+                    let score = row[target];
+                    loss += f64::from(softmax(row) - score);
+                    row[target] -= 1.0;
+                    for value in row {
+                        *value *= scale;
+                    }
                 }
-            }
-        });
+            },
+        );
         self.loss.set(loss / count as f64);
         Ok(())
     }
@@ -65,18 +66,24 @@ impl InplaceOp2 for Divergence {
         let scale = 1.0 / count as f32;
         let mut wanted = vec![0.0; width];
         let mut loss = 0.0;
-        wide(#[inline(always)] || {
-            for (row, teacher) in logits.chunks_exact_mut(width).zip(teacher.chunks_exact(width)) {
-                wanted.copy_from_slice(teacher);
-                let of_teacher = softmax(&mut wanted);
-                // The two expectations differ by the divergence, up to both normalisers.
-                let expected = wide_dot(&wanted, teacher) - wide_dot(&wanted, row);
-                loss += f64::from(expected - of_teacher + softmax(row));
-                for (value, wanted) in row.iter_mut().zip(&wanted) {
-                    *value = (*value - wanted) * scale;
+        wide(
+            #[inline(always)]
+            || {
+                for (row, teacher) in logits
+                    .chunks_exact_mut(width)
+                    .zip(teacher.chunks_exact(width))
+                {
+                    wanted.copy_from_slice(teacher);
+                    let of_teacher = softmax(&mut wanted);
+                    // The two expectations differ by the divergence, up to both normalisers.
+                    let expected = wide_dot(&wanted, teacher) - wide_dot(&wanted, row);
+                    loss += f64::from(expected - of_teacher + softmax(row));
+                    for (value, wanted) in row.iter_mut().zip(&wanted) {
+                        *value = (*value - wanted) * scale;
+                    }
                 }
-            }
-        });
+            },
+        );
         self.loss.set(loss / count as f64);
         Ok(())
     }
@@ -92,12 +99,15 @@ fn whole<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f3
 /// Probabilities of each row of logits, in place, for drawing from.
 pub(crate) fn probabilities(logits: &mut [f32], width: usize, temperature: f32) {
     let scale = 1.0 / temperature;
-    wide(#[inline(always)] || {
-        for row in logits.chunks_exact_mut(width) {
-            for value in row.iter_mut() {
-                *value *= scale;
+    wide(
+        #[inline(always)]
+        || {
+            for row in logits.chunks_exact_mut(width) {
+                for value in row.iter_mut() {
+                    *value *= scale;
+                }
+                softmax(row);
             }
-            softmax(row);
-        }
-    });
+        },
+    );
 }

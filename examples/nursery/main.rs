@@ -25,6 +25,8 @@ mod recipe;
 mod sample;
 mod schedule;
 mod store;
+#[cfg(test)]
+mod tests;
 mod train;
 mod vector;
 

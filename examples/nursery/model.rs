@@ -53,12 +53,24 @@ impl ShapeName {
     /// The measures of that shape.
     pub(crate) const fn shape(self) -> Shape {
         match self {
-            Self::W64D3 => {
-                Shape { hidden: 64, layers: 3, heads: Heads { queries: 4, keys: 2 }, feed: 160 }
-            }
-            Self::W48D4 => {
-                Shape { hidden: 48, layers: 4, heads: Heads { queries: 3, keys: 1 }, feed: 128 }
-            }
+            Self::W64D3 => Shape {
+                hidden: 64,
+                layers: 3,
+                heads: Heads {
+                    queries: 4,
+                    keys: 2,
+                },
+                feed: 160,
+            },
+            Self::W48D4 => Shape {
+                hidden: 48,
+                layers: 4,
+                heads: Heads {
+                    queries: 3,
+                    keys: 1,
+                },
+                feed: 128,
+            },
         }
     }
 }
@@ -80,7 +92,9 @@ impl Model {
     /// A network with weights drawn from `random`.
     pub(crate) fn random(shape: Shape, random: &mut ChaCha8Rng) -> Result<Self> {
         let mut matrix = |rows: usize, columns: usize, deviation: f32| {
-            let values = (0..rows * columns).map(|_| normal(random) * deviation).collect();
+            let values = (0..rows * columns)
+                .map(|_| normal(random) * deviation)
+                .collect();
             Tensor::from_vec::<_, f32>(values, (rows, columns), &Device::Cpu)
         };
         let norm = || Tensor::ones(shape.hidden, candle_core::DType::F32, &Device::Cpu);
@@ -92,7 +106,11 @@ impl Model {
         let blocks = (0..shape.layers).map(|_| {
             Ok(Block {
                 attention_norm: norm()?,
-                queries_keys_values: matrix(shape.hidden, shape.heads.width(), fan_in(shape.hidden))?,
+                queries_keys_values: matrix(
+                    shape.hidden,
+                    shape.heads.width(),
+                    fan_in(shape.hidden),
+                )?,
                 attention_out: matrix(attended, shape.hidden, residual * fan_in(attended))?,
                 feed_norm: norm()?,
                 gate_up: matrix(shape.hidden, 2 * shape.feed, fan_in(shape.hidden))?,
@@ -113,7 +131,11 @@ impl Model {
         Ok(Self {
             shape: self.shape,
             embedding: f(&self.embedding)?,
-            blocks: self.blocks.iter().map(|block| block.map(f)).collect::<Result<_>>()?,
+            blocks: self
+                .blocks
+                .iter()
+                .map(|block| block.map(f))
+                .collect::<Result<_>>()?,
             norm: f(&self.norm)?,
             rope: Arc::clone(&self.rope),
         })
@@ -139,7 +161,11 @@ impl Model {
     pub(crate) fn hidden(&self, tokens: &[u32], length: usize) -> Result<Tensor> {
         self.forward(tokens, |_, rows| {
             let (heads, rope) = (self.shape.heads, Arc::clone(&self.rope));
-            rows.apply_op1(Attention { heads, length, rope })
+            rows.apply_op1(Attention {
+                heads,
+                length,
+                rope,
+            })
         })
     }
 

@@ -52,8 +52,10 @@ pub(crate) fn write(
     }
     let metadata = metadata(model.shape, tokenizer, quantisation, name)?;
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (*key, value)).collect();
-    let tensors: Vec<(&str, &QTensor)> =
-        tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
     let mut file = BufWriter::new(File::create(path)?);
     gguf_file::write(&mut file, &metadata, &tensors)?;
     file.flush()?;
@@ -79,7 +81,9 @@ fn gguf_name(name: &str) -> Outcome<String> {
     if let Some(fixed) = fixed {
         return Ok(fixed.to_owned());
     }
-    let rest = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
+    let rest = name
+        .strip_prefix("model.layers.")
+        .and_then(|rest| rest.split_once('.'));
     let (layer, part) = rest.ok_or_else(|| format!("no GGUF name for '{name}'"))?;
     let part = match part {
         "input_layernorm.weight" => "attn_norm",
@@ -104,15 +108,21 @@ fn metadata(
 ) -> Outcome<Vec<(&'static str, Value)>> {
     let number = |value: usize| Ok::<_, std::num::TryFromIntError>(Value::U32(value.try_into()?));
     let text = |value: &str| Value::String(value.to_owned());
-    let TokenizerFile { model: Bpe { vocab, merges } } =
-        serde_json::from_str(&tokenizer.to_string(false)?)?;
+    let TokenizerFile {
+        model: Bpe { vocab, merges },
+    } = serde_json::from_str(&tokenizer.to_string(false)?)?;
     let mut words: Vec<(u32, String)> = vocab.into_iter().map(|(word, id)| (id, word)).collect();
     words.sort_unstable();
     // llama.cpp's kinds of token: 1 is ordinary, 3 is control.
     let kind = |id: u32| Value::I32(if id == BOS || id == EOS { 3 } else { 1 });
     let kinds = words.iter().map(|(id, _)| kind(*id)).collect();
-    let words: Vec<Value> = words.into_iter().map(|(_, word)| Value::String(word)).collect();
-    let merges = merges.iter().map(|(left, right)| Value::String(format!("{left} {right}")));
+    let words: Vec<Value> = words
+        .into_iter()
+        .map(|(_, word)| Value::String(word))
+        .collect();
+    let merges = merges
+        .iter()
+        .map(|(left, right)| Value::String(format!("{left} {right}")));
     // llama.cpp's number for the kind of file.
     let file_type = match quantisation {
         Quantisation::Q8 => 7,

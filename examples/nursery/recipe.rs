@@ -14,7 +14,10 @@ use crate::Outcome;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lineage {
     schema: u32,
-    #[expect(dead_code, reason = "part of the file's form, of use to its other readers")]
+    #[expect(
+        dead_code,
+        reason = "part of the file's form, of use to its other readers"
+    )]
     name: String,
     #[serde(rename = "model")]
     pub(crate) models: Vec<Entry>,
@@ -50,15 +53,9 @@ pub(crate) enum Recipe {
     /// Next-token prediction on the entry's real texts.
     Real { course: Course },
     /// Next-token prediction on text that the parent wrote.
-    Text {
-        course: Course,
-        text: Writing,
-    },
+    Text { course: Course, text: Writing },
     /// The parent's next-token distributions on text that the parent wrote.
-    Logits {
-        course: Course,
-        text: Writing,
-    },
+    Logits { course: Course, text: Writing },
     /// The base's weights in a GGUF file.
     Quantise { quantisation: Quantisation },
 }
@@ -84,7 +81,7 @@ pub(crate) struct Course {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Writing {
     pub(crate) tokens: usize,
-    pub(crate) temperature: f64,
+    pub(crate) temperature: f32,
     pub(crate) seed: u64,
 }
 
@@ -159,7 +156,9 @@ impl Lineage {
                 Recipe::Quantise { .. } => entry.base.is_some() && entry.parents.is_empty(),
             };
             if !fits {
-                return Err(format!("the recipe of '{}' does not fit its descent", entry.id).into());
+                return Err(
+                    format!("the recipe of '{}' does not fit its descent", entry.id).into(),
+                );
             }
         }
         Ok(())
@@ -176,7 +175,9 @@ impl Entry {
     pub(crate) fn digest(&self, seed_offset: u64) -> Outcome<String> {
         let text = serde_json::to_string(&(self, seed_offset))?;
         let digest = Sha256::digest(text.as_bytes());
-        Ok(digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
+        Ok(digest
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn documents(
     let mut documents = Vec::with_capacity(wanted);
     while documents.len() < wanted {
         let count = BATCH.min(wanted - documents.len());
-        for tokens in batch(&model, count, length, writing.temperature as f32, random)? {
+        for tokens in batch(&model, count, length, writing.temperature, random)? {
             let text = tokenizer.decode(&tokens, true)?;
             // The last character may have been cut off between its bytes.
             documents.push(text.trim_end_matches('\u{fffd}').to_owned());
@@ -37,7 +37,7 @@ pub(crate) fn documents(
     Ok(documents)
 }
 
-fn batch(
+pub(crate) fn batch(
     model: &Model,
     count: usize,
     length: usize,
@@ -62,15 +62,21 @@ fn batch(
             }
             Tensor::from_vec(out, (count, heads.queries * HEAD), &Device::Cpu)
         })?;
-        let mut rows = model.logits(&hidden)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let mut rows = model
+            .logits(&hidden)?
+            .to_dtype(DType::F32)?
+            .flatten_all()?
+            .to_vec1()?;
         for row in rows.chunks_exact_mut(VOCABULARY) {
             // Special tokens have no text: a document ends only where its length does.
             row[BOS as usize] = f32::NEG_INFINITY;
             row[EOS as usize] = f32::NEG_INFINITY;
         }
         probabilities(&mut rows, VOCABULARY, temperature);
-        for ((row, token), document) in
-            rows.chunks_exact(VOCABULARY).zip(&mut tokens).zip(&mut documents)
+        for ((row, token), document) in rows
+            .chunks_exact(VOCABULARY)
+            .zip(&mut tokens)
+            .zip(&mut documents)
         {
             *token = draw(row, random.random());
             document.push(*token);

@@ -34,7 +34,12 @@ pub(crate) fn family(options: &Options, lineage: &Lineage, log: &mut impl Write)
     for id in &options.only {
         lineage.entry(id)?;
     }
-    writeln!(log, "{} models there, {} to make", ready.len(), waiting.len())?;
+    writeln!(
+        log,
+        "{} models there, {} to make",
+        ready.len(),
+        waiting.len()
+    )?;
     // Made here once, so that the workers need not race for them.
     for course in waiting.iter().filter_map(|entry| entry.recipe.course()) {
         data::tokenizer(course.tokenizer, &options.data)?;
@@ -81,7 +86,12 @@ fn run<'a>(
                 return Err(format!("making '{}' failed ({status})", entry.id).into());
             }
             ready.insert(&entry.id);
-            writeln!(log, "{}: done, {} left", entry.id, waiting.len() + running.len())?;
+            writeln!(
+                log,
+                "{}: done, {} left",
+                entry.id,
+                waiting.len() + running.len()
+            )?;
         }
     }
     Ok(())
@@ -90,10 +100,18 @@ fn run<'a>(
 /// A process for one model on one thread: results then do not depend on how many run at once.
 fn worker(options: &Options, entry: &Entry) -> Outcome<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.env("RAYON_NUM_THREADS", "1").env("CANDLE_NUM_THREADS", "1");
+    command
+        .env("RAYON_NUM_THREADS", "1")
+        .env("CANDLE_NUM_THREADS", "1");
     command.arg("--lineage").arg(&options.lineage);
-    command.arg("--data").arg(&options.data).arg("--out").arg(&options.out);
-    command.arg("--seed-offset").arg(options.seed_offset.to_string());
+    command
+        .arg("--data")
+        .arg(&options.data)
+        .arg("--out")
+        .arg(&options.out);
+    command
+        .arg("--seed-offset")
+        .arg(options.seed_offset.to_string());
     if let Some(steps) = options.max_steps {
         command.arg("--max-steps").arg(steps.to_string());
     }
@@ -110,7 +128,11 @@ fn is_finished(options: &Options, entry: &Entry) -> Outcome<bool> {
         return Ok(true);
     }
     let path = options.out.join(&entry.id);
-    Err(format!("'{}' was made by another recipe: remove it to make it anew", path.display()).into())
+    Err(format!(
+        "'{}' was made by another recipe: remove it to make it anew",
+        path.display()
+    )
+    .into())
 }
 
 /// Puts the lineage beside the family that it describes.
@@ -122,7 +144,10 @@ fn copy_lineage(options: &Options) -> Outcome<()> {
     let mut text = fs::read_to_string(&options.lineage)?;
     if options.seed_offset != 0 {
         let offset = options.seed_offset;
-        text.insert_str(0, &format!("# Trained with {offset} added to every seed below.\n\n"));
+        text.insert_str(
+            0,
+            &format!("# Trained with {offset} added to every seed below.\n\n"),
+        );
     }
     fs::write(target, text)?;
     Ok(())

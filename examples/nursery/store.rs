@@ -37,7 +37,10 @@ pub(crate) fn named_tensors(model: &Model) -> candle_core::Result<Vec<(String, T
     let Shape { heads, feed, .. } = model.shape;
     let (queries, keys) = (heads.queries * HEAD, heads.keys * HEAD);
     let mut tensors = vec![
-        ("model.embed_tokens.weight".to_owned(), model.embedding.clone()),
+        (
+            "model.embed_tokens.weight".to_owned(),
+            model.embedding.clone(),
+        ),
         ("model.norm.weight".to_owned(), model.norm.clone()),
     ];
     for (at, block) in model.blocks.iter().enumerate() {
@@ -72,7 +75,12 @@ pub(crate) fn save(model: &Model, tokenizer: &Tokenizer, directory: &Path) -> Ou
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let path = directory.join("model.safetensors");
     ::safetensors::serialize_to_file(tensors, Some(metadata), &path)?;
-    let Shape { hidden, layers, heads, feed } = model.shape;
+    let Shape {
+        hidden,
+        layers,
+        heads,
+        feed,
+    } = model.shape;
     write_json(
         directory.join("config.json").as_path(),
         &json!({
@@ -110,7 +118,10 @@ pub(crate) fn save(model: &Model, tokenizer: &Tokenizer, directory: &Path) -> Ou
             "model_max_length": POSITIONS,
         }),
     )?;
-    fs::write(directory.join("tokenizer.json"), tokenizer.to_string(false)?)?;
+    fs::write(
+        directory.join("tokenizer.json"),
+        tokenizer.to_string(false)?,
+    )?;
     Ok(())
 }
 
@@ -131,7 +142,10 @@ pub(crate) fn load(directory: &Path, shape: Shape) -> Outcome<Model> {
         Ok(tensor.to_dtype(DType::F32)?)
     };
     let joined = |names: &[String]| -> Outcome<Tensor> {
-        let parts = names.iter().map(|name| get(name)).collect::<Outcome<Vec<_>>>()?;
+        let parts = names
+            .iter()
+            .map(|name| get(name))
+            .collect::<Outcome<Vec<_>>>()?;
         Ok(Tensor::cat(&parts, 0)?.t()?.contiguous()?)
     };
     let block = |at: usize| -> Outcome<Block> {

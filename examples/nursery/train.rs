@@ -113,7 +113,11 @@ fn material(
     log: &mut impl Write,
 ) -> Outcome<(Corpus, Option<Model>)> {
     let written = |text: &Writing, log: &mut dyn Write| -> Outcome<(Corpus, Model)> {
-        let parent = entry.parents.first().map(String::as_str).unwrap_or_default();
+        let parent = entry
+            .parents
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default();
         let (teacher, teacher_words) = finished(options, lineage, parent)?;
         let mut random = random(text.seed + options.seed_offset, Purpose::Text);
         let documents =
@@ -139,7 +143,9 @@ fn material(
 /// A finished model of the family and its tokenizer.
 fn finished(options: &Options, lineage: &Lineage, id: &str) -> Outcome<(Model, Tokenizer)> {
     let recipe = &lineage.entry(id)?.recipe;
-    let course = recipe.course().ok_or_else(|| format!("'{id}' was not trained"))?;
+    let course = recipe
+        .course()
+        .ok_or_else(|| format!("'{id}' was not trained"))?;
     let model = store::load(&options.out.join(id), course.shape.shape())?;
     Ok((model, tokenizer(course.tokenizer, &options.data)?))
 }
@@ -153,7 +159,12 @@ fn run(
     log: &mut impl Write,
 ) -> Outcome<(Model, Losses)> {
     let (model, variables) = start.trainable()?;
-    let params = ParamsAdamW { lr: 0.0, beta2: 0.98, weight_decay: 0.1, ..Default::default() };
+    let params = ParamsAdamW {
+        lr: 0.0,
+        beta2: 0.98,
+        weight_decay: 0.1,
+        ..Default::default()
+    };
     let mut optimiser = AdamW::new(variables, params)?;
     let mut order = corpus.order(random(course.seed, Purpose::Order));
     let mut recent = Vec::new();
@@ -166,7 +177,12 @@ fn run(
         recent.push(loss);
         if (step + 1) % 100 == 0 || step + 1 == course.steps {
             let last = mean(&recent[recent.len().saturating_sub(LAST)..]);
-            writeln!(log, "{id}: step {} of {}, loss {last:.3}", step + 1, course.steps)?;
+            writeln!(
+                log,
+                "{id}: step {} of {}, loss {last:.3}",
+                step + 1,
+                course.steps
+            )?;
         }
     }
     let model = model.frozen()?;
@@ -184,18 +200,34 @@ fn learn(
     optimiser: &mut AdamW,
 ) -> Outcome<f64> {
     let (inputs, targets) = split(&order.take(course.batch), course.length);
-    let hidden = model.hidden(&inputs, course.length)?;
+    let (loss, pull) = pull(model, teacher, &inputs, &targets, course.length)?;
+    optimiser.backward_step(&pull)?;
+    Ok(loss)
+}
+
+/// The loss on whole sequences, and a scalar that has the loss's gradients.
+pub(crate) fn pull(
+    model: &Model,
+    teacher: Option<&Model>,
+    inputs: &[u32],
+    targets: &[u32],
+    length: usize,
+) -> candle_core::Result<(f64, Tensor)> {
+    let hidden = model.hidden(inputs, length)?;
     // The head's gradient is made by hand: its logits are most of the memory of a step.
     let (states, embedding) = (hidden.detach(), model.embedding.detach());
     let logits = states.matmul(&embedding.t()?)?;
     let loss = match teacher {
         None => {
-            let loss = CrossEntropy { targets: &targets, loss: Cell::new(0.0) };
+            let loss = CrossEntropy {
+                targets,
+                loss: Cell::new(0.0),
+            };
             logits.inplace_op1(&loss)?;
             loss.loss.get()
         }
         Some(teacher) => {
-            let wanted = teacher.logits(&teacher.hidden(&inputs, course.length)?)?;
+            let wanted = teacher.logits(&teacher.hidden(inputs, length)?)?;
             let loss = Divergence::default();
             logits.inplace_op2(&wanted, &loss)?;
             loss.loss.get()
@@ -203,10 +235,8 @@ fn learn(
     };
     let to_hidden = logits.matmul(&embedding)?;
     let to_embedding = logits.t()?.matmul(&states)?;
-    // A scalar whose gradients are just these two.
     let pull = (dot(&hidden, &to_hidden)? + dot(&model.embedding, &to_embedding)?)?;
-    optimiser.backward_step(&pull)?;
-    Ok(loss)
+    Ok((loss, pull))
 }
 
 fn dot(left: &Tensor, right: &Tensor) -> candle_core::Result<Tensor> {
@@ -219,7 +249,10 @@ fn held_out(model: &Model, corpus: &Corpus, length: usize) -> Outcome<f64> {
     for sequences in corpus.held_out(HELD_OUT).chunks(8 * (length + 1)) {
         let (inputs, targets) = split(sequences, length);
         let logits = model.logits(&model.hidden(&inputs, length)?)?;
-        let loss = CrossEntropy { targets: &targets, loss: Cell::new(0.0) };
+        let loss = CrossEntropy {
+            targets: &targets,
+            loss: Cell::new(0.0),
+        };
         logits.inplace_op1(&loss)?;
         // The last chunk may be smaller.
         losses.extend(vec![loss.loss.get(); sequences.len() / (length + 1)]);
@@ -271,8 +304,12 @@ fn parameters(model: &Model) -> candle_core::Result<usize> {
 fn cpu_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let after_name = stat.rsplit_once(')')?.1;
-    let ticks: Vec<f64> =
-        after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse().ok()).collect();
+    let ticks: Vec<f64> = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|t| t.parse().ok())
+        .collect();
     // User and system time, in hundredths of a second.
     (ticks.len() == 2).then(|| ticks.iter().sum::<f64>() / 100.0)
 }

@@ -1,6 +1,9 @@
 //! Loops that compile to vector instructions when inlined into a dispatched closure.
 
-#![expect(clippy::inline_always, reason = "only inlined loops take the dispatched vector width")]
+#![expect(
+    clippy::inline_always,
+    reason = "only inlined loops take the dispatched vector width"
+)]
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 use pulp::{Arch, Simd, WithSimd};
@@ -82,7 +85,9 @@ fn wide_max(values: &[f32]) -> f32 {
             *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |max, value| max.max(*value))
+    rest.iter()
+        .chain(&lanes)
+        .fold(f32::NEG_INFINITY, |max, value| max.max(*value))
 }
 
 /// The sum, by eight running sums.
@@ -112,4 +117,3 @@ pub(crate) fn wide_dot(left: &[f32], right: &[f32]) -> f32 {
     let rest: f32 = left_rest.iter().zip(right_rest).map(|(l, r)| l * r).sum();
     rest + lanes.iter().sum::<f32>()
 }
-
