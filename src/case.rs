@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
-use crate::measure::{Affinity, Contrast, Measure, Side, affinity, contrast};
+use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, contrast};
 use crate::panel::{Matching, Member, Panel};
 use crate::verdict::{Apart, Evidence, Verdict, WeightEvidence, judge};
-use crate::weigh::{Standing, pooled};
+use crate::weigh::{Standing, level_adjusted, pooled};
 
 /// One measure with what it says, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,10 +180,25 @@ impl<'a> Sides<'a> {
     fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
         let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
         let mut result = contrast(table, suspect, protected)?;
+        adjust_for_level(&mut result);
         if let Some(base) = self.base {
             subtract_base(&mut result, base);
         }
         Ok(result)
+    }
+}
+
+/// Replaces every interaction by what the level on the other columns does not predict.
+fn adjust_for_level(contrast: &mut Contrast) {
+    let pair = |i: &Interaction| i.level.map(|level| (i.mean, level));
+    let controls: Option<Vec<(f64, f64)>> = contrast.controls.iter().map(pair).collect();
+    let (Some(case), Some(controls)) = (pair(&contrast.suspect), controls) else {
+        return;
+    };
+    let (own, rest) = level_adjusted(case, &controls);
+    contrast.suspect.mean = own;
+    for (control, value) in contrast.controls.iter_mut().zip(rest) {
+        control.mean = value;
     }
 }
 

@@ -34,6 +34,8 @@ pub const LINEAGE_P: f64 = 1e-6;
 pub const CLOSE_P: f64 = 1e-3;
 /// The same with one control or the strongest measure left out.
 pub const STABLE_P: f64 = 1e-2;
+/// The p of mere likeness among unmatched controls below which common data or base are spoken of.
+pub const LIKE_P: f64 = 0.05;
 /// The paired p, Bonferroni-corrected over measures, below which an alternative is told apart.
 pub const APART_P: f64 = 1e-2;
 
@@ -190,7 +192,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     let like = evidence.likeness.as_ref().filter(|s| {
         s.controls.len() >= MIN_CONTROLS
             && s.controls.iter().all(|c| *c < s.score)
-            && s.t.is_some_and(|t| t.p < STABLE_P)
+            && s.t.is_some_and(|t| t.p < LIKE_P)
     });
     if like.is_some() {
         reasons.push(

@@ -28,6 +28,8 @@ pub struct Interaction {
     pub id: String,
     /// Mean over the probes, in the unit of the measure.
     pub mean: f64,
+    /// Mean level on the other columns, their effects taken out; nothing without other columns.
+    pub level: Option<f64>,
     /// By probe; NaN where it has none.
     pub by_probe: Vec<f64>,
 }
@@ -81,8 +83,8 @@ pub fn contrast(
         .filter(|i| *i != suspect_row)
         .collect();
     let mut used = Vec::new();
-    let mut suspect_values = Vec::new();
-    let mut control_values = vec![Vec::new(); control_rows.len()];
+    let mut suspect_cells = Vec::new();
+    let mut control_cells = vec![Vec::new(); control_rows.len()];
     let mut gaps: Vec<Vec<f64>> = vec![Vec::new(); affinity.columns.len()];
     for (t, probe) in affinity.probes.iter().enumerate() {
         let table = affinity.cells.index_axis(Axis(2), t);
@@ -90,13 +92,13 @@ pub fn contrast(
             continue;
         };
         let row = |i: usize| table.row(i).to_vec();
-        let Some(value) = interaction(&row(suspect_row), &effects, column) else {
+        let Some(cell) = interaction(&row(suspect_row), &effects, column) else {
             continue;
         };
         used.push(probe.clone());
-        suspect_values.push(value);
-        for (values, i) in control_values.iter_mut().zip(&control_rows) {
-            values.push(interaction(&row(*i), &effects, column).unwrap_or(f64::NAN));
+        suspect_cells.push(Some(cell));
+        for (cells, i) in control_cells.iter_mut().zip(&control_rows) {
+            cells.push(interaction(&row(*i), &effects, column));
         }
         for (k, gap) in gaps.iter_mut().enumerate() {
             let cells = table.row(suspect_row);
@@ -109,17 +111,15 @@ pub fn contrast(
     if used.is_empty() {
         return Err(NoContrast::NoProbes);
     }
+    let several = affinity.columns.len() > 1;
     let controls: Vec<Interaction> = control_rows
         .iter()
-        .zip(control_values)
-        .filter_map(|(i, values)| {
-            let (mean, share) = present(&values);
-            (share >= MIN_PRESENT).then(|| Interaction {
-                id: affinity.rows[*i].clone(),
-                mean,
-                by_probe: values,
-            })
+        .zip(&control_cells)
+        .filter(|(_, cells)| {
+            let present = cells.iter().filter(|c| c.is_some()).count();
+            present as f64 >= MIN_PRESENT * cells.len() as f64
         })
+        .map(|(i, cells)| summary(&affinity.rows[*i], cells, several))
         .collect();
     if controls.len() < 2 {
         return Err(NoContrast::NoControls);
@@ -132,22 +132,32 @@ pub fn contrast(
         .collect();
     Ok(Contrast {
         measure: affinity.measure,
-        suspect: Interaction {
-            id: suspect.to_owned(),
-            mean: present(&suspect_values).0,
-            by_probe: suspect_values,
-        },
+        suspect: summary(suspect, &suspect_cells, several),
         probes: used,
         controls,
         against,
     })
 }
 
-/// The mean of the finite values and their share.
-fn present(values: &[f64]) -> (f64, f64) {
-    let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    let mean = finite.iter().sum::<f64>() / finite.len() as f64;
-    (mean, finite.len() as f64 / values.len() as f64)
+/// One row's contrast and level on one probe.
+#[derive(Clone, Copy)]
+struct Cell {
+    value: f64,
+    level: f64,
+}
+
+fn summary(id: &str, cells: &[Option<Cell>], several: bool) -> Interaction {
+    let present: Vec<Cell> = cells.iter().copied().flatten().collect();
+    let mean = |f: fn(&Cell) -> f64| present.iter().map(f).sum::<f64>() / present.len() as f64;
+    Interaction {
+        id: id.to_owned(),
+        mean: mean(|c| c.value),
+        level: several.then(|| mean(|c| c.level)),
+        by_probe: cells
+            .iter()
+            .map(|c| c.map_or(f64::NAN, |c| c.value))
+            .collect(),
+    }
 }
 
 /// Column effects by the additive fit over the usable controls; NaN for a column that none has.
@@ -183,7 +193,7 @@ fn column_effects(
 }
 
 /// The interaction of one row; nothing when its cells do not allow one.
-fn interaction(row: &[f64], effects: &[f64], protected: usize) -> Option<f64> {
+fn interaction(row: &[f64], effects: &[f64], protected: usize) -> Option<Cell> {
     let own = row[protected] - effects[protected];
     let others: Vec<f64> = (0..row.len())
         .filter(|k| *k != protected)
@@ -196,7 +206,7 @@ fn interaction(row: &[f64], effects: &[f64], protected: usize) -> Option<f64> {
         (n, _) => others.iter().sum::<f64>() / n as f64,
     };
     let value = own - level;
-    value.is_finite().then_some(value)
+    value.is_finite().then_some(Cell { value, level })
 }
 
 #[cfg(test)]

@@ -21,5 +21,5 @@ pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use spearman::{RankCorrelation, spearman};
-pub use standing::{Standing, pooled};
+pub use standing::{Standing, level_adjusted, pooled};
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};

@@ -56,9 +56,87 @@ pub fn pooled(measures: &[Vec<f64>]) -> Option<Vec<f64>> {
     (used > 0.0).then(|| total.into_iter().map(|t| t / used).collect())
 }
 
+/// Fewer controls than this cannot carry a slope beside their mean.
+const MIN_FOR_SLOPE: usize = 10;
+
+/// Scores with what their level predicts taken out, the case first.
+///
+/// `e[i] = x[i] - (a + b level[i])`, where `a` and `b` are the least-squares line through the controls
+/// *other than i*: every score is compared with what the remaining controls predict for a model of its
+/// level. Models far from all candidate parents differ more between them for no other reason than
+/// being far (Tukey's one degree of freedom for non-additivity), and such a model must not widen or
+/// fake a contrast. Source: Crawford, Garthwaite and Ryan (2011), Cortex 47, 1166-1178, for a single case
+/// with a covariate; leaving each control out of its own line keeps case and controls comparable.
+///
+/// Items are (score, level). The scores come back unchanged when there are fewer than ten controls or
+/// the levels do not vary.
+pub fn level_adjusted(case: (f64, f64), controls: &[(f64, f64)]) -> (f64, Vec<f64>) {
+    let plain = || (case.0, controls.iter().map(|c| c.0).collect());
+    if controls.len() < MIN_FOR_SLOPE {
+        return plain();
+    }
+    let residual = |item: (f64, f64), out: Option<usize>| {
+        let others: Vec<(f64, f64)> = controls
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| Some(*i) != out)
+            .map(|(_, c)| *c)
+            .collect();
+        let n = others.len() as f64;
+        let mean = |f: fn(&(f64, f64)) -> f64| others.iter().map(f).sum::<f64>() / n;
+        let (x, level) = (mean(|c| c.0), mean(|c| c.1));
+        let square: f64 = others.iter().map(|c| (c.1 - level).powi(2)).sum();
+        let cross: f64 = others.iter().map(|c| (c.1 - level) * (c.0 - x)).sum();
+        (square > 0.0).then(|| item.0 - x - cross / square * (item.1 - level))
+    };
+    let adjusted = || {
+        let own = residual(case, None)?;
+        let rest = controls
+            .iter()
+            .enumerate()
+            .map(|(i, c)| residual(*c, Some(i)));
+        Some((own, rest.collect::<Option<Vec<f64>>>()?))
+    };
+    adjusted().unwrap_or_else(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_level_predicts_is_taken_out() {
+        let level = |i: i32| f64::from(i * i % 7);
+        let on_line = |l: f64| 3.0 - 2.0 * l;
+        let controls: Vec<(f64, f64)> = (0..12).map(|i| (on_line(level(i)), level(i))).collect();
+        let (case, rest) = level_adjusted((on_line(5.0) + 0.5, 5.0), &controls);
+        assert!((case - 0.5).abs() < 1e-12);
+        assert!(rest.iter().all(|e| e.abs() < 1e-12));
+    }
+
+    #[test]
+    fn residuals_leave_each_control_out_of_its_own_line() {
+        // numpy 2.4: np.polyfit(level[others], score[others], 1), then score - line, for controls 0 and 11.
+        let score = [1.0, 2.5, 0.3, 4.0, 2.2, 1.9, 3.3, 0.7, 2.8, 1.1, 5.0, 2.0];
+        let level = [0.1, 0.9, 0.2, 1.4, 1.1, 0.8, 1.2, 0.3, 1.0, 0.5, 1.5, 0.6];
+        let controls: Vec<(f64, f64)> = score.into_iter().zip(level).collect();
+        let (case, rest) = level_adjusted((4.0, 0.5), &controls);
+        assert!((case - 2.6149859943977587).abs() < 1e-10, "{case}");
+        assert!((rest[0] - 1.0496551724137928).abs() < 1e-10, "{}", rest[0]);
+        assert!(
+            (rest[11] - 0.3691828793774321).abs() < 1e-10,
+            "{}",
+            rest[11]
+        );
+    }
+
+    #[test]
+    fn too_few_controls_or_one_level_leave_scores_alone() {
+        let few = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)];
+        assert_eq!(level_adjusted((9.0, 0.0), &few), (9.0, vec![1.0, 2.0, 3.0]));
+        let flat: Vec<(f64, f64)> = (0..12).map(|i| (f64::from(i), 1.0)).collect();
+        assert_eq!(level_adjusted((9.0, 0.0), &flat).0, 9.0);
+    }
 
     #[test]
     fn pooling_puts_measures_on_one_scale() {
