@@ -32,7 +32,7 @@ fn shared() -> &'static Shared {
 }
 
 fn parentage() -> Command {
-    let mut command = Command::cargo_bin("parentage").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parentage"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }

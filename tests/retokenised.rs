@@ -70,8 +70,7 @@ fn permuted(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 fn compare(suspect: &Path, out: &Path) -> Value {
-    let output = Command::cargo_bin("parentage")
-        .unwrap()
+    let output = Command::new(env!("CARGO_BIN_EXE_parentage"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args([
             "compare",
