@@ -347,9 +347,9 @@ fn matched(panel: &Panel, likeness: &[(String, Equality)]) -> (Vec<String>, Vec<
             (Vec::new(), Vec::new()),
             |(mut yes, mut no), (id, counts)| {
                 if counts {
-                    yes.push(id)
+                    yes.push(id);
                 } else {
-                    no.push(id)
+                    no.push(id);
                 }
                 (yes, no)
             },

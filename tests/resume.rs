@@ -262,6 +262,7 @@ fn a_killed_run_is_completed_and_another_seed_is_sent_elsewhere() {
             if kills < 3 && so_far() > before {
                 break None;
             }
+            std::thread::sleep(std::time::Duration::from_millis(1));
         };
         if let Some(status) = ended {
             assert!(status.success());

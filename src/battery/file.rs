@@ -43,7 +43,7 @@ pub enum BatteryError {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: toml::de::Error,
+        source: Box<toml::de::Error>,
     },
     /// A probe is not usable.
     #[error("probe '{id}' {what}")]
@@ -186,7 +186,7 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, BatteryError> {
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, BatteryError> {
     toml::from_str(text).map_err(|source| BatteryError::Parse {
         path: path.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }
 
