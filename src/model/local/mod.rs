@@ -349,3 +349,6 @@ impl Model for LocalModel {
             .map_err(|source| self.failed(source))
     }
 }
+
+#[cfg(test)]
+mod tests;
