@@ -163,10 +163,12 @@ pub(crate) fn parse(
             .number("attention.layer_norm_rms_epsilon")
             .or(keys.number("attention.layer_norm_epsilon"))
             .unwrap_or(1e-5),
-        activation: if gemma || gpt {
-            Activation::GeluTanh
-        } else {
-            Activation::Silu
+        activation: match architecture {
+            // No key says it; every published GPT-NeoX was trained with the error function, which
+            // llama.cpp approximates.
+            Architecture::GptNeoX => Activation::Gelu,
+            _ if gemma || gpt => Activation::GeluTanh,
+            _ => Activation::Silu,
         },
         gated: !gpt,
         parallel_residual: architecture == Architecture::GptNeoX
