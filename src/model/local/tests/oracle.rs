@@ -7,12 +7,13 @@ use crate::model::local::decoder::Decoder;
 use crate::model::local::{DeviceChoice, LocalModel, Options};
 
 /// The folders of `tests/data/oracle`.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 15] = [
     "llama",
     "llama-rope3",
     "llama-linear",
     "mistral",
     "qwen2",
+    "qwen2-sliding",
     "qwen3",
     "gemma2",
     "gemma3",
