@@ -141,6 +141,7 @@ pub(crate) fn parse(
     };
     let gemma = architecture.is_gemma();
     let gpt = architecture.is_gpt();
+    let cap = |default| (architecture == Architecture::Gemma2).then_some(default);
     let layers = keys.needed("block_count")?;
     let mut context = keys.needed("context_length")?;
     let ropes = ropes(&keys, architecture, facts.rope_divisors, &mut context)?;
@@ -189,8 +190,9 @@ pub(crate) fn parse(
         layers: layer_specs(&keys, architecture, layers)?,
         ropes,
         attention_scale: attention_scale(architecture, layers, hidden, heads, head_dim),
-        attention_softcap: keys.number("attn_logit_softcapping"),
-        final_softcap: keys.number("final_logit_softcapping"),
+        // Files from before the keys existed mean Gemma 2's own caps.
+        attention_softcap: keys.number("attn_logit_softcapping").or(cap(50.0)),
+        final_softcap: keys.number("final_logit_softcapping").or(cap(30.0)),
         embedding_scale: gemma.then(|| (hidden as f64).sqrt()),
         tied: !facts.has_output,
     }
