@@ -145,7 +145,10 @@ fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
         return Ok(None);
     };
     let shape = weights.shape(name).unwrap_or_default();
-    if shape.iter().product::<usize>() > 65_536 {
+    let count = shape
+        .iter()
+        .try_fold(1usize, |product, n| product.checked_mul(*n));
+    if count.is_none_or(|n| n > 65_536) {
         return Err(LocalError::Config {
             what: format!("tensor '{name}' has shape {shape:?}"),
         });

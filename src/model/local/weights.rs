@@ -285,9 +285,12 @@ fn shard_names(index: &Path) -> Result<Vec<String>, LocalError> {
         weight_map: BTreeMap<String, String>,
     }
     let mut text = String::new();
-    File::open(index)
-        .and_then(|f| f.take(MAX_INDEX).read_to_string(&mut text))
+    let bytes = File::open(index)
+        .and_then(|f| f.take(MAX_INDEX + 1).read_to_string(&mut text))
         .map_err(read_error(index))?;
+    if bytes as u64 > MAX_INDEX {
+        return Err(damaged(index, format!("more than {MAX_INDEX} bytes")));
+    }
     let parsed: Index = serde_json::from_str(&text).map_err(|source| LocalError::Parse {
         path: index.to_owned(),
         source,

@@ -18,12 +18,17 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 pub(crate) fn read(directory: &Path) -> Result<Spec, LocalError> {
     let path = directory.join("config.json");
     let mut text = String::new();
-    fs::File::open(&path)
-        .and_then(|file| file.take(MAX_CONFIG_BYTES).read_to_string(&mut text))
+    let bytes = fs::File::open(&path)
+        .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text))
         .map_err(|source| LocalError::Read {
             path: path.clone(),
             source,
         })?;
+    if bytes as u64 > MAX_CONFIG_BYTES {
+        return Err(config(format!(
+            "config.json has more than {MAX_CONFIG_BYTES} bytes"
+        )));
+    }
     let value: Value =
         serde_json::from_str(&text).map_err(|source| LocalError::Parse { path, source })?;
     parse(&value)?.check()
@@ -134,7 +139,7 @@ fn gpt2(fields: &Fields<'_>) -> Result<Spec, LocalError> {
         heads,
         kv_heads: heads,
         head_dim,
-        ffn: fields.count("n_inner")?.unwrap_or(4 * hidden),
+        ffn: fields.count("n_inner")?.unwrap_or(hidden.saturating_mul(4)),
         context: fields.needed("n_positions")?,
         norm: NormKind::Layer,
         norm_eps: fields.number("layer_norm_epsilon")?.unwrap_or(1e-5),
