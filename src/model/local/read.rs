@@ -182,6 +182,8 @@ fn read_pack(decoder: &Decoder, readings: &[Reading]) -> Result<Vec<ReadingResul
 }
 
 /// Applies the head to some rows, in chunks, and hands over each row of logits in order.
+///
+/// A row that is not finite is an error: weights that overflow f32 have no probabilities.
 pub(crate) fn each_row(
     decoder: &Decoder,
     hidden: &candle_core::Tensor,
@@ -200,6 +202,9 @@ pub(crate) fn each_row(
             if let Some(cap) = decoder.spec().final_softcap {
                 #[expect(clippy::cast_possible_truncation, reason = "a cap near 30")]
                 simd::softcap(row, cap as f32);
+            }
+            if !simd::all_finite(row) {
+                return Err(LocalError::Overflow);
             }
             take(row);
         }

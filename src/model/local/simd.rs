@@ -193,6 +193,14 @@ pub(super) fn softcap(values: &mut [f32], cap: f32) {
     );
 }
 
+/// Whether no value is NaN or an infinity.
+pub(super) fn all_finite(values: &[f32]) -> bool {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || values.iter().fold(true, |all, x| all & x.is_finite()),
+    )
+}
+
 /// The log-sum-exp of a row of logits, in nats.
 pub(super) fn log_sum_exp(logits: &[f32]) -> f64 {
     Arch::new().dispatch(
