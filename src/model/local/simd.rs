@@ -241,6 +241,15 @@ mod tests {
     }
 
     #[test]
+    fn log_sum_exp_over_a_large_vocabulary_agrees_with_double_precision() {
+        let logits: Vec<f32> = (0..262_144u32)
+            .map(|i| ((i.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.7) * 20.0)
+            .collect();
+        let expected: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
+        assert!((log_sum_exp(&logits) - expected.ln()).abs() < 1e-6);
+    }
+
+    #[test]
     fn log_sum_exp_of_large_and_of_equal_logits() {
         assert!((log_sum_exp(&[1000.0, 1000.0]) - (1000.0 + 2f64.ln())).abs() < 1e-6);
         assert!((log_sum_exp(&vec![0.0; 50_000]) - 50_000f64.ln()).abs() < 1e-6);

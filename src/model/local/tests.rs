@@ -9,7 +9,6 @@ mod packing;
 mod writing;
 
 use self::oracle::{NAMES, Oracle, largest_difference};
-use super::DeviceChoice;
 use super::attention::{Pack, Past};
 use super::decoder::Decoder;
 use super::read::each_row;
@@ -48,7 +47,7 @@ fn whole(decoder: &Decoder, tokens: &[u32]) -> Vec<Vec<f64>> {
 fn every_architecture_agrees_with_transformers_at_every_position() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let worst = oracle.difference(&oracle.open_directory(DeviceChoice::Cpu).decoder);
+        let worst = oracle.difference(&oracle.open_directory().decoder);
         eprintln!("{name}: {worst:.6} nats from transformers");
         assert!(worst < TOLERANCE, "{name}: {worst} nats from transformers");
     }
@@ -61,7 +60,7 @@ fn gguf_gives_what_safetensors_give() {
         let Some(gguf) = oracle.open_gguf() else {
             continue;
         };
-        let directory = oracle.open_directory(DeviceChoice::Cpu);
+        let directory = oracle.open_directory();
         let worst = oracle
             .sequences
             .iter()

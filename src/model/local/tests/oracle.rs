@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::local::decoder::Decoder;
-use crate::model::local::{DeviceChoice, LocalModel, Options};
+use crate::model::local::{LocalModel, Options};
 
 /// The folders of `tests/data/oracle`.
 pub(super) const NAMES: [&str; 15] = [
@@ -64,7 +64,7 @@ impl Oracle {
     }
 
     /// The model from safetensors.
-    pub(super) fn open_directory(&self, device: DeviceChoice) -> LocalModel {
+    pub(super) fn open_directory(&self) -> LocalModel {
         let scratch = tempfile::tempdir().unwrap();
         for file in ["config.json", "model.safetensors"] {
             fs::copy(
@@ -75,11 +75,7 @@ impl Oracle {
         }
         let tokenizer = "tokenizer.json";
         fs::copy(folder().join(tokenizer), scratch.path().join(tokenizer)).unwrap();
-        let options = Options {
-            device,
-            ..Options::default()
-        };
-        LocalModel::open(&self.name, scratch.path(), options).unwrap()
+        LocalModel::open(&self.name, scratch.path(), Options::default()).unwrap()
     }
 
     /// The model from GGUF, where there is one.

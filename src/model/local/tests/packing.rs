@@ -2,7 +2,6 @@
 
 use super::oracle::{NAMES, Oracle, largest_difference};
 use super::{distributions, normalised, whole};
-use crate::model::local::DeviceChoice;
 use crate::model::local::attention::{BLOCK, Cache, Pack, Past};
 use crate::model::local::decoder::Decoder;
 use crate::model::local::read::{Reading, ReadingResult, read};
@@ -43,7 +42,7 @@ fn cached(decoder: &Decoder, tokens: &[u32], runs: impl Iterator<Item = usize>) 
 fn a_long_text_reads_as_one_token_at_a_time() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory(DeviceChoice::Cpu).decoder;
+        let decoder = &oracle.open_directory().decoder;
         let text = long_text(&oracle, decoder);
         let expected = whole(decoder, &text);
         let stepped = cached(decoder, &text, std::iter::repeat(1));
@@ -61,7 +60,7 @@ fn a_long_text_reads_as_one_token_at_a_time() {
 fn a_text_in_chained_segments_reads_as_in_one_piece() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory(DeviceChoice::Cpu).decoder;
+        let decoder = &oracle.open_directory().decoder;
         let text = long_text(&oracle, decoder);
         let expected = whole(decoder, &text);
         for cuts in [[1, 2], [7, 9], [8, 136], [127, 128], [129, 137]] {
@@ -128,7 +127,7 @@ fn readings(oracle: &Oracle) -> Vec<Reading> {
 fn readings_give_the_same_alone_together_and_token_by_token() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory(DeviceChoice::Cpu).decoder;
+        let decoder = &oracle.open_directory().decoder;
         let readings = readings(&oracle);
         let together = answers(decoder, &readings);
         for (reading, joint) in readings.iter().zip(&together) {
@@ -154,7 +153,7 @@ fn readings_give_the_same_alone_together_and_token_by_token() {
 #[test]
 fn readings_beyond_one_pack_lose_and_mix_nothing() {
     let oracle = Oracle::read("gemma3");
-    let decoder = &oracle.open_directory(DeviceChoice::Cpu).decoder;
+    let decoder = &oracle.open_directory().decoder;
     let long = &oracle.sequences[1].tokens;
     let readings: Vec<Reading> = (0..40)
         .map(|i| Reading {
