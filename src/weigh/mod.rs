@@ -12,6 +12,7 @@ mod crawford_howell;
 mod ranks;
 mod signed_rank;
 mod spearman;
+mod standing;
 mod two_way;
 
 pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
@@ -20,4 +21,5 @@ pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use spearman::{RankCorrelation, spearman};
+pub use standing::{Standing, pooled};
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};

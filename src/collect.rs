@@ -1,0 +1,105 @@
+//! Collecting: questions times a model gives a recording.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::battery::Battery;
+use crate::evidence::{BatteryMark, EvidenceError, FORMAT, Header, Store};
+use crate::model::{Model, ModelError, Seed};
+use crate::question::{Posing, Question};
+use crate::response::Response;
+
+/// Collecting did not finish; what was answered is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The model failed.
+    #[error("cannot collect answers")]
+    Model(#[from] ModelError),
+    /// The recording could not be kept.
+    #[error("cannot keep the recording")]
+    Evidence(#[from] EvidenceError),
+    /// The user broke off.
+    #[error("interrupted; run the same command again to go on")]
+    Interrupted,
+}
+
+/// What became of some questions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Answered before, in an earlier run.
+    pub kept: usize,
+    /// Answered now.
+    pub answered: usize,
+    /// Of those, refused or unavailable.
+    pub without: usize,
+}
+
+/// The header of the recording that a model is about to make.
+pub fn header(model: &dyn Model, battery: &Battery, posing: Posing, seed: Seed) -> Header {
+    Header {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        identity: model.identity().clone(),
+        battery: BatteryMark {
+            name: battery.name.clone(),
+            version: battery.version,
+            probes: battery.probes.len(),
+            digest: battery.digest(),
+        },
+        posing,
+        seed,
+    }
+}
+
+/// Asks what has not been answered yet. `answered` is called after each answer.
+///
+/// # Errors
+///
+/// When the model fails, the recording cannot be written, or `stop` was raised. Every answer so far is
+/// kept, and the next call goes on behind it.
+pub fn collect(
+    model: &dyn Model,
+    questions: &[Question],
+    seed: Seed,
+    store: &mut Store,
+    stop: &AtomicBool,
+    answered: &(dyn Fn() + Sync),
+) -> Result<Tally, CollectError> {
+    let missing: Vec<Question> = questions
+        .iter()
+        .filter(|q| !store.has(q))
+        .cloned()
+        .collect();
+    let mut tally = Tally {
+        kept: questions.len() - missing.len(),
+        ..Tally::default()
+    };
+    let mut failure = None;
+    let asked = model.answer(&missing, seed, &mut |index, answer| {
+        tally.answered += 1;
+        if matches!(
+            answer.response,
+            Response::Refused { .. } | Response::Unavailable { .. }
+        ) {
+            tally.without += 1;
+        }
+        if let Err(error) = store.append(&missing[index], answer) {
+            failure = Some(CollectError::from(error));
+        } else if stop.load(Ordering::Relaxed) {
+            failure = Some(CollectError::Interrupted);
+        }
+        answered();
+        match failure {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    });
+    // What was answered before a failure of the model is kept as well.
+    let synced = store.sync();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    asked?;
+    synced?;
+    Ok(tally)
+}

@@ -1,0 +1,150 @@
+//! Recordings: what was observed, stored apart from what is concluded.
+//!
+//! A recording is a directory:
+//!
+//! ```text
+//! recording.json   who was asked, with which battery, how posed, with which seed (format, version)
+//! answers.jsonl    one answer a line, appended and synced, never edited
+//! ```
+//!
+//! A line of `answers.jsonl` is a JSON object with `n` (its number, from 0), `previous` (SHA-256 of the
+//! line before it, without the line feed; for line 0 that of `recording.json`), `question`, `rendered`
+//! (the prompt as the model saw it) and `response`. The chain makes a changed, removed or reordered
+//! line visible. A question stands at most once; repeats are questions of their own, with a sample
+//! number. A last line without its line feed was cut off by a crash: it is dropped when collecting
+//! goes on, and nothing before it is lost.
+
+mod reader;
+mod store;
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::ModelIdentity;
+use crate::model::Seed;
+use crate::question::{Posing, Question};
+use crate::response::Response;
+
+pub use reader::{is_recording, read};
+pub use store::Store;
+
+/// The version of the recording's form; readers refuse others.
+pub const FORMAT: u32 = 1;
+pub(crate) const HEADER_FILE: &str = "recording.json";
+pub(crate) const ANSWERS_FILE: &str = "answers.jsonl";
+
+/// Which battery was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatteryMark {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// How many probes were asked.
+    pub probes: usize,
+    /// SHA-256 of the probes in order.
+    pub digest: String,
+}
+
+/// What a recording says of itself before any answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the form.
+    pub format: u32,
+    /// The version of the tool that wrote it.
+    pub tool: String,
+    /// Who answers.
+    pub identity: ModelIdentity,
+    /// What is asked.
+    pub battery: BatteryMark,
+    /// How it is posed.
+    pub posing: Posing,
+    /// The seed of everything random.
+    pub seed: Seed,
+}
+
+/// One answer as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number, from 0.
+    pub n: u64,
+    /// SHA-256 of the line before.
+    pub previous: String,
+    /// What was asked.
+    pub question: Question,
+    /// The prompt as the model saw it.
+    pub rendered: String,
+    /// What came back.
+    pub response: Response,
+}
+
+/// All answers of one model, read back and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// Who, what and how.
+    pub header: Header,
+    /// The answers in the order in which they came.
+    pub entries: Vec<Entry>,
+    /// SHA-256 of the last line: it stands for the whole recording.
+    pub head: String,
+}
+
+/// A recording could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// A file could not be read.
+    #[error("cannot read '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A file could not be written; everything before stays.
+    #[error("cannot write '{}' (what was collected before is kept; make room and run again to go on)", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The header is not one.
+    #[error("'{}' is not the header of a recording", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A newer or older form.
+    #[error("recording '{}' has format {found}; this version reads format {FORMAT}", path.display())]
+    Format {
+        /// The directory.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+    },
+    /// A line is damaged.
+    #[error("line {line} of '{}' is damaged: {what}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The recording belongs to another model, battery or seed.
+    #[error("recording '{}' was made of something else ({what} differs); choose another --out", path.display())]
+    Other {
+        /// The directory.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+}

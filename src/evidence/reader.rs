@@ -1,0 +1,119 @@
+//! Reading a recording back, with its chain checked.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use super::{ANSWERS_FILE, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Recording};
+use crate::digest;
+
+/// A header beyond this size is not one.
+const MAX_HEADER: u64 = 16 << 20;
+/// A line beyond this size is not an answer.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Whether a directory holds a recording.
+pub fn is_recording(directory: &Path) -> bool {
+    directory.join(HEADER_FILE).is_file()
+}
+
+/// Reads a recording and checks its chain. A torn last line is left out.
+///
+/// # Errors
+///
+/// When a file cannot be read, a line is damaged, or the chain is broken.
+pub fn read(directory: &Path) -> Result<Recording, EvidenceError> {
+    let (header, mark) = read_header(directory)?;
+    let mut entries = Vec::new();
+    let scan = scan(directory, &mark, &mut |entry| entries.push(entry))?;
+    Ok(Recording {
+        header,
+        entries,
+        head: scan.head,
+    })
+}
+
+/// The header, and its digest: the start of the chain.
+pub(super) fn read_header(directory: &Path) -> Result<(Header, String), EvidenceError> {
+    let path = directory.join(HEADER_FILE);
+    let mut bytes = Vec::new();
+    File::open(&path)
+        .and_then(|f| f.take(MAX_HEADER).read_to_end(&mut bytes))
+        .map_err(|source| EvidenceError::Read {
+            path: path.clone(),
+            source,
+        })?;
+    let header: Header =
+        serde_json::from_slice(&bytes).map_err(|source| EvidenceError::Header { path, source })?;
+    if header.format != FORMAT {
+        return Err(EvidenceError::Format {
+            path: directory.to_owned(),
+            found: header.format,
+        });
+    }
+    Ok((header, digest::of_bytes(&bytes)))
+}
+
+/// Where a scan of the answers ended.
+pub(super) struct Scan {
+    /// Digest of the last whole line, or of the header.
+    pub(super) head: String,
+    /// Whole lines.
+    pub(super) lines: u64,
+    /// Length of the whole lines in bytes.
+    pub(super) bytes: u64,
+}
+
+/// Goes through the whole lines and checks the chain.
+pub(super) fn scan(
+    directory: &Path,
+    mark: &str,
+    take: &mut dyn FnMut(Entry),
+) -> Result<Scan, EvidenceError> {
+    let path = directory.join(ANSWERS_FILE);
+    let mut scan = Scan {
+        head: mark.to_owned(),
+        lines: 0,
+        bytes: 0,
+    };
+    let file = match fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
+        Err(source) => return Err(EvidenceError::Read { path, source }),
+    };
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(|source| EvidenceError::Read {
+                path: path.clone(),
+                source,
+            })? as u64;
+        let damaged = |what: String| EvidenceError::Line {
+            path: path.clone(),
+            line: scan.lines + 1,
+            what,
+        };
+        if line.pop_if(|b| *b == b'\n').is_none() {
+            if read == MAX_LINE {
+                return Err(damaged("it is longer than 64 MiB".to_owned()));
+            }
+            return Ok(scan);
+        }
+        let entry: Entry = serde_json::from_slice(&line).map_err(|e| damaged(e.to_string()))?;
+        if entry.n != scan.lines {
+            return Err(damaged(format!("it is numbered {}", entry.n)));
+        }
+        if entry.previous != scan.head {
+            return Err(damaged("the chain is broken before it".to_owned()));
+        }
+        scan.head = digest::of_bytes(&line);
+        scan.lines += 1;
+        scan.bytes += read;
+        take(entry);
+    }
+}

@@ -1,0 +1,124 @@
+//! A recording as something that can be compared: by probe, over strings, without tokens.
+
+use std::collections::BTreeMap;
+
+use crate::battery::{Ask, Battery};
+use crate::evidence::Recording;
+use crate::question::Request;
+use crate::response::{Continuation, Response};
+
+/// The comparable view of a recording.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fingerprint {
+    /// `choose`: a distribution over the options, averaged over their rotations.
+    pub choices: BTreeMap<String, Vec<f64>>,
+    /// `next`: the most probable continuations.
+    pub next: BTreeMap<String, Vec<Continuation>>,
+    /// `next`: log-probability (nats) of each string of the common pool.
+    pub pool: BTreeMap<String, BTreeMap<String, f64>>,
+    /// `write`: the samples, in order of their number.
+    pub texts: BTreeMap<String, Vec<String>>,
+    /// Log-probability (nats) of texts written by others, by probe and text.
+    pub readings: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Questions without an answer.
+    pub unanswered: usize,
+}
+
+impl Fingerprint {
+    /// The view of a recording of (a part of) a battery.
+    pub fn new(recording: &Recording, battery: &Battery) -> Self {
+        let asks: BTreeMap<&str, &Ask> = battery
+            .probes
+            .iter()
+            .map(|p| (p.id.as_str(), &p.ask))
+            .collect();
+        let mut print = Self::default();
+        let mut rotations: BTreeMap<String, Vec<Vec<f64>>> = BTreeMap::new();
+        let mut samples: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
+        for entry in &recording.entries {
+            let probe = &entry.question.probe;
+            let Some(ask) = asks.get(probe.as_str()) else {
+                continue;
+            };
+            match (&entry.question.request, &entry.response) {
+                (Request::Score { texts }, Response::Scored { scores }) => {
+                    let logs: Vec<f64> = scores.iter().map(|s| s.log_probability).collect();
+                    let named = texts.iter().cloned().zip(logs.iter().copied());
+                    match ask {
+                        Ask::Choose { .. } => {
+                            if let Some(distribution) = normalise(&logs) {
+                                rotations
+                                    .entry(probe.clone())
+                                    .or_default()
+                                    .push(distribution);
+                            }
+                        }
+                        Ask::Next => print.pool.entry(probe.clone()).or_default().extend(named),
+                        Ask::Write { .. } => {
+                            print
+                                .readings
+                                .entry(probe.clone())
+                                .or_default()
+                                .extend(named);
+                        }
+                    }
+                }
+                (Request::Next { .. }, Response::Next { top }) => {
+                    print.next.insert(probe.clone(), top.clone());
+                }
+                (Request::Write { sample, .. }, Response::Text { text, .. }) => {
+                    samples
+                        .entry(probe.clone())
+                        .or_default()
+                        .insert(*sample, text.clone());
+                }
+                _ => print.unanswered += 1,
+            }
+        }
+        print.choices = rotations
+            .into_iter()
+            .map(|(probe, parts)| (probe, mean(&parts)))
+            .collect();
+        print.texts = samples
+            .into_iter()
+            .map(|(probe, texts)| (probe, texts.into_values().collect()))
+            .collect();
+        print
+    }
+}
+
+/// Log-probabilities to a distribution over the alternatives; nothing when none is possible.
+fn normalise(logs: &[f64]) -> Option<Vec<f64>> {
+    let max = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !max.is_finite() {
+        return None;
+    }
+    let weights: Vec<f64> = logs.iter().map(|l| (l - max).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    Some(weights.iter().map(|w| w / total).collect())
+}
+
+fn mean(parts: &[Vec<f64>]) -> Vec<f64> {
+    let width = parts.iter().map(Vec::len).min().unwrap_or(0);
+    (0..width)
+        .map(|i| parts.iter().map(|p| p[i]).sum::<f64>() / parts.len() as f64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alternatives_are_normalised_without_overflow() {
+        let p = normalise(&[-1000.0, -1000.0 + 3f64.ln()]).unwrap();
+        assert!((p[0] - 0.25).abs() < 1e-12 && (p[1] - 0.75).abs() < 1e-12);
+        assert_eq!(normalise(&[f64::NEG_INFINITY]), None);
+        assert_eq!(normalise(&[]), None);
+    }
+
+    #[test]
+    fn rotations_are_averaged() {
+        assert_eq!(mean(&[vec![0.0, 1.0], vec![1.0, 0.0]]), vec![0.5, 0.5]);
+    }
+}

@@ -1,0 +1,201 @@
+//! Affinities: rows are models under test, columns are candidate parents, one number a probe.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::Array3;
+
+use super::Measure;
+use super::distance::bhattacharyya;
+use crate::fingerprint::Fingerprint;
+
+/// A model on one side of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What it answered.
+    pub print: &'a Fingerprint,
+}
+
+/// The affinities of one measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Affinity {
+    /// Which measure.
+    pub measure: Measure,
+    /// Ids of the models under test.
+    pub rows: Vec<String>,
+    /// Ids of the candidate parents.
+    pub columns: Vec<String>,
+    /// Ids of the probes, in order.
+    pub probes: Vec<String>,
+    /// [rows, columns, probes]; NaN where a cell does not exist.
+    pub cells: Array3<f64>,
+}
+
+/// Compares every row with every column. `exists` says which cells are real: a model is not compared
+/// with itself, nor a known student with its own teacher.
+pub fn affinity(
+    measure: Measure,
+    rows: &[Side<'_>],
+    columns: &[Side<'_>],
+    exists: &dyn Fn(&str, &str) -> bool,
+) -> Affinity {
+    let mut values: BTreeMap<(usize, usize), BTreeMap<&str, f64>> = BTreeMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        for (k, column) in columns.iter().enumerate() {
+            if exists(row.id, column.id) {
+                values.insert((i, k), compare(measure, row.print, column.print));
+            }
+        }
+    }
+    let probes: BTreeSet<&str> = values.values().flat_map(|v| v.keys().copied()).collect();
+    let probes: Vec<&str> = probes.into_iter().collect();
+    let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
+    for ((i, k), by_probe) in &values {
+        for (t, probe) in probes.iter().enumerate() {
+            if let Some(value) = by_probe.get(probe) {
+                cells[[*i, *k, t]] = *value;
+            }
+        }
+    }
+    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
+    Affinity {
+        measure,
+        rows: ids(rows),
+        columns: ids(columns),
+        probes: probes.into_iter().map(str::to_owned).collect(),
+        cells,
+    }
+}
+
+fn compare<'a>(
+    measure: Measure,
+    row: &'a Fingerprint,
+    column: &'a Fingerprint,
+) -> BTreeMap<&'a str, f64> {
+    match measure {
+        Measure::Preference => by_probe(&row.choices, |probe, p| {
+            bhattacharyya(p, column.choices.get(probe)?)
+        }),
+        Measure::Next => by_probe(&row.pool, |probe, p| {
+            let (p, q) = over_pool(p, column.pool.get(probe)?)?;
+            bhattacharyya(&p, &q)
+        }),
+        Measure::Likelihood => by_probe(&row.readings, |probe, readings| {
+            reading(readings, column.texts.get(probe)?)
+        }),
+        Measure::LikelihoodReverse => by_probe(&column.readings, |probe, readings| {
+            reading(readings, row.texts.get(probe)?)
+        }),
+    }
+}
+
+fn by_probe<'a, V>(
+    map: &'a BTreeMap<String, V>,
+    f: impl Fn(&str, &'a V) -> Option<f64>,
+) -> BTreeMap<&'a str, f64> {
+    map.iter()
+        .filter_map(|(probe, v)| f(probe, v).map(|x| (probe.as_str(), x)))
+        .collect()
+}
+
+/// Two models' distributions over the strings that both scored, and the rest.
+///
+/// Strings may be beginnings of one another when tokenizers differ, so that their probabilities can add
+/// up to more than one; each side is then scaled to one and its rest is nothing.
+pub(super) fn over_pool(
+    a: &BTreeMap<String, f64>,
+    b: &BTreeMap<String, f64>,
+) -> Option<(Vec<f64>, Vec<f64>)> {
+    let shared: Vec<(f64, f64)> = a
+        .iter()
+        .filter_map(|(text, x)| b.get(text).map(|y| (x.exp(), y.exp())))
+        .collect();
+    if shared.is_empty() {
+        return None;
+    }
+    let complete = |values: Vec<f64>| {
+        let total: f64 = values.iter().sum();
+        let scale = total.max(1.0);
+        let rest = (1.0 - total).max(0.0);
+        values
+            .into_iter()
+            .chain([rest])
+            .map(|v| v / scale)
+            .collect::<Vec<f64>>()
+    };
+    let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
+    Some((complete(p), complete(q)))
+}
+
+/// Minus bits per byte over the texts that were read; nothing when none was.
+fn reading(readings: &BTreeMap<String, f64>, texts: &[String]) -> Option<f64> {
+    let read: Vec<(usize, f64)> = texts
+        .iter()
+        .filter_map(|text| Some((text.len(), *readings.get(text)?)))
+        .filter(|(bytes, log)| *bytes > 0 && log.is_finite())
+        .collect();
+    let bytes: usize = read.iter().map(|(b, _)| b).sum();
+    let nats: f64 = read.iter().map(|(_, l)| l).sum();
+    (bytes > 0).then(|| nats / bytes as f64 / std::f64::consts::LN_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
+        values
+            .iter()
+            .map(|(t, p)| ((*t).to_owned(), p.ln()))
+            .collect()
+    }
+
+    #[test]
+    fn the_rest_of_the_pool_is_an_outcome_of_its_own() {
+        let a = pool(&[("x", 0.5), ("y", 0.25), ("only a", 0.1)]);
+        let b = pool(&[("x", 0.25), ("y", 0.25)]);
+        let (p, q) = over_pool(&a, &b).unwrap();
+        let close = |v: &[f64], w: &[f64]| v.iter().zip(w).all(|(x, y)| (x - y).abs() < 1e-12);
+        assert!(close(&p, &[0.5, 0.25, 0.25]), "{p:?}");
+        assert!(close(&q, &[0.25, 0.25, 0.5]), "{q:?}");
+        assert!(over_pool(&a, &pool(&[("z", 0.5)])).is_none());
+        let (p, _) = over_pool(
+            &pool(&[("t", 0.9), ("th", 0.6)]),
+            &pool(&[("t", 0.5), ("th", 0.2)]),
+        )
+        .unwrap();
+        assert!(close(&p, &[0.6, 0.4, 0.0]), "{p:?}");
+    }
+
+    #[test]
+    fn reading_counts_bits_per_byte_over_what_was_read() {
+        let readings: BTreeMap<String, f64> = [
+            ("abcd".to_owned(), -8.0 * std::f64::consts::LN_2),
+            (String::new(), 0.0),
+        ]
+        .into();
+        let texts = ["abcd".to_owned(), String::new(), "unread".to_owned()];
+        assert!((reading(&readings, &texts).unwrap() + 2.0).abs() < 1e-12);
+        assert_eq!(reading(&readings, &texts[1..]), None);
+    }
+
+    #[test]
+    fn cells_that_do_not_exist_are_nan() {
+        let mut print = Fingerprint::default();
+        print.choices.insert("p-1".to_owned(), vec![0.5, 0.5]);
+        let sides = [
+            Side {
+                id: "a",
+                print: &print,
+            },
+            Side {
+                id: "b",
+                print: &print,
+            },
+        ];
+        let table = affinity(Measure::Preference, &sides, &sides, &|r, c| r != c);
+        assert!(table.cells[[0, 0, 0]].is_nan());
+        assert!((table.cells[[0, 1, 0]] - 1.0).abs() < 1e-12);
+    }
+}

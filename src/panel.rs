@@ -1,0 +1,399 @@
+//! The panel: which models stand in which role, and what is declared of their descent.
+//!
+//! A lineage file says of models what is known: from which weights each started (`base`), on whose
+//! outputs it was trained (`parents`), on which real text (`data`), and which models are alike in data
+//! and kind (`group`). For a given protected model the file gives the controls (all that do not descend
+//! from it) and the matched alternatives (its group). What the file says of the suspect is not used:
+//! the suspect is whatever the measurements say.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The form of lineage files that this version reads.
+const SCHEMA: u32 = 1;
+/// A lineage file beyond this size is refused.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A lineage file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LineageError {
+    /// It could not be read.
+    #[error("cannot read lineage file '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not TOML of the right form.
+    #[error("cannot parse lineage file '{}'", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// Its form is newer or older.
+    #[error("lineage file '{}' has schema {found}; this version reads schema {SCHEMA}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The schema found.
+        found: u32,
+    },
+    /// An entry contradicts the others.
+    #[error("lineage file '{}': model '{id}' {what}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The model.
+        id: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct RawLineage {
+    schema: u32,
+    name: String,
+    #[serde(rename = "model")]
+    models: Vec<RawEntry>,
+}
+
+/// Unknown fields are left to others: the recipe of a trained family, notes.
+#[derive(Deserialize)]
+struct RawEntry {
+    id: String,
+    path: String,
+    kind: String,
+    base: Option<String>,
+    #[serde(default)]
+    parents: Vec<String>,
+    #[serde(default)]
+    data: Vec<String>,
+    group: Option<String>,
+}
+
+/// What is declared of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Its id in the file.
+    pub id: String,
+    /// The model as the command line would name it.
+    pub model: String,
+    /// What it is, in words.
+    pub kind: String,
+    /// The id of the model whose weights it started from.
+    pub base: Option<String>,
+    /// The ids of models on whose outputs it was trained.
+    pub parents: Vec<String>,
+    /// The real text that it was trained on.
+    pub data: Vec<String>,
+    /// Models of one group are alike in data and kind.
+    pub group: Option<String>,
+}
+
+/// A lineage file, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// Its name.
+    pub name: String,
+    /// Its models.
+    pub models: Vec<Declared>,
+}
+
+impl Lineage {
+    /// Reads and checks a lineage file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or an entry names a model that the file does not have.
+    pub fn read(path: &Path) -> Result<Self, LineageError> {
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|f| f.take(MAX_BYTES).read_to_string(&mut text))
+            .map_err(|source| LineageError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        let raw: RawLineage = toml::from_str(&text).map_err(|source| LineageError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        if raw.schema != SCHEMA {
+            return Err(LineageError::Schema {
+                path: path.to_owned(),
+                found: raw.schema,
+            });
+        }
+        check(path, &raw)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let models = raw
+            .models
+            .into_iter()
+            .map(|entry| Declared {
+                model: locate(directory, &entry.path),
+                id: entry.id,
+                kind: entry.kind,
+                base: entry.base,
+                parents: entry.parents,
+                data: entry.data,
+                group: entry.group,
+            })
+            .collect();
+        Ok(Self {
+            name: raw.name,
+            models,
+        })
+    }
+
+    /// The entry of an id.
+    pub fn get(&self, id: &str) -> Option<&Declared> {
+        self.models.iter().find(|m| m.id == id)
+    }
+
+    /// Whether `id` started from, or learned from the outputs of, `ancestor`, directly or not.
+    pub fn descends(&self, id: &str, ancestor: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let Some(model) = self.get(id) else { continue };
+            for parent in model.base.iter().chain(&model.parents) {
+                if parent == ancestor {
+                    return true;
+                }
+                if seen.insert(parent.as_str()) {
+                    open.push(parent);
+                }
+            }
+        }
+        false
+    }
+
+    /// The entry whose model is the one at a path or of a name, if any.
+    pub fn find_model(&self, model: &str) -> Option<&Declared> {
+        let same = |a: &str, b: &str| {
+            a == b
+                || matches!(
+                    (Path::new(a).canonicalize(), Path::new(b).canonicalize()),
+                    (Ok(x), Ok(y)) if x == y
+                )
+        };
+        self.models.iter().find(|m| same(&m.model, model))
+    }
+}
+
+/// Paths are relative to the file; `hf:` and the like are left as they are.
+fn locate(directory: &Path, path: &str) -> String {
+    if path.contains(':') || Path::new(path).is_absolute() {
+        return path.to_owned();
+    }
+    directory.join(path).to_string_lossy().into_owned()
+}
+
+fn check(path: &Path, raw: &RawLineage) -> Result<(), LineageError> {
+    let wrong = |id: &str, what: String| LineageError::Entry {
+        path: path.to_owned(),
+        id: id.to_owned(),
+        what,
+    };
+    let mut ids = BTreeSet::new();
+    for entry in &raw.models {
+        if !ids.insert(entry.id.as_str()) {
+            return Err(wrong(&entry.id, "stands twice".to_owned()));
+        }
+    }
+    for entry in &raw.models {
+        for ancestor in entry.base.iter().chain(&entry.parents) {
+            if !ids.contains(ancestor.as_str()) {
+                return Err(wrong(
+                    &entry.id,
+                    format!("names '{ancestor}', which the file does not have"),
+                ));
+            }
+            if *ancestor == entry.id {
+                return Err(wrong(&entry.id, "descends from itself".to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why a model may stand against shared data as the explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matching {
+    /// The lineage file puts it beside the protected model: same group or same data.
+    Declared,
+    /// The user named it as an alternative; nothing else is known.
+    Named,
+    /// It is not known to share data or kind with the protected model.
+    None,
+}
+
+/// A model in its role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Unique within the comparison.
+    pub id: String,
+    /// How the command line names it.
+    pub model: String,
+    /// What it is, in words.
+    pub kind: String,
+    /// How it is matched with the protected model.
+    pub matching: Matching,
+    /// The id of its base, when that is in the panel.
+    pub base: Option<String>,
+    /// Candidate parents that it is known to descend from: these cells do not exist.
+    pub known_parents: Vec<String>,
+}
+
+/// All models of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    /// The model whose outputs may have been learned from.
+    pub protected: Member,
+    /// The model under question.
+    pub suspect: Member,
+    /// The suspect's own base or earlier checkpoint.
+    pub base: Option<Member>,
+    /// Models known not to descend from the protected one.
+    pub controls: Vec<Member>,
+    /// Other candidate parents.
+    pub alternatives: Vec<Member>,
+    /// Entries of the lineage file that were left out, and why.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// The models named on the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// `--protected`.
+    pub protected: String,
+    /// `--suspect`.
+    pub suspect: String,
+    /// `--base`.
+    pub base: Option<String>,
+    /// `--control`.
+    pub controls: Vec<String>,
+    /// `--alternative`.
+    pub alternatives: Vec<String>,
+}
+
+impl Panel {
+    /// Gives every model its role.
+    pub fn new(named: &Named, lineages: &[Lineage]) -> Self {
+        let mut panel = Self {
+            protected: single("protected", &named.protected, Matching::None),
+            suspect: single("suspect", &named.suspect, Matching::None),
+            base: named
+                .base
+                .as_ref()
+                .map(|model| single("base", model, Matching::None)),
+            controls: Vec::new(),
+            alternatives: Vec::new(),
+            left_out: Vec::new(),
+        };
+        for lineage in lineages {
+            panel.add(lineage, named);
+        }
+        for (i, model) in named.controls.iter().enumerate() {
+            let id = format!("control-{}", i + 1);
+            panel.controls.push(single(&id, model, Matching::None));
+        }
+        for (i, model) in named.alternatives.iter().enumerate() {
+            let id = format!("alternative-{}", i + 1);
+            panel.alternatives.push(single(&id, model, Matching::Named));
+        }
+        panel
+    }
+
+    /// Every model once, each with the role that it plays first.
+    pub fn members(&self) -> Vec<&Member> {
+        let mut seen = BTreeSet::new();
+        [&self.protected, &self.suspect]
+            .into_iter()
+            .chain(&self.base)
+            .chain(&self.alternatives)
+            .chain(&self.controls)
+            .filter(|m| seen.insert(m.model.as_str()))
+            .collect()
+    }
+
+    fn add(&mut self, lineage: &Lineage, named: &Named) {
+        let protected = lineage.find_model(&named.protected);
+        let suspect = lineage.find_model(&named.suspect);
+        let siblings: Vec<&Declared> = lineage
+            .models
+            .iter()
+            .filter(|m| {
+                let group = protected.and_then(|p| p.group.as_ref());
+                group.is_some() && m.group.as_ref() == group
+            })
+            .collect();
+        let is = |m: &Declared, other: Option<&Declared>| other.is_some_and(|o| o.id == m.id);
+        for entry in &lineage.models {
+            if is(entry, protected) || is(entry, suspect) {
+                continue;
+            }
+            let reason = match (protected, suspect) {
+                (Some(p), _) if lineage.descends(&entry.id, &p.id) => {
+                    "descends from the protected model"
+                }
+                (Some(p), _) if lineage.descends(&p.id, &entry.id) => {
+                    "is an ancestor of the protected model"
+                }
+                (_, Some(s)) if lineage.descends(&entry.id, &s.id) => "descends from the suspect",
+                _ => "",
+            };
+            if !reason.is_empty() {
+                self.left_out.push((entry.id.clone(), reason.to_owned()));
+                continue;
+            }
+            let alike = protected.is_some_and(|p| {
+                !p.data.is_empty() && p.data.iter().all(|d| entry.data.contains(d))
+            });
+            let member = Member {
+                id: entry.id.clone(),
+                model: entry.model.clone(),
+                kind: entry.kind.clone(),
+                matching: if alike {
+                    Matching::Declared
+                } else {
+                    Matching::None
+                },
+                base: entry.base.clone(),
+                known_parents: siblings
+                    .iter()
+                    .filter(|s| lineage.descends(&entry.id, &s.id))
+                    .map(|s| s.id.clone())
+                    .collect(),
+            };
+            if siblings.iter().any(|s| s.id == entry.id) {
+                self.alternatives.push(Member {
+                    matching: Matching::Declared,
+                    ..member.clone()
+                });
+            }
+            self.controls.push(member);
+        }
+    }
+}
+
+fn single(id: &str, model: &str, matching: Matching) -> Member {
+    Member {
+        id: id.to_owned(),
+        model: model.to_owned(),
+        kind: String::new(),
+        matching,
+        base: None,
+        known_parents: Vec::new(),
+    }
+}
