@@ -55,7 +55,7 @@ fn with_config(name: &str, change: impl FnOnce(&mut Value)) -> Result<LocalModel
     Copy::of(name).configure(change).open()
 }
 
-fn set<'a>(key: &'a str, value: Value) -> impl FnOnce(&mut Value) + 'a {
+fn set(key: &str, value: Value) -> impl FnOnce(&mut Value) + '_ {
     move |config| config[key] = value
 }
 
@@ -238,7 +238,7 @@ fn weights_that_are_not_numbers() {
             "model.layers.1.self_attn.k_proj.weight",
         ] {
             let result = reweighed("qwen3", tensor, |t| {
-                let at = t.2.len() / 2 & !1;
+                let at = (t.2.len() / 2) & !1;
                 t.2[at..at + 2].copy_from_slice(&bits.to_le_bytes());
             });
             let error = refused(result, &[tensor, "1 values that are not finite"]);
@@ -313,6 +313,7 @@ fn configurations_that_are_none() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn configurations_that_cannot_be() {
     let huge = json!(u64::MAX);
     for (name, key, value, part) in [

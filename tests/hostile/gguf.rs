@@ -102,7 +102,7 @@ fn random_damage_never_panics() {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let at = usize::try_from(state >> 33).unwrap() % header;
-            spoilt[at] = u8::try_from(state >> 24 & 0xff).unwrap();
+            spoilt[at] = u8::try_from((state >> 24) & 0xff).unwrap();
         }
         // Most damage is in token texts and harmless or not, but none may panic or exhaust memory.
         let _ = opened(&spoilt);
@@ -161,6 +161,7 @@ fn ones(shape: &[usize]) -> Tensor {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn metadata_that_cannot_be() {
     rewritten(&[], &[]).unwrap();
     let text = |s: &str| Some(Value::String(s.to_owned()));

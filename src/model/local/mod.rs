@@ -73,7 +73,7 @@ impl LocalModel {
     fn failed(&self, source: LocalError) -> ModelError {
         ModelError::Local {
             model: self.identity.name.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 

@@ -58,7 +58,7 @@ impl LocalModel {
     pub fn open(name: &str, path: &Path, options: Options) -> Result<Self, ModelError> {
         open(name, path, options).map_err(|source| ModelError::Local {
             model: name.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -70,7 +70,7 @@ impl LocalModel {
     pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
         let described = describe(path).map_err(|source| ModelError::Local {
             model: name.to_owned(),
-            source,
+            source: Box::new(source),
         });
         described.map(|(_, _, tokenizer)| Abilities {
             chat: template(&tokenizer).is_some(),

@@ -4,6 +4,11 @@
 //! polynomial because the library call cannot be vectorised: it is what lets softmax, SiLU and the
 //! log-sum-exp over a vocabulary run at memory speed instead of several nanoseconds a value.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is not compiled for the instruction set picked"
+)]
+
 use pulp::Arch;
 
 use super::spec::Activation;
@@ -178,9 +183,13 @@ pub(super) fn attention_softmax(
                 None => seen.iter_mut().for_each(|x| *x *= scale),
             }
             let max = max_of(seen);
-            seen.iter_mut().for_each(|x| *x = exp(*x - max));
+            for x in &mut *seen {
+                *x = exp(*x - max);
+            }
             let inverse = 1.0 / sum_of(seen, |x| x);
-            seen.iter_mut().for_each(|x| *x *= inverse);
+            for x in seen {
+                *x *= inverse;
+            }
         },
     );
 }

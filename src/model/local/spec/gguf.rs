@@ -62,6 +62,22 @@ impl Keys<'_> {
         }
     }
 
+    fn check_layers_are_alike_and_dense(&self) -> Result<(), LocalError> {
+        for key in [
+            "attention.head_count",
+            "attention.head_count_kv",
+            "feed_forward_length",
+        ] {
+            self.uniform(key)?;
+        }
+        if self.count("expert_count")?.is_some_and(|n| n > 0) {
+            return Err(LocalError::Unsupported {
+                setting: format!("a mixture of experts ('{}.expert_count')", self.prefix),
+            });
+        }
+        Ok(())
+    }
+
     fn uniform(&self, key: &str) -> Result<(), LocalError> {
         if let Some(Value::Array(values)) = self.value(key) {
             let counts: Vec<_> = values.iter().map(count_of).collect();
@@ -116,18 +132,7 @@ pub(crate) fn parse(
         metadata,
         prefix: prefix.clone(),
     };
-    for key in [
-        "attention.head_count",
-        "attention.head_count_kv",
-        "feed_forward_length",
-    ] {
-        keys.uniform(key)?;
-    }
-    if keys.count("expert_count")?.is_some_and(|n| n > 0) {
-        return Err(LocalError::Unsupported {
-            setting: format!("a mixture of experts ('{prefix}.expert_count')"),
-        });
-    }
+    keys.check_layers_are_alike_and_dense()?;
     let hidden = keys.needed("embedding_length")?;
     let heads = keys.needed("attention.head_count")?;
     let head_dim = match keys.count("attention.key_length")? {
@@ -164,13 +169,7 @@ pub(crate) fn parse(
             .number("attention.layer_norm_rms_epsilon")
             .or(keys.number("attention.layer_norm_epsilon"))
             .unwrap_or(1e-5),
-        activation: match architecture {
-            // No key says it; every published GPT-NeoX was trained with the error function, which
-            // llama.cpp approximates.
-            Architecture::GptNeoX => Activation::Gelu,
-            _ if gemma || gpt => Activation::GeluTanh,
-            _ => Activation::Silu,
-        },
+        activation: activation(architecture),
         gated: !gpt,
         parallel_residual: architecture == Architecture::GptNeoX
             && !matches!(
@@ -197,6 +196,16 @@ pub(crate) fn parse(
         tied: !facts.has_output,
     }
     .check()
+}
+
+/// No key says it. Every published GPT-NeoX was trained with the error function, which llama.cpp
+/// approximates.
+fn activation(architecture: Architecture) -> Activation {
+    match architecture {
+        Architecture::GptNeoX => Activation::Gelu,
+        Architecture::Gpt2 | Architecture::Gemma2 | Architecture::Gemma3 => Activation::GeluTanh,
+        _ => Activation::Silu,
+    }
 }
 
 /// The 27-billion Gemmas scale by the width of a head in the residual stream instead of the key length.

@@ -219,6 +219,10 @@ pub(crate) struct LayerSpec {
 
 /// A decoder, described completely.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently of each other"
+)]
 pub(crate) struct Spec {
     pub(crate) architecture: Architecture,
     pub(crate) vocabulary: usize,
