@@ -65,7 +65,11 @@ pub fn collect(
     stop: &AtomicBool,
     answered: &(dyn Fn() + Sync),
 ) -> Result<Tally, CollectError> {
-    let missing: Vec<Question> = questions.iter().filter(|q| !store.has(q)).cloned().collect();
+    let missing: Vec<Question> = questions
+        .iter()
+        .filter(|q| !store.has(q))
+        .cloned()
+        .collect();
     let mut tally = Tally {
         kept: questions.len() - missing.len(),
         ..Tally::default()

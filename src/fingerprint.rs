@@ -47,12 +47,19 @@ impl Fingerprint {
                     match ask {
                         Ask::Choose { .. } => {
                             if let Some(distribution) = normalise(&logs) {
-                                rotations.entry(probe.clone()).or_default().push(distribution);
+                                rotations
+                                    .entry(probe.clone())
+                                    .or_default()
+                                    .push(distribution);
                             }
                         }
                         Ask::Next => print.pool.entry(probe.clone()).or_default().extend(named),
                         Ask::Write { .. } => {
-                            print.readings.entry(probe.clone()).or_default().extend(named);
+                            print
+                                .readings
+                                .entry(probe.clone())
+                                .or_default()
+                                .extend(named);
                         }
                     }
                 }

@@ -54,12 +54,12 @@ pub enum Source {
     },
 }
 
-impl ModelIdentity {
+impl Source {
     /// The digest of the weights, if this is a model of weights.
-    pub fn weights_digest(&self) -> Option<&str> {
-        match &self.source {
-            Source::Weights { digest, .. } => Some(digest),
-            Source::Scripted { .. } => None,
+    pub fn digest(&self) -> Option<&str> {
+        match self {
+            Self::Weights { digest, .. } => Some(digest),
+            Self::Scripted { .. } => None,
         }
     }
 }

@@ -1,6 +1,32 @@
 //! A parentage test for language models.
+//!
+//! Given a *protected* model and a *suspect*, `parentage` asks both the same battery of questions,
+//! asks *controls* that are known not to descend from the protected model as well, and says at which
+//! rung of a ladder the evidence stops: same model, weight derivative, distilled, family, related,
+//! shared, unrelated, inconclusive.
+//!
+//! ```text
+//! probes (battery)      Model (model::local: weights)
+//!        |                   |
+//!        +---- collect ------+
+//!                 |
+//!             recording (evidence)          everything below is a pure function of recordings
+//!                 |
+//!             fingerprint
+//!                 |
+//!     measure: affinity -> contrast         rows: suspect and controls; columns: candidate parents
+//!                 |
+//!             weigh: conformal p, t, paired tests
+//!                 |
+//!             case -> verdict -> report
+//! ```
+//!
+//! Collecting has two passes: every model answers the battery; then every model reads what the
+//! candidate parents wrote ([`passes`]).
 
 pub mod battery;
+pub mod case;
+pub mod cli;
 pub mod collect;
 pub mod digest;
 pub mod evidence;
@@ -11,6 +37,8 @@ pub mod model;
 pub mod panel;
 pub mod passes;
 pub mod question;
+pub mod report;
 pub mod response;
 pub mod tree;
+pub mod verdict;
 pub mod weigh;

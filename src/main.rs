@@ -1,1 +1,7 @@
-fn main() {}
+//! The `parentage` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    parentage::cli::main()
+}

@@ -344,8 +344,12 @@ impl Panel {
                 continue;
             }
             let reason = match (protected, suspect) {
-                (Some(p), _) if lineage.descends(&entry.id, &p.id) => "descends from the protected model",
-                (Some(p), _) if lineage.descends(&p.id, &entry.id) => "is an ancestor of the protected model",
+                (Some(p), _) if lineage.descends(&entry.id, &p.id) => {
+                    "descends from the protected model"
+                }
+                (Some(p), _) if lineage.descends(&p.id, &entry.id) => {
+                    "is an ancestor of the protected model"
+                }
                 (_, Some(s)) if lineage.descends(&entry.id, &s.id) => "descends from the suspect",
                 _ => "",
             };
@@ -360,7 +364,11 @@ impl Panel {
                 id: entry.id.clone(),
                 model: entry.model.clone(),
                 kind: entry.kind.clone(),
-                matching: if alike { Matching::Declared } else { Matching::None },
+                matching: if alike {
+                    Matching::Declared
+                } else {
+                    Matching::None
+                },
                 base: entry.base.clone(),
                 known_parents: siblings
                     .iter()

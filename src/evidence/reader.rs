@@ -43,8 +43,8 @@ pub(super) fn read_header(directory: &Path) -> Result<(Header, String), Evidence
             path: path.clone(),
             source,
         })?;
-    let header: Header = serde_json::from_slice(&bytes)
-        .map_err(|source| EvidenceError::Header { path, source })?;
+    let header: Header =
+        serde_json::from_slice(&bytes).map_err(|source| EvidenceError::Header { path, source })?;
     if header.format != FORMAT {
         return Err(EvidenceError::Format {
             path: directory.to_owned(),

@@ -149,5 +149,8 @@ fn difference(found: &Header, wanted: &Header) -> Option<&'static str> {
         (found.posing == wanted.posing, "the posing"),
         (found.seed == wanted.seed, "the seed"),
     ];
-    pairs.into_iter().find(|(same, _)| !same).map(|(_, what)| what)
+    pairs
+        .into_iter()
+        .find(|(same, _)| !same)
+        .map(|(_, what)| what)
 }

@@ -118,7 +118,11 @@ pub(super) fn over_pool(
         let total: f64 = values.iter().sum();
         let scale = total.max(1.0);
         let rest = (1.0 - total).max(0.0);
-        values.into_iter().chain([rest]).map(|v| v / scale).collect::<Vec<f64>>()
+        values
+            .into_iter()
+            .chain([rest])
+            .map(|v| v / scale)
+            .collect::<Vec<f64>>()
     };
     let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
     Some((complete(p), complete(q)))
@@ -141,7 +145,10 @@ mod tests {
     use super::*;
 
     fn pool(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
-        values.iter().map(|(t, p)| ((*t).to_owned(), p.ln())).collect()
+        values
+            .iter()
+            .map(|(t, p)| ((*t).to_owned(), p.ln()))
+            .collect()
     }
 
     #[test]
@@ -153,7 +160,11 @@ mod tests {
         assert!(close(&p, &[0.5, 0.25, 0.25]), "{p:?}");
         assert!(close(&q, &[0.25, 0.25, 0.5]), "{q:?}");
         assert!(over_pool(&a, &pool(&[("z", 0.5)])).is_none());
-        let (p, _) = over_pool(&pool(&[("t", 0.9), ("th", 0.6)]), &pool(&[("t", 0.5), ("th", 0.2)])).unwrap();
+        let (p, _) = over_pool(
+            &pool(&[("t", 0.9), ("th", 0.6)]),
+            &pool(&[("t", 0.5), ("th", 0.2)]),
+        )
+        .unwrap();
         assert!(close(&p, &[0.6, 0.4, 0.0]), "{p:?}");
     }
 
@@ -174,8 +185,14 @@ mod tests {
         let mut print = Fingerprint::default();
         print.choices.insert("p-1".to_owned(), vec![0.5, 0.5]);
         let sides = [
-            Side { id: "a", print: &print },
-            Side { id: "b", print: &print },
+            Side {
+                id: "a",
+                print: &print,
+            },
+            Side {
+                id: "b",
+                print: &print,
+            },
         ];
         let table = affinity(Measure::Preference, &sides, &sides, &|r, c| r != c);
         assert!(table.cells[[0, 0, 0]].is_nan());

@@ -233,11 +233,20 @@ mod tests {
     #[test]
     fn row_and_column_effects_leave_only_the_interaction() {
         let result = contrast(&table(0.5, &[]), "r0", "c0").unwrap();
-        assert!((result.suspect.mean - 0.5).abs() < 0.01, "{}", result.suspect.mean);
+        assert!(
+            (result.suspect.mean - 0.5).abs() < 0.01,
+            "{}",
+            result.suspect.mean
+        );
         assert_eq!(result.controls.len(), 7);
         assert!(result.controls.iter().all(|c| c.mean.abs() < 0.01));
         assert_eq!(result.against.len(), 2);
-        assert!(result.against.iter().all(|(_, t)| t.as_ref().unwrap().p < 1e-6));
+        assert!(
+            result
+                .against
+                .iter()
+                .all(|(_, t)| t.as_ref().unwrap().p < 1e-6)
+        );
     }
 
     #[test]

@@ -37,9 +37,14 @@ pub fn pooled(measures: &[Vec<f64>]) -> Option<Vec<f64>> {
     let mut total = vec![0.0; width];
     let mut used = 0.0;
     for scores in measures {
-        let controls = scores.get(1..).filter(|c| c.len() >= 2 && scores.len() == width)?;
+        let controls = scores
+            .get(1..)
+            .filter(|c| c.len() >= 2 && scores.len() == width)?;
         let mean = controls.iter().sum::<f64>() / controls.len() as f64;
-        let square = controls.iter().map(|c| (c - mean) * (c - mean)).sum::<f64>();
+        let square = controls
+            .iter()
+            .map(|c| (c - mean) * (c - mean))
+            .sum::<f64>();
         let sd = (square / (controls.len() - 1) as f64).sqrt();
         if sd > 0.0 {
             used += 1.0;

@@ -12,7 +12,7 @@ use super::spec::{self, Spec};
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
-use super::{LocalModel, ModelError};
+use super::{Abilities, LocalModel, ModelError};
 use crate::digest;
 use crate::identity::{FileDigest, ModelIdentity, Source};
 
@@ -61,16 +61,35 @@ impl LocalModel {
             source,
         })
     }
+
+    /// What the model can be asked, without reading its weights.
+    ///
+    /// # Errors
+    ///
+    /// When its description or tokenizer cannot be read.
+    pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
+        let described = describe(path).map_err(|source| ModelError::Local {
+            model: name.to_owned(),
+            source,
+        });
+        described.map(|(_, _, tokenizer)| Abilities {
+            chat: template(&tokenizer).is_some(),
+            score: true,
+        })
+    }
+}
+
+/// The chat template. One that does not parse is treated as none: the model is then posed raw.
+fn template(tokenizer: &Tokenizer) -> Option<ChatTemplate> {
+    let source = tokenizer.chat_template()?;
+    ChatTemplate::parse(source).ok()
 }
 
 fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
     let device = device(options.device)?;
     let (weights, spec, tokenizer) = describe(path)?;
     tokenizer.fits(spec.vocabulary)?;
-    // A template that does not parse is treated as none: the model is then posed raw, and says so.
-    let template = tokenizer
-        .chat_template()
-        .and_then(|source| ChatTemplate::parse(source).ok());
+    let template = template(&tokenizer);
     let files = digests(path, &weights)?;
     let source = Source::Weights {
         digest: digest::of_value(&files),

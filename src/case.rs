@@ -1,0 +1,342 @@
+//! The case: from fingerprints in their roles to weighed facts. A pure function of what was recorded.
+
+use std::collections::BTreeMap;
+
+use crate::fingerprint::Fingerprint;
+use crate::measure::equality::{Equality, equality};
+use crate::measure::{Affinity, Contrast, Measure, Side, affinity, contrast};
+use crate::panel::{Matching, Member, Panel};
+use crate::verdict::{Apart, Evidence, Verdict, WeightEvidence, judge};
+use crate::weigh::{Standing, pooled};
+
+/// One measure with what it says, or why it says nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasureResult {
+    /// The measure.
+    pub measure: Measure,
+    /// The contrast and the suspect's standing among the controls.
+    pub result: Result<(Contrast, Standing), String>,
+}
+
+/// A case, weighed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// Every measure.
+    pub measures: Vec<MeasureResult>,
+    /// The measures that are pooled, and the ids of the controls in the order of the pooled scores.
+    pub pooled_controls: Vec<String>,
+    /// What the ladder looked at.
+    pub evidence: Evidence,
+    /// Divergence (nats) of every model from the protected one: description that proves nothing.
+    pub likeness: Vec<(String, Equality)>,
+    /// Alternatives that count as matched.
+    pub matched_alternatives: Vec<String>,
+    /// Alternatives that the user named but that are no more like the protected model than strangers.
+    pub doubtful_alternatives: Vec<String>,
+    /// Whether the base's row was subtracted.
+    pub base_subtracted: bool,
+    /// The finding.
+    pub verdict: Verdict,
+}
+
+/// What is known beside the answers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gates {
+    /// The two sides' weight files are the same bytes.
+    pub identical: bool,
+    /// The weight gate.
+    pub weights: Option<WeightEvidence>,
+}
+
+/// Weighs a case. `prints` has the fingerprint of every member of the panel, by model name.
+pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates) -> Case {
+    let side = |member: &'_ Member| prints.get_key_value(&member.model);
+    let sides = Sides::new(panel, prints);
+    let measures: Vec<MeasureResult> = Measure::ALL
+        .into_iter()
+        .map(|measure| sides.measure(measure))
+        .collect();
+    let (pooled_controls, scores) = pool(&measures);
+    let standing =
+        |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
+    let overall = standing(&scores);
+    let protected = side(&panel.protected).map(|(_, print)| print);
+    let like = |member: &Member| {
+        let print = side(member)?.1;
+        Some((member.id.clone(), equality(protected?, print)?))
+    };
+    let likeness: Vec<(String, Equality)> = std::iter::once(&panel.suspect)
+        .chain(&panel.base)
+        .chain(&panel.alternatives)
+        .chain(&panel.controls)
+        .filter_map(like)
+        .collect();
+    let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
+    let divergence_of = |id: &str| {
+        likeness
+            .iter()
+            .find(|(other, _)| other == id)
+            .map(|(_, e)| e.divergence)
+    };
+    let evidence = Evidence {
+        identical: gates.identical,
+        equality: like(&panel.suspect).map(|(_, e)| e),
+        nearest_control: panel
+            .controls
+            .iter()
+            .filter_map(|c| divergence_of(&c.id))
+            .min_by(f64::total_cmp),
+        weights: gates.weights,
+        controls: pooled_controls.len(),
+        worst_without_one: worst_without_one(&scores),
+        without_strongest: without_strongest(&scores),
+        apart: apart(panel, &measures),
+        matched_alternatives: matched_alternatives.len(),
+        matched_controls: panel
+            .controls
+            .iter()
+            .filter(|c| c.matching != Matching::None && pooled_controls.contains(&c.id))
+            .count(),
+        likeness: divergence_of(&panel.suspect.id).map(|suspect| {
+            let unmatched = panel
+                .controls
+                .iter()
+                .filter(|c| c.matching == Matching::None);
+            let scores = unmatched.filter_map(|c| divergence_of(&c.id)).map(|d| -d);
+            Standing::new(-suspect, scores.collect())
+        }),
+        pooled: overall,
+    };
+    let verdict = judge(&evidence);
+    Case {
+        base_subtracted: sides.base.is_some(),
+        measures,
+        pooled_controls,
+        evidence,
+        likeness,
+        matched_alternatives,
+        doubtful_alternatives,
+        verdict,
+    }
+}
+
+/// The rows and columns of the affinity tables.
+struct Sides<'a> {
+    panel: &'a Panel,
+    rows: Vec<Side<'a>>,
+    columns: Vec<Side<'a>>,
+    /// The suspect's base, if it has answers.
+    base: Option<&'a str>,
+}
+
+impl<'a> Sides<'a> {
+    fn new(panel: &'a Panel, prints: &'a BTreeMap<String, Fingerprint>) -> Self {
+        let side = |member: &'a Member| {
+            prints.get(&member.model).map(|print| Side {
+                id: &member.id,
+                print,
+            })
+        };
+        Self {
+            panel,
+            rows: std::iter::once(&panel.suspect)
+                .chain(&panel.base)
+                .chain(&panel.controls)
+                .filter_map(side)
+                .collect(),
+            columns: std::iter::once(&panel.protected)
+                .chain(&panel.alternatives)
+                .filter_map(side)
+                .collect(),
+            base: panel.base.as_ref().and_then(side).map(|s| s.id),
+        }
+    }
+
+    /// A model is not compared with itself, nor a known student with its teacher.
+    fn exists(&self, row: &str, column: &str) -> bool {
+        row != column
+            && !self
+                .panel
+                .controls
+                .iter()
+                .any(|m| m.id == row && m.known_parents.iter().any(|p| p == column))
+    }
+
+    fn measure(&self, measure: Measure) -> MeasureResult {
+        let table = affinity(measure, &self.rows, &self.columns, &|r, c| {
+            self.exists(r, c)
+        });
+        let result = self
+            .contrast(&table)
+            .map(|contrast| {
+                let controls = contrast.controls.iter().map(|c| c.mean).collect();
+                let standing = Standing::new(contrast.suspect.mean, controls);
+                (contrast, standing)
+            })
+            .map_err(|e| e.to_string());
+        MeasureResult { measure, result }
+    }
+
+    fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
+        let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
+        let mut result = contrast(table, suspect, protected)?;
+        if let Some(base) = self.base {
+            subtract_base(&mut result, base);
+        }
+        Ok(result)
+    }
+}
+
+/// Takes the base's interaction from the suspect's.
+///
+/// The difference of two rows has up to twice the variance of one, so it is divided by the square root
+/// of two to stand on the controls' scale: the test is then exact for rows that vary independently, and
+/// conservative when a model and its base vary together. The base itself is no control.
+fn subtract_base(contrast: &mut Contrast, base: &str) {
+    let Some(place) = contrast.controls.iter().position(|c| c.id == base) else {
+        return;
+    };
+    let row = contrast.controls.remove(place);
+    let suspect = &mut contrast.suspect;
+    suspect.mean = (suspect.mean - row.mean) / std::f64::consts::SQRT_2;
+    for (value, base) in suspect.by_probe.iter_mut().zip(&row.by_probe) {
+        *value = (*value - base) / std::f64::consts::SQRT_2;
+    }
+}
+
+/// The controls that every measure has, and the scores of suspect and controls, a row a measure.
+fn pool(measures: &[MeasureResult]) -> (Vec<String>, Vec<Vec<f64>>) {
+    let usable: Vec<&Contrast> = measures
+        .iter()
+        .filter_map(|m| m.result.as_ref().ok())
+        .map(|(contrast, _)| contrast)
+        .collect();
+    let Some(first) = usable.first() else {
+        return (Vec::new(), Vec::new());
+    };
+    let mean = |contrast: &Contrast, id: &str| {
+        contrast
+            .controls
+            .iter()
+            .find(|c| c.id == id)
+            .map(|c| c.mean)
+    };
+    let ids: Vec<String> = first
+        .controls
+        .iter()
+        .map(|c| c.id.clone())
+        .filter(|id| usable.iter().all(|c| mean(c, id).is_some()))
+        .collect();
+    let scores = usable
+        .iter()
+        .map(|c| {
+            std::iter::once(c.suspect.mean)
+                .chain(ids.iter().filter_map(|id| mean(c, id)))
+                .collect()
+        })
+        .collect();
+    (ids, scores)
+}
+
+fn p_of(scores: &[Vec<f64>]) -> Option<f64> {
+    let z = pooled(scores)?;
+    Standing::new(z[0], z[1..].to_vec()).t.map(|t| t.p)
+}
+
+/// The largest p when each control in turn is left out.
+fn worst_without_one(scores: &[Vec<f64>]) -> Option<f64> {
+    let width = scores.first()?.len();
+    (1..width)
+        .map(|out| {
+            let fewer: Vec<Vec<f64>> = scores
+                .iter()
+                .map(|row| {
+                    let mut row = row.clone();
+                    row.remove(out);
+                    row
+                })
+                .collect();
+            p_of(&fewer)
+        })
+        .try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
+}
+
+/// The largest p when each measure in turn is left out: that without the strongest one.
+fn without_strongest(scores: &[Vec<f64>]) -> Option<f64> {
+    if scores.len() < 2 {
+        return None;
+    }
+    (0..scores.len())
+        .map(|out| {
+            let mut fewer = scores.to_vec();
+            fewer.remove(out);
+            p_of(&fewer)
+        })
+        .try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
+}
+
+/// For every alternative the smallest paired p over the measures, Bonferroni-corrected.
+fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
+    let usable: Vec<&Contrast> = measures
+        .iter()
+        .filter_map(|m| m.result.as_ref().ok())
+        .map(|(contrast, _)| contrast)
+        .collect();
+    panel
+        .alternatives
+        .iter()
+        .map(|alternative| {
+            let smallest = usable
+                .iter()
+                .filter_map(|c| c.against.iter().find(|(id, _)| *id == alternative.id))
+                .filter_map(|(_, test)| test.as_ref().map(|t| t.p))
+                .fold(1.0, f64::min);
+            Apart {
+                alternative: alternative.id.clone(),
+                p: (smallest * usable.len() as f64).min(1.0),
+            }
+        })
+        .collect()
+}
+
+/// Which alternatives count as matched, and which were only called so.
+///
+/// Declared ones count. One that the user merely named counts when it is liker to the protected model
+/// than three quarters of the unmatched controls are: a stranger named as an alternative would make
+/// shared data look like distillation.
+fn matched(panel: &Panel, likeness: &[(String, Equality)]) -> (Vec<String>, Vec<String>) {
+    let divergence = |id: &str| {
+        likeness
+            .iter()
+            .find(|(o, _)| o == id)
+            .map(|(_, e)| e.divergence)
+    };
+    let unmatched: Vec<f64> = panel
+        .controls
+        .iter()
+        .filter(|c| c.matching == Matching::None)
+        .filter_map(|c| divergence(&c.id))
+        .collect();
+    panel
+        .alternatives
+        .iter()
+        .filter(|a| a.matching != Matching::None)
+        .map(|a| {
+            let nearer = divergence(&a.id).is_some_and(|d| {
+                let beaten = unmatched.iter().filter(|c| **c > d).count();
+                !unmatched.is_empty() && 4 * beaten >= 3 * unmatched.len()
+            });
+            (a.id.clone(), a.matching == Matching::Declared || nearer)
+        })
+        .fold(
+            (Vec::new(), Vec::new()),
+            |(mut yes, mut no), (id, counts)| {
+                if counts {
+                    yes.push(id)
+                } else {
+                    no.push(id)
+                }
+                (yes, no)
+            },
+        )
+}

@@ -1,0 +1,130 @@
+//! What ends a command early, how it is shown, and with which exit code.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::battery::BatteryError;
+use crate::collect::CollectError;
+use crate::evidence::EvidenceError;
+use crate::model::ModelError;
+use crate::model::local::LocalError;
+use crate::model::local::hub::{HubError, HubReferenceError};
+use crate::panel::LineageError;
+use crate::tree::TreeError;
+
+/// A command could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error("cannot use the battery")]
+    Battery(#[from] BatteryError),
+    #[error("cannot use the lineage file")]
+    Lineage(#[from] LineageError),
+    #[error("cannot open model '{model}'")]
+    Open {
+        model: String,
+        #[source]
+        source: ModelError,
+    },
+    #[error("cannot fetch model '{model}'")]
+    Fetch {
+        model: String,
+        #[source]
+        source: HubError,
+    },
+    #[error("'{model}' does not name a model of the hub")]
+    Reference {
+        model: String,
+        #[source]
+        source: HubReferenceError,
+    },
+    #[error("collecting from '{model}' did not finish")]
+    Collect {
+        model: String,
+        #[source]
+        source: CollectError,
+    },
+    #[error("cannot use a recording")]
+    Evidence(#[from] EvidenceError),
+    #[error("the recording '{model}' was made with another {what} than the rest of the comparison")]
+    Mixed { model: String, what: &'static str },
+    #[error("the battery has neither a family nor a probe called '{name}'")]
+    NoProbe { name: String },
+    #[error("cannot draw the tree")]
+    Tree(#[from] TreeError),
+    #[error("the recordings have no probe that all of them answered")]
+    NothingShared,
+    #[error("cannot write '{}'", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+}
+
+impl CliError {
+    /// The documented exit code.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Battery(_)
+            | Self::Lineage(_)
+            | Self::Mixed { .. }
+            | Self::NoProbe { .. }
+            | Self::Reference { .. } => 2,
+            Self::Open { .. } | Self::Fetch { .. } => 7,
+            Self::Collect { source, .. } => match source {
+                CollectError::Interrupted => 130,
+                _ => 3,
+            },
+            Self::NothingShared => 5,
+            Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
+        })
+    }
+
+    /// One line, a line a cause, at most one hint.
+    pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "error: {self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            writeln!(out, "  because: {error}")?;
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            writeln!(out, "hint: {hint}")?;
+        }
+        Ok(())
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fetch { source, .. } => source.hint(),
+            Self::Open {
+                source: ModelError::Local { source, .. },
+                ..
+            } => open_hint(source).map(str::to_owned),
+            Self::Collect { source, .. } if !matches!(source, CollectError::Interrupted) => {
+                Some("what was answered is kept; run the same command again to go on".to_owned())
+            }
+            Self::Mixed { .. } => Some(
+                "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn open_hint(error: &LocalError) -> Option<&'static str> {
+    match error {
+        LocalError::NotAModel { .. } => Some(
+            "give a Hugging Face directory, a .gguf file, hf:org/name@revision, or a recording's directory",
+        ),
+        LocalError::Header { .. } => {
+            Some("the file may be damaged or a download cut off; fetch it again")
+        }
+        LocalError::Tokenizer(_) => Some("put the model's own tokenizer.json beside its weights"),
+        _ => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! From the name of a model to something that can be asked or read.
+
+use std::path::{Path, PathBuf};
+
+use super::args::Engine;
+use super::error::CliError;
+use crate::evidence;
+use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
+use crate::model::local::{LocalModel, Options};
+use crate::model::{Abilities, ModelError};
+
+/// Where a model's answers will come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Weights to be run.
+    Weights {
+        name: String,
+        path: PathBuf,
+        bytes: u64,
+    },
+    /// A recording made earlier.
+    Recording { name: String, directory: PathBuf },
+}
+
+impl Target {
+    /// Finds out what a name means; models of the hub are fetched.
+    pub(super) fn resolve(
+        name: &str,
+        engine: &Engine,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Self, CliError> {
+        if name.starts_with("hf:") {
+            let path = fetch(name, engine, note)?;
+            return Ok(Self::weights(name, path));
+        }
+        let path = name.strip_prefix("file:").unwrap_or(name);
+        let directory = Path::new(name.strip_prefix("replay:").unwrap_or(path));
+        if evidence::is_recording(directory) {
+            return Ok(Self::Recording {
+                name: name.to_owned(),
+                directory: directory.to_owned(),
+            });
+        }
+        Ok(Self::weights(name, PathBuf::from(path)))
+    }
+
+    fn weights(name: &str, path: PathBuf) -> Self {
+        let size = |p: &Path| p.metadata().map_or(0, |m| m.len());
+        let bytes = match path.read_dir() {
+            Ok(files) => files.flatten().map(|f| size(&f.path())).sum(),
+            Err(_) => size(&path),
+        };
+        Self::Weights {
+            name: name.to_owned(),
+            path,
+            bytes,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Weights { name, .. } | Self::Recording { name, .. } => name,
+        }
+    }
+}
+
+/// What weights can do, without loading them.
+pub(super) fn abilities(name: &str, path: &Path) -> Result<Abilities, CliError> {
+    LocalModel::abilities_of(name, path).map_err(|source| failed(name, source))
+}
+
+/// Loads weights.
+pub(super) fn load(name: &str, path: &Path, options: Options) -> Result<LocalModel, CliError> {
+    LocalModel::open(name, path, options).map_err(|source| failed(name, source))
+}
+
+fn failed(name: &str, source: ModelError) -> CliError {
+    CliError::Open {
+        model: name.to_owned(),
+        source,
+    }
+}
+
+fn fetch(name: &str, engine: &Engine, note: &mut dyn FnMut(&str)) -> Result<PathBuf, CliError> {
+    let reference: HubReference = name.parse().map_err(|source| CliError::Reference {
+        model: name.to_owned(),
+        source,
+    })?;
+    let options = HubOptions {
+        offline: engine.offline,
+        ..HubOptions::default()
+    };
+    let snapshot = hub::fetch(&reference, &options, &mut |event| match event {
+        HubEvent::Resolved { commit } => note(&format!("{name} is commit {commit}")),
+        HubEvent::Started { file, from, bytes } => {
+            note(&format!(
+                "fetching {file}: {bytes} bytes, {from} kept from before"
+            ));
+        }
+        HubEvent::Waiting { file } => note(&format!("waiting for another process to fetch {file}")),
+        HubEvent::Interrupted { file, done } => {
+            note(&format!(
+                "connection lost at {done} bytes of {file}; going on"
+            ));
+        }
+        HubEvent::Checked { file, .. } => note(&format!("{file} agrees with its digest")),
+        _ => {}
+    })
+    .map_err(|source| CliError::Fetch {
+        model: name.to_owned(),
+        source,
+    })?;
+    Ok(match &reference.file {
+        Some(file) => snapshot.directory.join(file),
+        None => snapshot.directory,
+    })
+}

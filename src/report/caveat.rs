@@ -1,0 +1,281 @@
+//! Caveats: what limits a finding, why, and what to do about it.
+
+use std::collections::BTreeMap;
+
+use crate::case::Case;
+use crate::panel::{Matching, Panel};
+use crate::verdict::MIN_CONTROLS;
+
+/// From this many controls on the conformal p can reach 0.05 and leads.
+const CONFORMAL_LEADS: usize = 19;
+
+/// One limit of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caveat {
+    /// There is no likelihood ratio yet.
+    NotCalibrated,
+    /// The conformal p cannot be small.
+    FewControls {
+        /// Controls used.
+        controls: usize,
+    },
+    /// The t leans on normal controls.
+    Normality,
+    /// No alternative is alike in data and kind.
+    NoMatchedAlternative,
+    /// No control is alike in data.
+    NoMatchedControl,
+    /// Alternatives were named as matched but are not alike.
+    DoubtfulAlternative {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// A matched alternative rests on the user's word.
+    NamedAlternative {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// No weights on both sides.
+    BehaviourOnly,
+    /// Controls are related to the protected model by weights.
+    RelatedControls {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// A measure says nothing.
+    MeasureMissing {
+        /// The measure.
+        measure: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Controls lack answers that others have.
+    ControlsDropped {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Questions without an answer.
+    Unanswered {
+        /// Model and count.
+        counts: BTreeMap<String, usize>,
+    },
+    /// Models with a chat form were asked without it.
+    PosedRaw,
+    /// A small battery.
+    SmallBattery {
+        /// Probes asked.
+        probes: usize,
+    },
+    /// The probes are published.
+    PublishedBattery,
+}
+
+impl Caveat {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotCalibrated => "not_calibrated",
+            Self::FewControls { .. } => "few_controls",
+            Self::Normality => "normality_assumed",
+            Self::NoMatchedAlternative => "no_matched_alternative",
+            Self::NoMatchedControl => "no_matched_control",
+            Self::DoubtfulAlternative { .. } => "doubtful_alternative",
+            Self::NamedAlternative { .. } => "named_alternative",
+            Self::BehaviourOnly => "behaviour_only",
+            Self::RelatedControls { .. } => "related_controls",
+            Self::MeasureMissing { .. } => "measure_missing",
+            Self::ControlsDropped { .. } => "controls_dropped",
+            Self::Unanswered { .. } => "unanswered",
+            Self::PosedRaw => "posed_raw",
+            Self::SmallBattery { .. } => "small_battery",
+            Self::PublishedBattery => "published_battery",
+        }
+    }
+
+    /// What was seen and what it may mean.
+    pub fn text(&self) -> String {
+        match self {
+            Self::NotCalibrated => {
+                "no likelihood ratio is given: no calibration for this kind of case exists yet".to_owned()
+            }
+            Self::FewControls { controls } => format!(
+                "with {controls} controls the conformal p cannot fall below {:.3}; the finding leans on the t",
+                1.0 / (*controls as f64 + 1.0)
+            ),
+            Self::Normality => {
+                "the t assumes that controls' contrasts are normally distributed, which few controls cannot show"
+                    .to_owned()
+            }
+            Self::NoMatchedAlternative => {
+                "no other candidate parent is alike in data and kind to the protected model".to_owned()
+            }
+            Self::NoMatchedControl => {
+                "no control is known to have learned from the protected model's data without the model".to_owned()
+            }
+            Self::DoubtfulAlternative { ids } => format!(
+                "{}: named as an alternative, but no liker to the protected model than strangers are; not counted as matched",
+                ids.join(", ")
+            ),
+            Self::NamedAlternative { ids } => format!(
+                "{}: counted as a matched alternative on the user's word and its likeness alone",
+                ids.join(", ")
+            ),
+            Self::BehaviourOnly => {
+                "without weights of one shape on both sides, distillation and derivation from the weights cannot be told apart"
+                    .to_owned()
+            }
+            Self::RelatedControls { ids } => format!(
+                "weights of {} are related to the protected model's: a common ancestor",
+                ids.join(", ")
+            ),
+            Self::MeasureMissing { measure, reason } => {
+                format!("the measure '{measure}' is left out: {reason}")
+            }
+            Self::ControlsDropped { ids } => format!(
+                "{}: left out of the pooled figure for lack of answers or of other candidate parents",
+                ids.join(", ")
+            ),
+            Self::Unanswered { counts } => {
+                let list: Vec<String> = counts.iter().map(|(id, n)| format!("{id}: {n}")).collect();
+                format!("questions without an answer: {}", list.join(", "))
+            }
+            Self::PosedRaw => {
+                "chat questions were put as plain text, because not every model in the comparison has a chat form"
+                    .to_owned()
+            }
+            Self::SmallBattery { probes } => {
+                format!("only {probes} probes were asked; small likenesses may be missed")
+            }
+            Self::PublishedBattery => {
+                "the probes are published, so a suspect could have been trained to answer them differently"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NotCalibrated => "do not turn the p into a probability of distillation",
+            Self::FewControls { .. } => {
+                "add controls; from 19 on the conformal p can stand by itself"
+            }
+            Self::Normality => "look at the controls' contrasts in report.json",
+            Self::NoMatchedAlternative => {
+                "add one: an unreleased sibling, another seed, an internal checkpoint, or comparable models of the same era"
+            }
+            Self::NoMatchedControl => {
+                "add a model trained on the same data, or the same base on the same data"
+            }
+            Self::DoubtfulAlternative { .. } => {
+                "name an alternative that shares the protected model's data and kind"
+            }
+            Self::NamedAlternative { .. } => {
+                "declare data and group in a lineage file, with the reason, so that others can check it"
+            }
+            Self::BehaviourOnly => "read 'distilled' as 'distilled, or derived from its weights'",
+            Self::RelatedControls { .. } => {
+                "give --base, or controls that do not share the ancestor"
+            }
+            Self::MeasureMissing { .. } => "collect what it needs, if access allows",
+            Self::ControlsDropped { .. } => {
+                "collect the missing answers, or add alternatives they did not learn from"
+            }
+            Self::Unanswered { .. } => {
+                "see the reasons in the recordings; many of one kind can bias a comparison"
+            }
+            Self::PosedRaw => {
+                "compare models that all have a chat form, or read the result as one about plain text"
+            }
+            Self::SmallBattery { .. } => "ask more with --tier standard or --tier full",
+            Self::PublishedBattery => "add private probes with --battery DIR",
+        }
+    }
+}
+
+/// What was asked and how, as far as it limits a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions {
+    /// Probes asked.
+    pub probes: usize,
+    /// Only batteries that ship with the tool were used.
+    pub published: bool,
+    /// A model with a chat form was asked without it.
+    pub posed_raw: bool,
+    /// Questions without an answer, by model.
+    pub unanswered: BTreeMap<String, usize>,
+}
+
+/// All limits of a case, the weightiest first.
+pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
+    let mut add = |applies: bool, caveat: Caveat| {
+        if applies {
+            caveats.push(caveat);
+        }
+    };
+    let evidence = &case.evidence;
+    let controls = evidence.controls;
+    let contrasted = evidence.pooled.is_some() && controls >= MIN_CONTROLS;
+    add(true, Caveat::NotCalibrated);
+    add(
+        contrasted && controls < CONFORMAL_LEADS,
+        Caveat::FewControls { controls },
+    );
+    add(contrasted, Caveat::Normality);
+    add(
+        evidence.matched_alternatives == 0,
+        Caveat::NoMatchedAlternative,
+    );
+    add(evidence.matched_controls == 0, Caveat::NoMatchedControl);
+    let doubtful = case.doubtful_alternatives.clone();
+    add(
+        !doubtful.is_empty(),
+        Caveat::DoubtfulAlternative { ids: doubtful },
+    );
+    let named: Vec<String> = panel
+        .alternatives
+        .iter()
+        .filter(|a| a.matching == Matching::Named && case.matched_alternatives.contains(&a.id))
+        .map(|a| a.id.clone())
+        .collect();
+    add(!named.is_empty(), Caveat::NamedAlternative { ids: named });
+    add(evidence.weights.is_none(), Caveat::BehaviourOnly);
+    let related = evidence
+        .weights
+        .iter()
+        .flat_map(|w| w.controls_related.clone());
+    let related: Vec<String> = related.collect();
+    add(
+        !related.is_empty(),
+        Caveat::RelatedControls { ids: related },
+    );
+    for measure in &case.measures {
+        if let Err(reason) = &measure.result {
+            add(
+                true,
+                Caveat::MeasureMissing {
+                    measure: measure.measure.name(),
+                    reason: reason.clone(),
+                },
+            );
+        }
+    }
+    let dropped: Vec<String> = panel
+        .controls
+        .iter()
+        .map(|c| c.id.clone())
+        .filter(|id| !case.pooled_controls.contains(id))
+        .collect();
+    add(
+        contrasted && !dropped.is_empty(),
+        Caveat::ControlsDropped { ids: dropped },
+    );
+    let counts = conditions.unanswered.clone();
+    add(!counts.is_empty(), Caveat::Unanswered { counts });
+    add(conditions.posed_raw, Caveat::PosedRaw);
+    let probes = conditions.probes;
+    add(probes < 200, Caveat::SmallBattery { probes });
+    add(conditions.published, Caveat::PublishedBattery);
+    caveats
+}

@@ -1,0 +1,241 @@
+//! The report as text for a terminal or a file.
+
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::facts::{MeasureFacts, ModelFacts, Report};
+
+/// Renders the report, at most `width` columns wide.
+pub fn render(report: &Report, width: usize) -> String {
+    let mut out = String::new();
+    headline(&mut out, report, width);
+    figures(&mut out, report, width);
+    likeness(&mut out, report, width);
+    limits(&mut out, report, width);
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn headline(out: &mut String, report: &Report, width: usize) {
+    line(out, &format!("Protected  {}", shown(&report.protected)));
+    line(out, &format!("Suspect    {}", shown(&report.suspect)));
+    if let Some(base) = &report.base {
+        line(out, &format!("Base       {}", shown(base)));
+    }
+    let names = |models: &[ModelFacts]| {
+        let ids: Vec<&str> = models.iter().map(|m| m.id.as_str()).collect();
+        if ids.is_empty() {
+            "none".to_owned()
+        } else {
+            ids.join(", ")
+        }
+    };
+    wrap(
+        out,
+        &format!("Controls   {}: ", report.controls.len()),
+        &names(&report.controls),
+        width,
+    );
+    wrap(out, "Against    ", &names(&report.alternatives), width);
+    line(
+        out,
+        &format!(
+            "Asked      {} probes of {} ({}), {} samples, seed {}",
+            report.battery.probes,
+            clean(&report.battery.name),
+            if report.posing.chat {
+                "as chat turns"
+            } else {
+                "as plain text"
+            },
+            report.posing.samples,
+            report.seed.0
+        ),
+    );
+    out.push('\n');
+    line(out, &format!("FINDING    {}", report.finding.name()));
+    wrap(out, "           ", &report.sentence, width);
+    out.push('\n');
+    line(out, "Why");
+    for reason in &report.reasons {
+        wrap(out, "  - ", reason, width);
+    }
+    if let Some(settles) = &report.settles {
+        wrap(out, "  What would settle it: ", settles, width);
+    }
+    out.push('\n');
+}
+
+fn figures(out: &mut String, report: &Report, width: usize) {
+    let Some(pooled) = &report.pooled else {
+        return;
+    };
+    line(
+        out,
+        "How much closer to the protected model than to its like, beyond the controls",
+    );
+    let mut table = table(width);
+    table.set_header([
+        "measure",
+        "interaction",
+        "t",
+        "p (t)",
+        "conformal p",
+        "probes",
+    ]);
+    for measure in &report.measures {
+        table.add_row(match &measure.left_out {
+            Some(reason) => vec![measure.name.to_owned(), format!("left out: {reason}")],
+            None => row(measure),
+        });
+    }
+    table.add_row(vec![
+        "pooled".to_owned(),
+        format!("{:.2} sd", pooled.interaction),
+        number(pooled.t),
+        small(pooled.t_p),
+        small(pooled.conformal_p),
+        pooled.probes.to_string(),
+    ]);
+    let _ = writeln!(out, "{table}");
+    line(out, "Likelihood ratio: not calibrated");
+    out.push('\n');
+}
+
+fn row(measure: &MeasureFacts) -> Vec<String> {
+    vec![
+        measure.name.to_owned(),
+        measure
+            .interaction
+            .map_or_else(String::new, |x| format!("{x:+.4}")),
+        number(measure.t),
+        small(measure.t_p),
+        small(measure.conformal_p),
+        measure.probes.to_string(),
+    ]
+}
+
+fn likeness(out: &mut String, report: &Report, width: usize) {
+    let mut models: Vec<&ModelFacts> = std::iter::once(&report.suspect)
+        .chain(&report.base)
+        .chain(&report.alternatives)
+        .chain(&report.controls)
+        .filter(|m| m.divergence.is_some())
+        .collect();
+    if models.is_empty() {
+        return;
+    }
+    models.sort_by(|a, b| {
+        let key = |m: &ModelFacts| m.divergence.unwrap_or(f64::INFINITY);
+        key(a).total_cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    models.dedup_by(|a, b| a.id == b.id);
+    line(
+        out,
+        "Mere likeness to the protected model (mean divergence in nats; a description, it proves nothing)",
+    );
+    let list: Vec<String> = models
+        .iter()
+        .map(|m| format!("{} {:.4}", clean(&m.id), m.divergence.unwrap_or(0.0)))
+        .collect();
+    wrap(out, "  ", &list.join(", "), width);
+    out.push('\n');
+}
+
+fn limits(out: &mut String, report: &Report, width: usize) {
+    line(out, "What limits this");
+    for caveat in &report.caveats {
+        wrap(
+            out,
+            "  - ",
+            &format!("{} [{}]: {}", caveat.text, caveat.code, caveat.advice),
+            width,
+        );
+    }
+}
+
+fn table(width: usize) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    table
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |x| format!("{x:.2}"))
+}
+
+fn small(value: Option<f64>) -> String {
+    value.map_or_else(
+        || "-".to_owned(),
+        |p| {
+            if p < 1e-3 {
+                format!("{p:.1e}")
+            } else {
+                format!("{p:.3}")
+            }
+        },
+    )
+}
+
+fn shown(model: &ModelFacts) -> String {
+    let digest = model.source.digest().map_or_else(String::new, |d| {
+        format!(" (sha256 {})", &d[..d.len().min(12)])
+    });
+    format!("{}{digest}", clean(&model.name))
+}
+
+/// Names come from outside: control and bidirectional characters are shown as a replacement.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if c.is_control() || bidi { '\u{fffd}' } else { c }
+        })
+        .collect()
+}
+
+/// Writes words behind a prefix, continued lines indented to the prefix's width.
+fn wrap(out: &mut String, prefix: &str, text: &str, width: usize) {
+    let indent = prefix.chars().count().min(11);
+    let mut used = prefix.chars().count();
+    out.push_str(prefix);
+    let mut first = true;
+    for word in clean(text).split_whitespace() {
+        let length = word.chars().count();
+        if !first && used + 1 + length > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+            first = true;
+        }
+        if !first {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+        first = false;
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_wraps_and_hostile_names_are_cleaned() {
+        let mut out = String::new();
+        wrap(&mut out, "  - ", "aaa bbb ccc ddd", 11);
+        assert_eq!(out, "  - aaa bbb\n    ccc ddd\n");
+        assert_eq!(clean("a\u{1b}[31m\u{202e}b"), "a\u{fffd}[31m\u{fffd}b");
+    }
+}

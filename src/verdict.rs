@@ -1,0 +1,433 @@
+//! The ladder: from measured facts to one finding, by rules that stand only here.
+//!
+//! The rules go from the strongest gate down and stop where the evidence stops:
+//!
+//! 1. the same bytes, or answers alike to within arithmetic: *same model*;
+//! 2. weights paired as only descent pairs them: *weight derivative*;
+//! 3. fewer than [`MIN_CONTROLS`] usable controls, or nothing to compare: *inconclusive*;
+//! 4. closer to the protected model than to its like, beyond every control and beyond chance
+//!    ([`CLOSE_P`]), also with any one control or the strongest measure left out: then
+//!    *related* without a matched alternative or control, *family* while an alternative cannot be told
+//!    apart ([`APART_P`]), else *distilled*;
+//! 5. not closer than its like, but liker to the protected model than all unmatched controls: *shared*;
+//! 6. otherwise *unrelated*.
+//!
+//! The thresholds were fixed on the shipped family's own panel and then tried on families that they were
+//! not fixed on; `models/README.md` has both tables.
+
+use serde::{Deserialize, Serialize};
+
+use crate::measure::equality::Equality;
+use crate::weigh::Standing;
+
+/// With fewer controls no distribution of controls can be spoken of.
+pub const MIN_CONTROLS: usize = 5;
+/// Mean divergence (nats) below which two models answer alike to within arithmetic: the f32 copy of a
+/// quantised model differs from it by about 0.001, harmless re-quantisation by 0.002, strangers by more
+/// than 0.1.
+pub const SAME_DIVERGENCE: f64 = 0.003;
+/// And it must be below this share of the divergence of the nearest control.
+pub const SAME_SHARE: f64 = 0.1;
+/// The weight gate's p below which descent is taken as given.
+pub const LINEAGE_P: f64 = 1e-6;
+/// The Crawford-Howell p of the pooled contrast below which a suspect counts as closer.
+pub const CLOSE_P: f64 = 1e-3;
+/// The same with one control or the strongest measure left out.
+pub const STABLE_P: f64 = 1e-2;
+/// The paired p, Bonferroni-corrected over measures, below which an alternative is told apart.
+pub const APART_P: f64 = 1e-2;
+
+/// Where the evidence stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The suspect is the protected model: re-quantised, renamed, proxied.
+    SameModel,
+    /// Fine-tuned, merged, pruned or quantised from its weights.
+    WeightDerivative,
+    /// Trained, wholly or partly, on its outputs.
+    Distilled,
+    /// From the protected model or from one that cannot be told apart from it.
+    Family,
+    /// Closer than controls, but this panel cannot separate distillation from shared data or base.
+    Related,
+    /// Alike through a common base or corpus.
+    Shared,
+    /// No more alike than controls are.
+    Unrelated,
+    /// Nothing can be said.
+    Inconclusive,
+}
+
+impl Finding {
+    /// All findings, down the ladder.
+    pub const ALL: [Self; 8] = [
+        Self::SameModel,
+        Self::WeightDerivative,
+        Self::Distilled,
+        Self::Family,
+        Self::Related,
+        Self::Shared,
+        Self::Unrelated,
+        Self::Inconclusive,
+    ];
+
+    /// The word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SameModel => "same_model",
+            Self::WeightDerivative => "weight_derivative",
+            Self::Distilled => "distilled",
+            Self::Family => "family",
+            Self::Related => "related",
+            Self::Shared => "shared",
+            Self::Unrelated => "unrelated",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// What the weight gate saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WeightEvidence {
+    /// Fisher combination over layers of the matched-units test, suspect against protected.
+    pub p: f64,
+    /// Its decimal logarithm, for values below the smallest number.
+    pub log10_p: f64,
+    /// Layers compared.
+    pub layers: usize,
+    /// The suspect's base is related to the protected model's weights as well: a common ancestor.
+    pub base_related: bool,
+    /// Controls whose weights are related to the protected model's as well.
+    pub controls_related: Vec<String>,
+}
+
+impl WeightEvidence {
+    /// Descent from the protected model's weights, not merely from a common ancestor.
+    pub fn derived(&self) -> bool {
+        self.p < LINEAGE_P && !self.base_related && self.controls_related.is_empty()
+    }
+}
+
+/// How one alternative stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apart {
+    /// The alternative.
+    pub alternative: String,
+    /// Smallest paired p over the measures, times the number of measures; 1 when none could be computed.
+    pub p: f64,
+}
+
+/// All that the ladder looks at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// Both sides are the same bytes.
+    pub identical: bool,
+    /// The answers of suspect and protected model side by side.
+    pub equality: Option<Equality>,
+    /// Divergence (nats) between the protected model and its nearest control.
+    pub nearest_control: Option<f64>,
+    /// The weight gate, when both sides are weights of one shape.
+    pub weights: Option<WeightEvidence>,
+    /// Controls with the answers that every pooled measure needs.
+    pub controls: usize,
+    /// The pooled contrast.
+    pub pooled: Option<Standing>,
+    /// Largest p when one control is left out at a time.
+    pub worst_without_one: Option<f64>,
+    /// The p without the strongest measure; nothing when there is only one.
+    pub without_strongest: Option<f64>,
+    /// Every alternative.
+    pub apart: Vec<Apart>,
+    /// Alternatives alike in data and kind.
+    pub matched_alternatives: usize,
+    /// Controls alike in data.
+    pub matched_controls: usize,
+    /// Mere likeness to the protected model among the unmatched controls.
+    pub likeness: Option<Standing>,
+}
+
+/// A finding with the reasons that lead to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The finding.
+    pub finding: Finding,
+    /// In the order in which the rules were applied.
+    pub reasons: Vec<String>,
+    /// Alternatives that cannot be excluded.
+    pub not_excluded: Vec<String>,
+    /// What would settle it, where something would.
+    pub settles: Option<String>,
+}
+
+/// Places the evidence on the ladder.
+pub fn judge(evidence: &Evidence) -> Verdict {
+    let mut reasons = Vec::new();
+    if let Some(finding) = gates(evidence, &mut reasons) {
+        return verdict(finding, reasons, None);
+    }
+    if evidence.controls < MIN_CONTROLS {
+        reasons.push(format!(
+            "{} usable controls; at least {MIN_CONTROLS} are needed before a likeness means anything",
+            evidence.controls
+        ));
+        let settles = "add controls: models of the same size and era that are known not to descend \
+                       from the protected model, first of all the suspect's own base";
+        return verdict(Finding::Inconclusive, reasons, Some(settles));
+    }
+    let Some((pooled, p)) = evidence
+        .pooled
+        .as_ref()
+        .and_then(|s| Some((s, s.t.as_ref()?.p)))
+    else {
+        reasons.push("no measure could be computed on both sides and the controls".to_owned());
+        let settles = "collect answers to the same battery from all models";
+        return verdict(Finding::Inconclusive, reasons, Some(settles));
+    };
+    if is_close(evidence, pooled, p, &mut reasons) {
+        return closer(evidence, reasons);
+    }
+    let like = evidence.likeness.as_ref().filter(|s| {
+        s.controls.len() >= MIN_CONTROLS
+            && s.controls.iter().all(|c| *c < s.score)
+            && s.t.is_some_and(|t| t.p < STABLE_P)
+    });
+    if like.is_some() {
+        reasons.push(
+            "it is liker to the protected model than all controls without its data, but not liker \
+             to it than to its like: a common corpus or base explains that"
+                .to_owned(),
+        );
+        return verdict(Finding::Shared, reasons, None);
+    }
+    verdict(Finding::Unrelated, reasons, None)
+}
+
+fn verdict(finding: Finding, reasons: Vec<String>, settles: Option<&str>) -> Verdict {
+    Verdict {
+        finding,
+        reasons,
+        not_excluded: Vec::new(),
+        settles: settles.map(str::to_owned),
+    }
+}
+
+/// The gates that need no controls.
+fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
+    if evidence.identical {
+        reasons.push("the weight files of both models are the same bytes".to_owned());
+        return Some(Finding::SameModel);
+    }
+    if let Some(equality) = evidence.equality {
+        let near = evidence
+            .nearest_control
+            .map_or(f64::INFINITY, |d| d * SAME_SHARE);
+        let same = equality.divergence <= SAME_DIVERGENCE.min(near);
+        reasons.push(format!(
+            "what follows a context differs by {:.4} nats on average over {} contexts ({})",
+            equality.divergence,
+            equality.probes,
+            if same {
+                "alike to within arithmetic"
+            } else {
+                "not the same model"
+            }
+        ));
+        if same {
+            return Some(Finding::SameModel);
+        }
+    }
+    let weights = evidence.weights.as_ref()?;
+    reasons.push(format!(
+        "hidden units of the two models' weights pair up with p = 1e{:.0} over {} layers",
+        weights.log10_p, weights.layers
+    ));
+    if weights.derived() {
+        return Some(Finding::WeightDerivative);
+    }
+    if weights.p < LINEAGE_P {
+        reasons.push(
+            "a base or a control is related to the protected model's weights as well, so a common \
+             ancestor explains the pairing"
+                .to_owned(),
+        );
+    }
+    None
+}
+
+fn is_close(evidence: &Evidence, pooled: &Standing, p: f64, reasons: &mut Vec<String>) -> bool {
+    let beyond = pooled.controls.iter().all(|c| *c < pooled.score);
+    let stable = evidence.worst_without_one.is_some_and(|p| p < STABLE_P);
+    let shared = evidence.without_strongest.is_some_and(|p| p < STABLE_P);
+    let close = beyond && p < CLOSE_P && stable && shared;
+    let extent = match (beyond, p < CLOSE_P, stable, shared) {
+        (true, true, true, true) => "beyond every control, with any control or measure left out",
+        (true, true, true, false) => "but it rests on one measure alone",
+        (true, true, false, _) => "but it does not stand with one control left out",
+        (true, false, ..) => "beyond every control, but within chance",
+        (false, ..) => "but no more than some control is",
+    };
+    reasons.push(format!(
+        "its pooled contrast lies {:.1} standard deviations from the controls' mean (p = {p:.1e}, {} controls): {extent}",
+        pooled.score, evidence.controls
+    ));
+    close
+}
+
+/// The suspect is closer to the protected model than to its like; how far does the panel carry that?
+fn closer(evidence: &Evidence, mut reasons: Vec<String>) -> Verdict {
+    if evidence.matched_alternatives == 0 && evidence.matched_controls == 0 {
+        reasons.push(
+            "no alternative and no control shares the protected model's data, so shared data \
+             explains the closeness as well"
+                .to_owned(),
+        );
+        let settles = "add a matched alternative (--alternative): an unreleased sibling, another seed \
+                       or an internal checkpoint of the protected model, or a model of the same data";
+        return verdict(Finding::Related, reasons, Some(settles));
+    }
+    let not_excluded: Vec<String> = evidence
+        .apart
+        .iter()
+        .filter(|a| a.p >= APART_P)
+        .map(|a| a.alternative.clone())
+        .collect();
+    if not_excluded.is_empty() {
+        if !evidence.apart.is_empty() {
+            reasons.push(format!(
+                "it is closer to the protected model than to each of {} alternatives (largest p = {:.1e})",
+                evidence.apart.len(),
+                evidence.apart.iter().map(|a| a.p).fold(0.0, f64::max)
+            ));
+        }
+        return verdict(Finding::Distilled, reasons, None);
+    }
+    reasons.push(format!(
+        "cannot be told apart from having learned from: {}",
+        not_excluded.join(", ")
+    ));
+    Verdict {
+        not_excluded,
+        ..verdict(
+            Finding::Family,
+            reasons,
+            Some("ask more probes (--tier full) or more samples (--samples)"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(score: f64) -> Standing {
+        let controls: Vec<f64> = (0..20).map(|i| f64::from(i) * 0.1 - 0.95).collect();
+        Standing::new(score, controls)
+    }
+
+    /// A suspect far beyond twenty controls, with everything that `distilled` asks for.
+    fn distilled() -> Evidence {
+        Evidence {
+            equality: Some(Equality {
+                divergence: 0.04,
+                agreement: 0.5,
+                probes: 60,
+            }),
+            nearest_control: Some(0.05),
+            controls: 20,
+            pooled: Some(standing(6.0)),
+            worst_without_one: Some(1e-6),
+            without_strongest: Some(1e-5),
+            apart: vec![Apart {
+                alternative: "sibling".to_owned(),
+                p: 1e-8,
+            }],
+            matched_alternatives: 1,
+            matched_controls: 3,
+            likeness: Some(standing(3.0)),
+            ..Evidence::default()
+        }
+    }
+
+    fn finding(evidence: &Evidence) -> Finding {
+        let verdict = judge(evidence);
+        assert!(!verdict.reasons.is_empty());
+        verdict.finding
+    }
+
+    #[test]
+    fn the_full_evidence_is_distilled() {
+        assert_eq!(finding(&distilled()), Finding::Distilled);
+    }
+
+    #[test]
+    fn each_missing_piece_takes_a_rung() {
+        let with = |change: &dyn Fn(&mut Evidence)| {
+            let mut evidence = distilled();
+            change(&mut evidence);
+            finding(&evidence)
+        };
+        assert_eq!(with(&|e| e.controls = 4), Finding::Inconclusive);
+        assert_eq!(with(&|e| e.pooled = None), Finding::Inconclusive);
+        assert_eq!(
+            with(&|e| (e.matched_alternatives, e.matched_controls) = (0, 0)),
+            Finding::Related
+        );
+        assert_eq!(with(&|e| e.apart[0].p = 0.2), Finding::Family);
+        assert_eq!(with(&|e| e.worst_without_one = Some(0.05)), Finding::Shared);
+        assert_eq!(with(&|e| e.without_strongest = Some(0.2)), Finding::Shared);
+        assert_eq!(with(&|e| e.without_strongest = None), Finding::Shared);
+        assert_eq!(with(&|e| e.pooled = Some(standing(0.9))), Finding::Shared);
+        assert_eq!(
+            with(&|e| (e.pooled, e.likeness) = (Some(standing(0.9)), Some(standing(0.9)))),
+            Finding::Unrelated
+        );
+    }
+
+    #[test]
+    fn gates_come_before_everything() {
+        let mut evidence = Evidence {
+            identical: true,
+            ..Evidence::default()
+        };
+        assert_eq!(finding(&evidence), Finding::SameModel);
+        evidence.identical = false;
+        evidence.equality = Some(Equality {
+            divergence: 0.001,
+            agreement: 0.98,
+            probes: 60,
+        });
+        assert_eq!(finding(&evidence), Finding::SameModel);
+        // Models that all answer alike cannot be told to be the same one.
+        evidence.nearest_control = Some(0.004);
+        assert_eq!(finding(&evidence), Finding::Inconclusive);
+    }
+
+    #[test]
+    fn a_common_ancestor_is_not_descent() {
+        let mut evidence = distilled();
+        evidence.weights = Some(WeightEvidence {
+            p: 1e-30,
+            log10_p: -30.0,
+            layers: 3,
+            base_related: false,
+            controls_related: Vec::new(),
+        });
+        assert_eq!(finding(&evidence), Finding::WeightDerivative);
+        evidence
+            .weights
+            .as_mut()
+            .unwrap()
+            .controls_related
+            .push("c".to_owned());
+        assert_eq!(finding(&evidence), Finding::Distilled);
+        evidence.weights = Some(WeightEvidence {
+            p: 0.3,
+            log10_p: -0.5,
+            layers: 3,
+            base_related: false,
+            controls_related: Vec::new(),
+        });
+        assert_eq!(finding(&evidence), Finding::Distilled);
+    }
+}
