@@ -73,7 +73,7 @@ impl LocalModel {
     fn failed(&self, source: LocalError) -> ModelError {
         ModelError::Local {
             model: self.identity.name.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 
@@ -349,3 +349,6 @@ impl Model for LocalModel {
             .map_err(|source| self.failed(source))
     }
 }
+
+#[cfg(test)]
+mod tests;

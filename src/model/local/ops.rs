@@ -239,6 +239,10 @@ impl RopeTable {
 /// Splits a projection into heads, normalises each head where the model does, and turns it.
 ///
 /// Input [rows, heads * head_dim] with contiguous rows, output [heads, rows, head_dim].
+#[expect(
+    clippy::struct_field_names,
+    reason = "the number of heads is called so everywhere"
+)]
 pub(super) struct Heads<'a> {
     pub(super) heads: usize,
     pub(super) head_dim: usize,

@@ -182,6 +182,8 @@ fn read_pack(decoder: &Decoder, readings: &[Reading]) -> Result<Vec<ReadingResul
 }
 
 /// Applies the head to some rows, in chunks, and hands over each row of logits in order.
+///
+/// A row that is not finite is an error: weights that overflow f32 have no probabilities.
 pub(crate) fn each_row(
     decoder: &Decoder,
     hidden: &candle_core::Tensor,
@@ -200,6 +202,9 @@ pub(crate) fn each_row(
             if let Some(cap) = decoder.spec().final_softcap {
                 #[expect(clippy::cast_possible_truncation, reason = "a cap near 30")]
                 simd::softcap(row, cap as f32);
+            }
+            if !simd::all_finite(row) {
+                return Err(LocalError::Overflow);
             }
             take(row);
         }
@@ -250,7 +255,7 @@ mod tests {
     fn packs_hold_whole_readings_and_cover_all() {
         let readings: Vec<Reading> = (0..10).map(|_| reading(&[1; 300], &[&[2; 51]])).collect();
         assert_eq!(packs(&readings), vec![0..2, 2..4, 4..6, 6..8, 8..10]);
-        assert_eq!(packs(&[reading(&[1; 5000], &[])]), vec![0..1]);
+        assert_eq!(packs(&[reading(&vec![1; 5000], &[])]), vec![0..1]);
         assert!(packs(&[]).is_empty());
     }
 

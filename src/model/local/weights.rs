@@ -80,29 +80,27 @@ impl Weights {
     pub(crate) fn open_directory(directory: &Path) -> Result<Self, LocalError> {
         let single = directory.join("model.safetensors");
         let index = directory.join("model.safetensors.index.json");
-        let files = if index.is_file() {
+        // A single file wins, as in transformers.
+        let files = if single.is_file() {
+            vec![single]
+        } else if index.is_file() {
             shard_names(&index)?
                 .into_iter()
                 .map(|name| directory.join(name))
                 .collect()
-        } else if single.is_file() {
-            vec![single]
         } else {
             return Err(LocalError::NotAModel {
                 path: directory.to_owned(),
             });
         };
         let mut tensors = BTreeMap::new();
-        for (number, path) in files.iter().enumerate() {
+        for (file, path) in files.iter().enumerate() {
             for (name, info, data) in header(path)? {
-                tensors.insert(
-                    name,
-                    Located {
-                        file: number,
-                        info,
-                        data,
-                    },
-                );
+                if tensors.contains_key(&name) {
+                    let what = format!("tensor '{name}' lies in another shard as well");
+                    return Err(damaged(path, what));
+                }
+                tensors.insert(name, Located { file, info, data });
             }
         }
         Ok(Self::Safetensors(Shards { tensors, files }))
@@ -285,9 +283,12 @@ fn shard_names(index: &Path) -> Result<Vec<String>, LocalError> {
         weight_map: BTreeMap<String, String>,
     }
     let mut text = String::new();
-    File::open(index)
-        .and_then(|f| f.take(MAX_INDEX).read_to_string(&mut text))
+    let bytes = File::open(index)
+        .and_then(|f| f.take(MAX_INDEX + 1).read_to_string(&mut text))
         .map_err(read_error(index))?;
+    if bytes as u64 > MAX_INDEX {
+        return Err(damaged(index, format!("more than {MAX_INDEX} bytes")));
+    }
     let parsed: Index = serde_json::from_str(&text).map_err(|source| LocalError::Parse {
         path: index.to_owned(),
         source,
