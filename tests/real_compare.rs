@@ -1,6 +1,12 @@
 //! The whole job on two real models. Runs only when `PARENTAGE_REAL_MODELS` names the directory that
 //! `scripts/fetch-real-models.sh` filled; otherwise it says that it was skipped.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of a test may fail; what was measured is worth showing"
+)]
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
