@@ -1,7 +1,7 @@
 //! How fast the local engine is.
 //!
 //! ```text
-//! RAYON_NUM_THREADS=1 cargo bench --bench engine -- MODEL [--runs N] [--samples N] [--export FILE]
+//! RAYON_NUM_THREADS=1 cargo bench --bench engine -- MODEL [--runs N] [--samples N] [--only NAME] [--export FILE]
 //! ```
 //!
 //! MODEL is a GGUF file or a Hugging Face directory. Every figure is printed as best and median of the
@@ -35,6 +35,7 @@ struct Arguments {
     model: PathBuf,
     runs: usize,
     samples: usize,
+    only: Option<String>,
     export: Option<PathBuf>,
 }
 
@@ -46,6 +47,7 @@ impl Arguments {
             model: PathBuf::new(),
             runs: 3,
             samples: 4,
+            only: None,
             export: None,
         };
         while let Some(word) = words.next() {
@@ -53,6 +55,7 @@ impl Arguments {
             match word.as_str() {
                 "--runs" => parsed.runs = value()?.parse()?,
                 "--samples" => parsed.samples = value()?.parse()?,
+                "--only" => parsed.only = Some(value()?),
                 "--export" => parsed.export = Some(value()?.into()),
                 _ => parsed.model = word.into(),
             }
@@ -76,14 +79,26 @@ fn main() -> Outcome<()> {
         model = opened;
     }
     print("load", "s", seconds);
-    for length in [64, LENGTH] {
-        prefill(&model, length, runs)?;
+    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
+    if wanted("prefill") {
+        for length in [64, LENGTH] {
+            prefill(&model, length, runs)?;
+        }
     }
-    scoring(&model, runs)?;
-    for live in [1, LIVE] {
-        sampling(&model, live, runs)?;
+    if wanted("score") {
+        scoring(&model, runs)?;
     }
-    battery(&model, &arguments)?;
+    if wanted("sample") {
+        for live in [1, LIVE] {
+            sampling(&model, live, runs)?;
+        }
+    }
+    if wanted("read") {
+        battery(&model, &arguments, "read", false)?;
+    }
+    if wanted("all") {
+        battery(&model, &arguments, "all", true)?;
+    }
     print("peak memory", "MB", vec![peak_memory()]);
     Ok(())
 }
@@ -171,8 +186,12 @@ fn words(count: usize, salt: usize) -> String {
 
 /// A text of at most `length` tokens, as close below as whole words allow, and its tokens.
 fn text_of(model: &LocalModel, length: usize, salt: usize) -> Outcome<(String, usize)> {
+    // A prompt and the start of a text take a few tokens more.
+    let most = length - 16;
     let long = words(length, salt);
-    let mut kept: Vec<&str> = long.split(' ').collect();
+    let mut kept: Vec<&str> = long.split(' ').take(most / 4).collect();
+    let mut best = (String::new(), 0);
+    // What is left to fill is filled by as many words as the text so far took for it.
     loop {
         let text = kept.join(" ");
         let texts = vec![text.clone()];
@@ -181,11 +200,13 @@ fn text_of(model: &LocalModel, length: usize, salt: usize) -> Outcome<(String, u
             return Err("no scores".into());
         };
         let tokens = scores[0].tokens;
-        if tokens <= length {
-            return Ok((text, tokens));
+        if tokens > most {
+            return Ok(best);
         }
-        let words = kept.len() * length / tokens;
-        kept.truncate(words.min(kept.len() - 1));
+        best = (text, tokens);
+        let more = (most - tokens) * kept.len() / tokens * 3 / 4;
+        let until = kept.len() + more.max(1);
+        kept = long.split(' ').take(until).collect();
     }
 }
 
@@ -220,7 +241,7 @@ fn scoring(model: &LocalModel, runs: usize) -> Outcome<()> {
 }
 
 fn sampling(model: &LocalModel, live: usize, runs: usize) -> Outcome<()> {
-    let (text, _) = text_of(model, 24, 3)?;
+    let (text, _) = text_of(model, 40, 3)?;
     let questions: Vec<Question> = (0..live)
         .map(|sample| {
             let max_tokens = WRITTEN;
@@ -244,39 +265,33 @@ fn written(answers: &[Answer]) -> usize {
     tokens.sum()
 }
 
-/// The first pass over the quick tier, without and with written answers.
-fn battery(model: &LocalModel, arguments: &Arguments) -> Outcome<()> {
+/// The first pass over the quick tier, with or without written answers.
+fn battery(model: &LocalModel, arguments: &Arguments, name: &str, write: bool) -> Outcome<()> {
     let battery = Battery::built_in("core-v1")?.select(Tier::Quick);
     let Abilities { chat, .. } = model.abilities();
-    let posing = Posing {
-        chat,
-        samples: arguments.samples,
-        top: 32,
-    };
-    let all = ask_all(&battery, posing);
-    let writes = |q: &Question| matches!(q.request, Request::Write { .. });
-    let read: Vec<Question> = all.iter().filter(|q| !writes(q)).cloned().collect();
-    let probes = |questions: &[Question]| {
-        let mut ids: Vec<&str> = questions.iter().map(|q| q.probe.as_str()).collect();
-        ids.dedup();
-        ids.len()
-    };
-    for (name, questions) in [("read", &read), ("all", &all)] {
-        let mut rates = vec![];
-        let mut answers = vec![];
-        for _ in 0..arguments.runs {
-            let (seconds, given) = timed(|| ask(model, questions))?;
-            rates.push(probes(questions) as f64 / seconds);
-            answers = given;
-        }
-        print(&format!("battery {name}"), "probes/s", rates);
-        if name == "all"
-            && let Some(path) = &arguments.export
-        {
-            export(path, questions, &answers)?;
-        }
+    let mut questions = ask_all(
+        &battery,
+        Posing {
+            chat,
+            samples: arguments.samples,
+            top: 32,
+        },
+    );
+    questions.retain(|q| write || !matches!(q.request, Request::Write { .. }));
+    let mut probes: Vec<&str> = questions.iter().map(|q| q.probe.as_str()).collect();
+    probes.dedup();
+    let mut rates = vec![];
+    let mut answers = vec![];
+    for _ in 0..arguments.runs {
+        let (seconds, given) = timed(|| ask(model, &questions))?;
+        rates.push(probes.len() as f64 / seconds);
+        answers = given;
     }
-    Ok(())
+    print(&format!("battery {name}"), "probes/s", rates);
+    match &arguments.export {
+        Some(path) => export(path, &questions, &answers),
+        None => Ok(()),
+    }
 }
 
 fn export(path: &Path, questions: &[Question], answers: &[Answer]) -> Outcome<()> {

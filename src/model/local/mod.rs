@@ -10,6 +10,7 @@ mod decoder;
 mod error;
 pub mod hub;
 mod load;
+mod matmul;
 mod open;
 mod ops;
 mod read;

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stderr, reason = "the largest differences are reported")]
 
+mod attention;
 mod oracle;
 mod packing;
 mod writing;

@@ -14,6 +14,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::error::{LocalError, Step};
+use super::ops::Values;
+use super::simd;
 
 /// The largest safetensors header that is read, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -261,19 +263,16 @@ impl Gguf {
 }
 
 fn check_finite(name: &str, tensor: &Tensor) -> Result<(), LocalError> {
-    let values = tensor
-        .flatten_all()
-        .and_then(|t| t.to_vec1::<f32>())
-        .step("check a tensor")?;
-    let count = values.iter().filter(|x| !x.is_finite()).count();
-    if count == 0 {
-        Ok(())
-    } else {
-        Err(LocalError::NotFinite {
-            name: name.to_owned(),
-            count,
-        })
+    let values = Values::of(tensor);
+    let values = values.get().step("check a tensor")?;
+    if simd::all_finite(values) {
+        return Ok(());
     }
+    let count = values.iter().filter(|x| !x.is_finite()).count();
+    Err(LocalError::NotFinite {
+        name: name.to_owned(),
+        count,
+    })
 }
 
 /// The shards that an index names, each once, in order, refusing names that leave the directory.
