@@ -3,25 +3,25 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::args::{Battery as Args, BatteryAction, Common};
 use super::error::CliError;
 use crate::battery::{Ask, Battery, Probe, lint};
 
 pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let (name, found) = match &args.action {
-        BatteryAction::List { battery } => (battery, true),
-        BatteryAction::Show { battery, .. } | BatteryAction::Lint { battery } => (battery, false),
-    };
-    let battery = Battery::open(name)?;
-    if common.json && found {
-        let text =
-            serde_json::to_string_pretty(&battery).map_err(|e| CliError::Output(e.into()))?;
-        writeln!(out, "{text}").map_err(CliError::Output)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     match &args.action {
-        BatteryAction::List { .. } => list(&battery, out).map_err(CliError::Output)?,
-        BatteryAction::Show { name, .. } => {
+        BatteryAction::List { battery } => {
+            let battery = Battery::open(battery)?;
+            if common.json {
+                json(&battery, out)
+            } else {
+                list(&battery, out)
+            }
+            .map_err(CliError::Output)?;
+        }
+        BatteryAction::Show { name, battery } => {
+            let battery = Battery::open(battery)?;
             let probes: Vec<&Probe> = battery
                 .probes
                 .iter()
@@ -30,19 +30,39 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
             if probes.is_empty() {
                 return Err(CliError::NoProbe { name: name.clone() });
             }
-            show(&probes, out).map_err(CliError::Output)?;
-        }
-        BatteryAction::Lint { .. } => {
-            let findings = lint(&battery);
-            for finding in &findings {
-                writeln!(out, "{finding}").map_err(CliError::Output)?;
+            if common.json {
+                json(&probes, out)
+            } else {
+                show(&probes, out)
             }
-            let (probes, weak) = (battery.probes.len(), findings.len());
-            writeln!(out, "{probes} probes, {weak} findings").map_err(CliError::Output)?;
+            .map_err(CliError::Output)?;
+        }
+        BatteryAction::Lint { battery } => {
+            let battery = Battery::open(battery)?;
+            let findings: Vec<String> = lint(&battery).iter().map(ToString::to_string).collect();
+            let probes = battery.probes.len();
+            if common.json {
+                let summary = serde_json::json!({ "probes": probes, "findings": findings });
+                json(&summary, out)
+            } else {
+                weaknesses(probes, &findings, out)
+            }
+            .map_err(CliError::Output)?;
             return Ok(ExitCode::from(if findings.is_empty() { 0 } else { 2 }));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(value)?)
+}
+
+fn weaknesses(probes: usize, findings: &[String], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    writeln!(out, "{probes} probes, {} findings", findings.len())
 }
 
 fn list(battery: &Battery, out: &mut dyn Write) -> io::Result<()> {

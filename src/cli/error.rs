@@ -77,6 +77,8 @@ impl CliError {
             Self::Open { .. } | Self::Fetch { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
+                CollectError::Evidence(EvidenceError::Other { .. }) => 2,
+                CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
             Self::NothingShared => 5,
@@ -105,9 +107,11 @@ impl CliError {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
-            Self::Collect { source, .. } if !matches!(source, CollectError::Interrupted) => {
-                Some("what was answered is kept; run the same command again to go on".to_owned())
-            }
+            // Nothing gets better by running again where the recording itself is in the way.
+            Self::Collect {
+                source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),
+                ..
+            } => Some("what was answered is kept; run the same command again to go on".to_owned()),
             Self::Mixed { .. } => Some(
                 "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
             ),

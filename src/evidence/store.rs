@@ -37,6 +37,20 @@ impl Store {
             move |source| EvidenceError::Write { path, source }
         };
         fs::create_dir_all(directory).map_err(write_error(directory))?;
+        let path = directory.join(ANSWERS_FILE);
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(write_error(&path))?;
+        // Two names of one model, or two runs with one --out, may want the same recording: the second
+        // waits and then finds the answers. Where files cannot be locked, that is left to the user.
+        match file.lock() {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                return Err(write_error(&path)(error));
+            }
+            _ => {}
+        }
         let head_path = directory.join(HEADER_FILE);
         if !head_path.is_file() {
             write_whole(&head_path, header).map_err(write_error(&head_path))?;
@@ -52,12 +66,6 @@ impl Store {
         let scan = scan(directory, &mark, &mut |entry| {
             answered.insert(key(&entry.question));
         })?;
-        let path = directory.join(ANSWERS_FILE);
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(write_error(&path))?;
         file.set_len(scan.bytes).map_err(write_error(&path))?;
         Ok(Self {
             directory: directory.to_owned(),
@@ -95,11 +103,12 @@ impl Store {
         let mut line = serde_json::to_vec(&entry)
             .map_err(io::Error::from)
             .map_err(|source| self.error(source))?;
-        self.head = digest::of_bytes(&line);
+        let head = digest::of_bytes(&line);
         line.push(b'\n');
         self.file
             .write_all(&line)
             .map_err(|source| self.error(source))?;
+        self.head = head;
         self.lines += 1;
         self.answered.insert(key(question));
         self.unsynced += 1;
@@ -153,4 +162,112 @@ fn difference(found: &Header, wanted: &Header) -> Option<&'static str> {
         .into_iter()
         .find(|(same, _)| !same)
         .map(|(_, what)| what)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::battery::Pose;
+    use crate::evidence::{BatteryMark, FORMAT, read};
+    use crate::identity::{ModelIdentity, Source};
+    use crate::model::Seed;
+    use crate::question::{Posing, Prompt, Request};
+    use crate::response::{Finish, Response};
+
+    fn header() -> Header {
+        Header {
+            format: FORMAT,
+            tool: "0".to_owned(),
+            identity: ModelIdentity {
+                name: "m".to_owned(),
+                source: Source::Scripted {
+                    script: "s".to_owned(),
+                },
+            },
+            battery: BatteryMark {
+                name: "b".to_owned(),
+                version: 1,
+                probes: 1,
+                digest: String::new(),
+            },
+            posing: Posing {
+                chat: false,
+                samples: 1,
+                top: 1,
+            },
+            seed: Seed(1),
+        }
+    }
+
+    fn question(sample: usize) -> Question {
+        Question {
+            probe: "p".to_owned(),
+            variant: 0,
+            prompt: Prompt {
+                pose: Pose::Raw,
+                text: "t".to_owned(),
+                lead: String::new(),
+            },
+            request: Request::Write {
+                sample,
+                max_tokens: 1,
+            },
+        }
+    }
+
+    fn answer() -> Answer {
+        Answer {
+            rendered: "t".to_owned(),
+            response: Response::Text {
+                text: "x".to_owned(),
+                tokens: 1,
+                finish: Finish::Stop,
+            },
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_of_writing_and_costs_nothing_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Store::open(directory.path(), &header()).unwrap();
+        store.append(&question(0), answer()).unwrap();
+        store.append(&question(1), answer()).unwrap();
+        let before = read(directory.path()).unwrap();
+        let real = std::mem::replace(
+            &mut store.file,
+            OpenOptions::new().append(true).open("/dev/full").unwrap(),
+        );
+        let failed = store.append(&question(2), answer());
+        assert!(
+            matches!(&failed, Err(EvidenceError::Write { source, .. }) if source.kind() == io::ErrorKind::StorageFull),
+            "{failed:?}"
+        );
+        assert!(!store.has(&question(2)));
+        assert_eq!(read(directory.path()).unwrap(), before);
+        // Room was made: what follows is a whole line of the same chain.
+        store.file = real;
+        store.append(&question(2), answer()).unwrap();
+        drop(store);
+        let after = read(directory.path()).unwrap();
+        assert_eq!(after.entries[..2], before.entries);
+        assert_eq!(after.entries.len(), 3);
+    }
+
+    #[test]
+    fn the_second_writer_of_a_recording_waits_and_finds_the_answers() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = Store::open(directory.path(), &header()).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let mut second = Store::open(directory.path(), &header()).unwrap();
+                assert!(second.has(&question(0)));
+                second.append(&question(1), answer()).unwrap();
+            });
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            first.append(&question(0), answer()).unwrap();
+            assert!(!second.is_finished());
+            drop(first);
+        });
+        assert_eq!(read(directory.path()).unwrap().entries.len(), 2);
+    }
 }

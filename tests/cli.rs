@@ -1,0 +1,531 @@
+//! The command line from end to end, on the shipped family of known lineage.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FAMILY: &str = "models/family";
+const LINEAGE: &str = "models/family/lineage.toml";
+/// Innocent models without the protected model's data.
+const STRANGERS: [&str; 5] = ["kjv-1", "foldoc-1", "wordnet-1", "foldoc-b", "kjv-b"];
+
+/// What tests have in common, so that every model of the family is asked once.
+struct Shared {
+    directory: TempDir,
+    /// Comparisons use all cores and write one report.json: one at a time.
+    turn: Mutex<()>,
+}
+
+fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| Shared {
+        directory: tempfile::tempdir().unwrap(),
+        turn: Mutex::new(()),
+    })
+}
+
+fn parentage() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parentage"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn model(name: &str) -> String {
+    format!("{FAMILY}/{name}")
+}
+
+/// A quick comparison with the teacher; what it printed, and the report that it wrote.
+fn compare(suspect: &str, more: &[&str]) -> (Output, Option<Value>) {
+    let shared = shared();
+    let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let out = shared.directory.path();
+    let report = out.join("report.json");
+    let _ = fs::remove_file(&report);
+    let output = parentage()
+        .args(["compare", "--quiet", "--tier", "quick", "--samples", "1"])
+        .args(["--protected", &model("teacher"), "--suspect", suspect])
+        .arg("--out")
+        .arg(out)
+        .args(more)
+        .output()
+        .unwrap();
+    let report = fs::read(report).ok();
+    (output, report.map(|r| serde_json::from_slice(&r).unwrap()))
+}
+
+/// The same among the controls of the lineage file; the finding.
+fn finding(suspect: &str) -> String {
+    let (output, report) = compare(&model(suspect), &["--controls", LINEAGE]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    report.unwrap()["finding"].as_str().unwrap().to_owned()
+}
+
+/// The recording of a model that the comparisons have made.
+fn recording(name: &str) -> PathBuf {
+    static MADE: OnceLock<TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        for name in ["student-text", "kjv-1", "sibling-1"] {
+            collect(name, "quick", &made.path().join(name));
+        }
+        made
+    });
+    made.path().join(name)
+}
+
+fn collect(name: &str, tier: &str, out: &Path) {
+    parentage()
+        .args(["collect", &model(name), "--tier", tier, "--samples", "1"])
+        .arg("--out")
+        .arg(out)
+        .assert()
+        .success();
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn strangers() -> Vec<String> {
+    let pairs = STRANGERS.map(|name| ["--control".to_owned(), model(name)]);
+    pairs.into_iter().flatten().collect()
+}
+
+fn refs(strings: &[String]) -> Vec<&str> {
+    strings.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_student_is_found_and_the_report_is_whole() {
+    let (output, report) = compare(&model("student-text"), &["--controls", LINEAGE]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("FINDING    distilled"), "{shown}");
+    assert!(shown.contains("Likelihood ratio: not calibrated"));
+    assert!(!shown.contains('\u{1b}') && !text(&output.stderr).contains('\u{1b}'));
+    let report = report.unwrap();
+    for field in [
+        "schema",
+        "finding",
+        "reasons",
+        "protected",
+        "suspect",
+        "base",
+        "controls",
+        "alternatives",
+        "measures",
+        "pooled",
+        "log10_lr",
+        "caveats",
+    ] {
+        assert!(report.get(field).is_some(), "{field}");
+    }
+    assert_eq!(report["schema"], "parentage.report/1");
+    assert_eq!(report["finding"], "distilled");
+    assert!(report["log10_lr"].is_null() && report["base"].is_null());
+    assert_eq!(report["controls"].as_array().unwrap().len(), 24);
+    assert_eq!(report["alternatives"].as_array().unwrap().len(), 3);
+    let measures = report["measures"].as_array().unwrap();
+    let names: Vec<&str> = measures
+        .iter()
+        .map(|m| m["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["preference", "next", "likelihood", "likelihood_reverse"]
+    );
+    for figures in measures.iter().chain([&report["pooled"]]) {
+        for field in ["interaction", "conformal_p", "t", "t_p", "probes"] {
+            assert!(figures[field].is_number(), "{field} of {figures}");
+        }
+    }
+    let caveats = report["caveats"].as_array().unwrap();
+    for caveat in caveats {
+        for field in ["code", "text", "advice"] {
+            assert!(
+                caveat[field].as_str().is_some_and(|t| !t.is_empty()),
+                "{caveat}"
+            );
+        }
+    }
+    assert!(caveats.iter().any(|c| c["code"] == "not_calibrated"));
+    assert!(!report["left_out"]["teacher-q8"].is_null());
+    assert!(report["left_out"]["student-logits"].is_string());
+}
+
+#[test]
+fn the_same_recordings_give_the_same_report_and_json_alone() {
+    let shared = shared();
+    compare(&model("student-text"), &["--controls", LINEAGE]);
+    let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let out = shared.directory.path();
+    let run = || {
+        let output = parentage()
+            .args([
+                "compare",
+                "-q",
+                "--tier",
+                "quick",
+                "--samples",
+                "1",
+                "--json",
+            ])
+            .args(["--protected", &model("teacher")])
+            .args(["--suspect", &model("student-text"), "--controls", LINEAGE])
+            .arg("--out")
+            .arg(out)
+            .output()
+            .unwrap();
+        assert_eq!(text(&output.stderr), "");
+        (output.stdout, fs::read(out.join("report.json")).unwrap())
+    };
+    let first = run();
+    assert_eq!(first.0, first.1);
+    let json: Value = serde_json::from_slice(&first.0).unwrap();
+    assert_eq!(json["finding"], "distilled");
+    assert_eq!(first, run());
+}
+
+#[test]
+fn a_control_is_not_accused() {
+    let finding = finding("same-base-1");
+    for accused in ["same_model", "weight_derivative", "distilled", "family"] {
+        assert_ne!(finding, accused);
+    }
+}
+
+#[test]
+fn a_requantised_copy_is_the_same_model() {
+    assert_eq!(finding("teacher-q8/model.gguf"), "same_model");
+}
+
+#[test]
+fn training_further_is_a_weight_derivative() {
+    assert_eq!(finding("teacher-further"), "weight_derivative");
+}
+
+#[test]
+fn one_model_by_two_names_is_asked_by_one_writer_at_a_time() {
+    let mut more = strangers();
+    let own = tempfile::tempdir().unwrap();
+    more.extend(["--out".to_owned(), own.path().to_str().unwrap().to_owned()]);
+    let output = parentage()
+        .args([
+            "compare",
+            "-q",
+            "--tier",
+            "quick",
+            "--samples",
+            "1",
+            "--json",
+        ])
+        .args([
+            "--protected",
+            &model("teacher"),
+            "--suspect",
+            &model("teacher/"),
+        ])
+        .args(&more)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["finding"], "same_model");
+}
+
+#[test]
+fn fewer_than_five_controls_say_nothing_but_show_the_likenesses() {
+    let more = strangers();
+    let (output, report) = compare(&model("student-text"), &refs(&more[..8]));
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    assert!(text(&output.stdout).contains("FINDING    inconclusive"));
+    assert!(text(&output.stdout).contains("Mere likeness"));
+    let report = report.unwrap();
+    assert!(report["suspect"]["divergence"].is_number());
+    for control in report["controls"].as_array().unwrap() {
+        assert!(control["divergence"].is_number());
+    }
+}
+
+#[test]
+fn without_anything_matched_the_finding_stops_at_related() {
+    let more = strangers();
+    for suspect in [
+        "student-text",
+        "student-logits",
+        "same-base-2",
+        "sib1-logits",
+    ] {
+        let (output, report) = compare(&model(suspect), &refs(&more));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let finding = report.unwrap()["finding"].clone();
+        for above in ["same_model", "weight_derivative", "distilled", "family"] {
+            assert_ne!(finding, above, "{suspect}");
+        }
+    }
+}
+
+#[test]
+fn a_base_is_subtracted_and_named() {
+    let base = model("base-1");
+    let (output, report) = compare(
+        &model("student-text"),
+        &["--controls", LINEAGE, "--base", &base],
+    );
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains(&format!("Base       {base}")));
+    let report = report.unwrap();
+    assert_eq!(report["base"]["name"], base.as_str());
+    assert!(report["pooled"]["controls"]["base"].is_null());
+}
+
+#[test]
+fn a_recording_stands_for_a_model() {
+    let suspect = recording("student-text");
+    let (output, report) = compare(suspect.to_str().unwrap(), &["--controls", LINEAGE]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = report.unwrap();
+    assert!(report["weights"].is_null());
+    let caveats = report["caveats"].as_array().unwrap();
+    assert!(caveats.iter().any(|c| c["code"] == "behaviour_only"));
+    let measure = |name: &str| {
+        let mut measures = report["measures"].as_array().unwrap().iter();
+        measures.find(|m| m["name"] == name).unwrap().clone()
+    };
+    assert!(measure("preference")["interaction"].is_number());
+    // It cannot be asked to read, but it can be read.
+    assert!(measure("likelihood")["left_out"].is_string());
+    assert!(measure("likelihood_reverse")["interaction"].is_number());
+}
+
+#[test]
+fn recordings_of_another_tier_are_not_mixed_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join("kjv-1");
+    collect("kjv-1", "standard", &other);
+    let (output, report) = compare(other.to_str().unwrap(), &["--controls", LINEAGE]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(report.is_none());
+    assert!(text(&output.stderr).contains("another battery"));
+    assert!(text(&output.stderr).contains("hint: collect it again"));
+}
+
+#[test]
+fn a_finding_ends_with_ten_only_when_asked_to() {
+    let (output, _) = compare(
+        &model("student-text"),
+        &["--controls", LINEAGE, "--fail-on", "same_model,distilled"],
+    );
+    assert_eq!(output.status.code(), Some(10));
+    let (output, _) = compare(
+        &model("student-text"),
+        &["--controls", LINEAGE, "--fail-on", "same_model"],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let (output, _) = compare("x", &["--fail-on", "guilty"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_used_is_named_with_cause_and_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let unknown = directory.path().join("unknown.toml");
+    fs::write(
+        &unknown,
+        "schema = 1\nname = 'x'\n[[model]]\nid = 'a'\npath = 'a'\nkind = 'k'\nparents = ['nobody']\n",
+    )
+    .unwrap();
+    let broken = directory.path().join("broken.toml");
+    fs::write(&broken, "schema = ").unwrap();
+    let teacher = model("teacher");
+    let cases: [(&str, Vec<&str>, i32, &str); 5] = [
+        (&teacher, vec!["--battery", "core-v9"], 2, "core-v9"),
+        (
+            &teacher,
+            vec!["--controls", "/no/such/file.toml"],
+            2,
+            "cannot read lineage file",
+        ),
+        (
+            &teacher,
+            vec!["--controls", broken.to_str().unwrap()],
+            2,
+            "cannot parse lineage file",
+        ),
+        (
+            &teacher,
+            vec!["--controls", unknown.to_str().unwrap()],
+            2,
+            "'nobody'",
+        ),
+        (
+            "no/such/model",
+            vec![],
+            7,
+            "neither a .gguf file nor a directory",
+        ),
+    ];
+    for (suspect, more, code, part) in cases {
+        let (output, report) = compare(suspect, &more);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(report.is_none() && output.stdout.is_empty());
+        let starts = |start: &str| stderr.lines().filter(|l| l.starts_with(start)).count();
+        assert_eq!(starts("error: "), 1, "{stderr}");
+        assert!(starts("  because: ") >= 1, "{stderr}");
+        assert!(starts("hint: ") <= 1, "{stderr}");
+        assert!(stderr.contains(part), "{stderr}");
+        if code == 7 {
+            assert_eq!(starts("hint: "), 1, "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn batteries_are_listed_shown_and_linted() {
+    let battery = |args: &[&str]| parentage().arg("battery").args(args).assert();
+    battery(&["list"]).success().stdout(
+        predicate::str::contains("420 probes in 15 families")
+            .and(predicate::str::contains("why: ")),
+    );
+    battery(&["show", "code-01"])
+        .success()
+        .stdout(predicate::str::contains("options: item_count | "));
+    battery(&["show", "nothing"])
+        .code(2)
+        .stderr(predicate::str::contains(
+            "neither a family nor a probe called 'nothing'",
+        ));
+    let directory = tempfile::tempdir().unwrap();
+    let file = family(directory.path(), "weak", "weak");
+    battery(&["lint", file.to_str().unwrap()])
+        .code(2)
+        .stdout(predicate::str::contains("family weak: has 2 probes"));
+    let json = battery(&["list", "--json"])
+        .success()
+        .get_output()
+        .stdout
+        .clone();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["probes"].as_array().unwrap().len(), 420);
+}
+
+#[test]
+fn every_action_on_a_battery_answers_in_json() {
+    for args in [["show", "code-01"], ["lint", "core-v1"]] {
+        let output = parentage()
+            .args(["battery", "--json"])
+            .args(args)
+            .output()
+            .unwrap();
+        let json: Result<Value, _> = serde_json::from_slice(&output.stdout);
+        assert!(json.is_ok(), "{args:?}: {}", text(&output.stdout));
+    }
+}
+
+/// A family file with one `choose` and one `next` probe.
+fn family(directory: &Path, name: &str, prefix: &str) -> PathBuf {
+    let path = directory.join(format!("{name}.toml"));
+    let head = format!("family = '{name}'\ntitle = 't'\nwhy = 'w'\nsource = 's'\n");
+    let choose = format!(
+        "[[probe]]\nid = '{prefix}-1'\nask = 'choose'\nprompt = 'Which of {{options}}?'\noptions = ['red', 'blue']\n"
+    );
+    let next = format!("[[probe]]\nid = '{prefix}-2'\nask = 'next'\nprompt = 'The old'\n");
+    fs::write(&path, head + &choose + &next).unwrap();
+    path
+}
+
+#[test]
+fn private_probes_join_a_user_battery() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("own");
+    fs::create_dir(&own).unwrap();
+    family(&own, "mine", "mine");
+    fs::write(
+        own.join("battery.toml"),
+        "name = 'own'\nversion = 3\nabout = 'a'\nfamilies = ['mine']\n",
+    )
+    .unwrap();
+    let private = family(directory.path(), "private", "private");
+    let out = directory.path().join("out");
+    let run = |second: &Path| {
+        let mut command = parentage();
+        command
+            .args(["collect", &model("kjv-1"), "--json", "--quiet", "--battery"])
+            .arg(&own)
+            .arg("--battery")
+            .arg(second)
+            .arg("--out")
+            .arg(&out);
+        command
+    };
+    let output = run(&private).output().unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["battery"]["name"], "own+private");
+    assert_eq!(json["battery"]["probes"], 4);
+    // Two rotations of each choice, and what follows each context.
+    assert_eq!(json["answers"], 6);
+    run(&own)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("stands twice"));
+    // The private probes are asked behind the published ones in a comparison too.
+    let (more, private) = (strangers(), private.to_str().unwrap().to_owned());
+    let mut args = refs(&more);
+    args.extend(["--battery", "core-v1", "--battery", &private]);
+    let (output, report) = compare(&model("student-text"), &args);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = report.unwrap();
+    assert_eq!(report["battery"]["probes"], 62);
+    let caveats = report["caveats"].as_array().unwrap();
+    assert!(caveats.iter().all(|c| c["code"] != "published_battery"));
+}
+
+#[test]
+fn recordings_are_drawn_as_a_tree() {
+    let directory = tempfile::tempdir().unwrap();
+    let svg = directory.path().join("tree.svg");
+    let names = ["student-text", "kjv-1", "sibling-1"];
+    parentage()
+        .arg("tree")
+        .args(names.map(recording))
+        .arg("--svg")
+        .arg(&svg)
+        .assert()
+        .success()
+        .stdout(predicate::function(|out: &str| {
+            names.iter().all(|n| out.contains(n))
+        }));
+    assert!(fs::read_to_string(svg).unwrap().starts_with("<svg"));
+    let json = parentage()
+        .args(["tree", "--json"])
+        .args(names.map(recording))
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let d = |i: usize, j: usize| json["divergence_nats"][i][j].as_f64().unwrap();
+    // A student of the teacher and the teacher's sibling are nearer than either to the Bible.
+    assert!(d(0, 2) < d(0, 1) && d(0, 2) < d(2, 1));
+}
+
+#[test]
+fn help_says_what_each_command_does() {
+    for command in ["", "compare", "collect", "battery", "tree"] {
+        let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
+        let output = parentage()
+            .env("COLUMNS", "100")
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let name = if command.is_empty() { "all" } else { command };
+        insta::assert_snapshot!(format!("help_{name}"), text(&output.stdout));
+    }
+}
