@@ -33,8 +33,6 @@ pub struct Case {
     pub matched_alternatives: Vec<String>,
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
-    /// Whether the base's row was subtracted.
-    pub base_subtracted: bool,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -109,7 +107,6 @@ pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates
     };
     let verdict = judge(&evidence);
     Case {
-        base_subtracted: sides.base.is_some(),
         measures,
         pooled_controls,
         evidence,
@@ -212,11 +209,7 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
         return;
     };
     let row = contrast.controls.remove(place);
-    let suspect = &mut contrast.suspect;
-    suspect.mean = (suspect.mean - row.mean) / std::f64::consts::SQRT_2;
-    for (value, base) in suspect.by_probe.iter_mut().zip(&row.by_probe) {
-        *value = (*value - base) / std::f64::consts::SQRT_2;
-    }
+    contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.

@@ -30,8 +30,6 @@ pub struct Interaction {
     pub mean: f64,
     /// Mean level on the other columns, their effects taken out; nothing without other columns.
     pub level: Option<f64>,
-    /// By probe; NaN where it has none.
-    pub by_probe: Vec<f64>,
 }
 
 /// One measure's answer to the question of this module.
@@ -88,7 +86,7 @@ pub fn contrast(
     let mut gaps: Vec<Vec<f64>> = vec![Vec::new(); affinity.columns.len()];
     for (t, probe) in affinity.probes.iter().enumerate() {
         let table = affinity.cells.index_axis(Axis(2), t);
-        let Some(effects) = column_effects(table, &control_rows, column) else {
+        let Some(effects) = column_effects(&table, &control_rows, column) else {
             continue;
         };
         let row = |i: usize| table.row(i).to_vec();
@@ -153,16 +151,12 @@ fn summary(id: &str, cells: &[Option<Cell>], several: bool) -> Interaction {
         id: id.to_owned(),
         mean: mean(|c| c.value),
         level: several.then(|| mean(|c| c.level)),
-        by_probe: cells
-            .iter()
-            .map(|c| c.map_or(f64::NAN, |c| c.value))
-            .collect(),
     }
 }
 
 /// Column effects by the additive fit over the usable controls; NaN for a column that none has.
 fn column_effects(
-    table: ArrayView2<'_, f64>,
+    table: &ArrayView2<'_, f64>,
     controls: &[usize],
     protected: usize,
 ) -> Option<Vec<f64>> {

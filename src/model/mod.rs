@@ -67,6 +67,6 @@ pub enum ModelError {
         model: String,
         /// The cause.
         #[source]
-        source: local::LocalError,
+        source: Box<local::LocalError>,
     },
 }

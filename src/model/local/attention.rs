@@ -4,6 +4,8 @@
 //! to itself and to its past: nothing, an earlier segment of the same pack (a prefix that several
 //! continuations share and that is computed once), or a cache that grows as a text is written.
 
+mod slices;
+
 use candle_core::{Result, Tensor};
 
 use super::ops::CausalSoftmax;
@@ -96,6 +98,16 @@ impl Cache {
         })
     }
 
+    /// Gives every layer these keys and values, of which some count.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, kept: &Tensor, length: usize) {
+        for (k, v) in &self.layers {
+            k.slice_set(kept, 0, 0).unwrap();
+            v.slice_set(kept, 0, 0).unwrap();
+        }
+        self.length = length;
+    }
+
     /// Counts the tokens that every layer has appended.
     pub(super) fn advance(&mut self, tokens: usize) {
         self.length += tokens;
@@ -123,6 +135,19 @@ impl Attention<'_> {
         projected: &Projected,
         caches: &mut [Cache],
     ) -> Result<Tensor> {
+        if projected.q.device().is_cpu() {
+            return self.on_slices(pack, projected, caches);
+        }
+        self.plain(pack, projected, caches)
+    }
+
+    /// The same by candle's operations, segment by segment: what GPUs run.
+    pub(super) fn plain(
+        &self,
+        pack: &Pack,
+        projected: &Projected,
+        caches: &mut [Cache],
+    ) -> Result<Tensor> {
         let mut outputs = Vec::with_capacity(pack.segments.len());
         for segment in &pack.segments {
             let (keys, values, past) = self.keys(pack, *segment, projected, caches)?;
@@ -138,6 +163,16 @@ impl Attention<'_> {
             [only] => Ok(only.clone()),
             _ => Tensor::cat(&outputs, 0),
         }
+    }
+
+    /// Appends the keys and values of a segment to its cache, whose length is counted later.
+    fn append(&self, segment: Segment, projected: &Projected, cache: &mut Cache) -> Result<()> {
+        let (k, v) = &cache.layers[self.number];
+        for (kept, all) in [(k, &projected.k), (v, &projected.v)] {
+            let own = all.narrow(1, segment.start, segment.length)?.contiguous()?;
+            kept.slice_set(&own, 1, cache.length)?;
+        }
+        Ok(())
     }
 
     /// The keys and values that a segment sees, and how many lie before its first row.
@@ -168,11 +203,9 @@ impl Attention<'_> {
                 ))
             }
             Past::Cache(index) => {
-                let cache = &mut caches[index];
-                let past = cache.length;
-                let (k, v) = &cache.layers[self.number];
-                k.slice_set(&own(&projected.k)?.contiguous()?, 1, past)?;
-                v.slice_set(&own(&projected.v)?.contiguous()?, 1, past)?;
+                let past = caches[index].length;
+                self.append(segment, projected, &mut caches[index])?;
+                let (k, v) = &caches[index].layers[self.number];
                 let seen = past + segment.length;
                 Ok((k.narrow(1, 0, seen)?, v.narrow(1, 0, seen)?, past))
             }

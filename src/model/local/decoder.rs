@@ -30,7 +30,7 @@ pub(super) enum Linear {
 impl Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (y, bias) = match self {
-            Self::Dense { weight, bias } => (x.matmul(weight)?, bias),
+            Self::Dense { weight, bias } => (ops::matmul(x, weight, false)?, bias),
             Self::Quantised { parts, bias } => {
                 let outputs = parts
                     .iter()
@@ -114,7 +114,7 @@ impl Decoder {
     /// Logits of normalised rows, [rows, vocabulary], before the soft cap.
     pub(crate) fn logits(&self, rows: &Tensor) -> Result<Tensor> {
         match &self.head {
-            Head::Dense(weight) => rows.matmul(&weight.t()?),
+            Head::Dense(weight) => ops::matmul(rows, weight, true),
             Head::Quantised(weight) => weight.forward(rows),
         }
     }

@@ -84,6 +84,9 @@ pub enum LocalError {
         /// How many.
         count: usize,
     },
+    /// The weights are finite, but what is computed from them is not.
+    #[error("the model's logits are not finite: its weights overflow 32-bit arithmetic")]
+    Overflow,
     /// The tensor library reported an error.
     #[error("cannot {step}")]
     Tensor {

@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::decoder::{Decoder, Head, Layer, Linear};
 use super::error::{LocalError, Step};
-use super::ops::{Norm, RopeTable};
+use super::ops::{self, Norm, RopeTable};
 use super::spec::{Architecture, NormKind, Spec};
 use super::weights::Weights;
 
@@ -379,7 +379,7 @@ impl Loader<'_> {
         let weight = if self.layout.transposed {
             Tensor::cat(&matrices, 1)
         } else {
-            Tensor::cat(&matrices, 0).and_then(|w| w.t()?.contiguous())
+            Tensor::cat(&matrices, 0).and_then(|w| ops::transposed(&w))
         };
         Ok(Linear::Dense {
             weight: weight.step("fuse a projection")?,

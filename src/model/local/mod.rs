@@ -10,6 +10,7 @@ mod decoder;
 mod error;
 pub mod hub;
 mod load;
+mod matmul;
 mod open;
 mod ops;
 mod read;
@@ -73,7 +74,7 @@ impl LocalModel {
     fn failed(&self, source: LocalError) -> ModelError {
         ModelError::Local {
             model: self.identity.name.clone(),
-            source,
+            source: Box::new(source),
         }
     }
 
@@ -349,3 +350,6 @@ impl Model for LocalModel {
             .map_err(|source| self.failed(source))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ impl LocalModel {
     pub fn open(name: &str, path: &Path, options: Options) -> Result<Self, ModelError> {
         open(name, path, options).map_err(|source| ModelError::Local {
             model: name.to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -70,7 +70,7 @@ impl LocalModel {
     pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
         let described = describe(path).map_err(|source| ModelError::Local {
             model: name.to_owned(),
-            source,
+            source: Box::new(source),
         });
         described.map(|(_, _, tokenizer)| Abilities {
             chat: template(&tokenizer).is_some(),
@@ -164,7 +164,10 @@ fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
         return Ok(None);
     };
     let shape = weights.shape(name).unwrap_or_default();
-    if shape.iter().product::<usize>() > 65_536 {
+    let count = shape
+        .iter()
+        .try_fold(1usize, |product, n| product.checked_mul(*n));
+    if count.is_none_or(|n| n > 65_536) {
         return Err(LocalError::Config {
             what: format!("tensor '{name}' has shape {shape:?}"),
         });

@@ -16,12 +16,14 @@ use std::ops::Range;
 use super::attention::{Pack, Past};
 use super::decoder::Decoder;
 use super::error::{LocalError, Step};
+use super::ops::Values;
 use super::simd;
 
 /// Rows of a pack.
 const PACK_ROWS: usize = 1024;
-/// Logits held at once: 16 million values, 64 MB.
-const HEAD_VALUES: usize = 1 << 24;
+/// Logits held at once: 6 million values, 25 MB. glibc gives back larger pieces at once and takes them
+/// anew, which costs a page fault every 4 KB.
+const HEAD_VALUES: usize = 128 * 49_152;
 /// The most rows that the head is applied to at once.
 const HEAD_ROWS: usize = 256;
 /// A shared beginning shorter than this is not worth a segment of its own.
@@ -182,6 +184,8 @@ fn read_pack(decoder: &Decoder, readings: &[Reading]) -> Result<Vec<ReadingResul
 }
 
 /// Applies the head to some rows, in chunks, and hands over each row of logits in order.
+///
+/// A row that is not finite is an error: weights that overflow f32 have no probabilities.
 pub(crate) fn each_row(
     decoder: &Decoder,
     hidden: &candle_core::Tensor,
@@ -190,16 +194,25 @@ pub(crate) fn each_row(
 ) -> Result<(), LocalError> {
     let vocabulary = decoder.spec().vocabulary;
     let chunk = (HEAD_VALUES / vocabulary).clamp(1, HEAD_ROWS);
+    let mut capped = Vec::new();
     for rows in rows.chunks(chunk) {
-        let mut logits = decoder
+        let logits = decoder
             .normalised(hidden, rows)
             .and_then(|x| decoder.logits(&x))
-            .and_then(|x| x.flatten_all()?.to_vec1::<f32>())
+            .and_then(|x| x.to_device(&candle_core::Device::Cpu))
             .step("apply the output head")?;
-        for row in logits.chunks_exact_mut(vocabulary) {
+        let values = Values::of(&logits);
+        let values = values.get().step("read logits")?;
+        for mut row in values.chunks_exact(vocabulary) {
             if let Some(cap) = decoder.spec().final_softcap {
+                capped.clear();
+                capped.extend_from_slice(row);
                 #[expect(clippy::cast_possible_truncation, reason = "a cap near 30")]
-                simd::softcap(row, cap as f32);
+                simd::softcap(&mut capped, cap as f32);
+                row = &capped;
+            }
+            if !simd::all_finite(row) {
+                return Err(LocalError::Overflow);
             }
             take(row);
         }
@@ -250,7 +263,7 @@ mod tests {
     fn packs_hold_whole_readings_and_cover_all() {
         let readings: Vec<Reading> = (0..10).map(|_| reading(&[1; 300], &[&[2; 51]])).collect();
         assert_eq!(packs(&readings), vec![0..2, 2..4, 4..6, 6..8, 8..10]);
-        assert_eq!(packs(&[reading(&[1; 5000], &[])]), vec![0..1]);
+        assert_eq!(packs(&[reading(&vec![1; 5000], &[])]), vec![0..1]);
         assert!(packs(&[]).is_empty());
     }
 

@@ -4,6 +4,11 @@
 //! polynomial because the library call cannot be vectorised: it is what lets softmax, SiLU and the
 //! log-sum-exp over a vocabulary run at memory speed instead of several nanoseconds a value.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is not compiled for the instruction set picked"
+)]
+
 use pulp::Arch;
 
 use super::spec::Activation;
@@ -178,9 +183,13 @@ pub(super) fn attention_softmax(
                 None => seen.iter_mut().for_each(|x| *x *= scale),
             }
             let max = max_of(seen);
-            seen.iter_mut().for_each(|x| *x = exp(*x - max));
+            for x in &mut *seen {
+                *x = exp(*x - max);
+            }
             let inverse = 1.0 / sum_of(seen, |x| x);
-            seen.iter_mut().for_each(|x| *x *= inverse);
+            for x in seen {
+                *x *= inverse;
+            }
         },
     );
 }
@@ -191,6 +200,14 @@ pub(super) fn softcap(values: &mut [f32], cap: f32) {
         #[inline(always)]
         || values.iter_mut().for_each(|x| *x = cap * tanh(*x / cap)),
     );
+}
+
+/// Whether no value is NaN or an infinity.
+pub(super) fn all_finite(values: &[f32]) -> bool {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || values.iter().fold(true, |all, x| all & x.is_finite()),
+    )
 }
 
 /// The log-sum-exp of a row of logits, in nats.
@@ -230,6 +247,15 @@ mod tests {
         assert!(row[..3].iter().chain(&row[37..]).all(|x| *x == 0.0));
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!((row[36] / row[35] - 0.5f32.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn log_sum_exp_over_a_large_vocabulary_agrees_with_double_precision() {
+        let logits: Vec<f32> = (0..262_144u32)
+            .map(|i| ((i.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.7) * 20.0)
+            .collect();
+        let expected: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
+        assert!((log_sum_exp(&logits) - expected.ln()).abs() < 1e-6);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::error::{LocalError, Step};
+use super::ops::Values;
+use super::simd;
 
 /// The largest safetensors header that is read, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -80,29 +82,27 @@ impl Weights {
     pub(crate) fn open_directory(directory: &Path) -> Result<Self, LocalError> {
         let single = directory.join("model.safetensors");
         let index = directory.join("model.safetensors.index.json");
-        let files = if index.is_file() {
+        // A single file wins, as in transformers.
+        let files = if single.is_file() {
+            vec![single]
+        } else if index.is_file() {
             shard_names(&index)?
                 .into_iter()
                 .map(|name| directory.join(name))
                 .collect()
-        } else if single.is_file() {
-            vec![single]
         } else {
             return Err(LocalError::NotAModel {
                 path: directory.to_owned(),
             });
         };
         let mut tensors = BTreeMap::new();
-        for (number, path) in files.iter().enumerate() {
+        for (file, path) in files.iter().enumerate() {
             for (name, info, data) in header(path)? {
-                tensors.insert(
-                    name,
-                    Located {
-                        file: number,
-                        info,
-                        data,
-                    },
-                );
+                if tensors.contains_key(&name) {
+                    let what = format!("tensor '{name}' lies in another shard as well");
+                    return Err(damaged(path, what));
+                }
+                tensors.insert(name, Located { file, info, data });
             }
         }
         Ok(Self::Safetensors(Shards { tensors, files }))
@@ -263,19 +263,16 @@ impl Gguf {
 }
 
 fn check_finite(name: &str, tensor: &Tensor) -> Result<(), LocalError> {
-    let values = tensor
-        .flatten_all()
-        .and_then(|t| t.to_vec1::<f32>())
-        .step("check a tensor")?;
-    let count = values.iter().filter(|x| !x.is_finite()).count();
-    if count == 0 {
-        Ok(())
-    } else {
-        Err(LocalError::NotFinite {
-            name: name.to_owned(),
-            count,
-        })
+    let values = Values::of(tensor);
+    let values = values.get().step("check a tensor")?;
+    if simd::all_finite(values) {
+        return Ok(());
     }
+    let count = values.iter().filter(|x| !x.is_finite()).count();
+    Err(LocalError::NotFinite {
+        name: name.to_owned(),
+        count,
+    })
 }
 
 /// The shards that an index names, each once, in order, refusing names that leave the directory.
@@ -285,9 +282,12 @@ fn shard_names(index: &Path) -> Result<Vec<String>, LocalError> {
         weight_map: BTreeMap<String, String>,
     }
     let mut text = String::new();
-    File::open(index)
-        .and_then(|f| f.take(MAX_INDEX).read_to_string(&mut text))
+    let bytes = File::open(index)
+        .and_then(|f| f.take(MAX_INDEX + 1).read_to_string(&mut text))
         .map_err(read_error(index))?;
+    if bytes as u64 > MAX_INDEX {
+        return Err(damaged(index, format!("more than {MAX_INDEX} bytes")));
+    }
     let parsed: Index = serde_json::from_str(&text).map_err(|source| LocalError::Parse {
         path: index.to_owned(),
         source,

@@ -62,6 +62,22 @@ impl Keys<'_> {
         }
     }
 
+    fn check_layers_are_alike_and_dense(&self) -> Result<(), LocalError> {
+        for key in [
+            "attention.head_count",
+            "attention.head_count_kv",
+            "feed_forward_length",
+        ] {
+            self.uniform(key)?;
+        }
+        if self.count("expert_count")?.is_some_and(|n| n > 0) {
+            return Err(LocalError::Unsupported {
+                setting: format!("a mixture of experts ('{}.expert_count')", self.prefix),
+            });
+        }
+        Ok(())
+    }
+
     fn uniform(&self, key: &str) -> Result<(), LocalError> {
         if let Some(Value::Array(values)) = self.value(key) {
             let counts: Vec<_> = values.iter().map(count_of).collect();
@@ -116,18 +132,7 @@ pub(crate) fn parse(
         metadata,
         prefix: prefix.clone(),
     };
-    for key in [
-        "attention.head_count",
-        "attention.head_count_kv",
-        "feed_forward_length",
-    ] {
-        keys.uniform(key)?;
-    }
-    if keys.count("expert_count")?.is_some_and(|n| n > 0) {
-        return Err(LocalError::Unsupported {
-            setting: format!("a mixture of experts ('{prefix}.expert_count')"),
-        });
-    }
+    keys.check_layers_are_alike_and_dense()?;
     let hidden = keys.needed("embedding_length")?;
     let heads = keys.needed("attention.head_count")?;
     let head_dim = match keys.count("attention.key_length")? {
@@ -141,6 +146,7 @@ pub(crate) fn parse(
     };
     let gemma = architecture.is_gemma();
     let gpt = architecture.is_gpt();
+    let cap = |default| (architecture == Architecture::Gemma2).then_some(default);
     let layers = keys.needed("block_count")?;
     let mut context = keys.needed("context_length")?;
     let ropes = ropes(&keys, architecture, facts.rope_divisors, &mut context)?;
@@ -163,11 +169,7 @@ pub(crate) fn parse(
             .number("attention.layer_norm_rms_epsilon")
             .or(keys.number("attention.layer_norm_epsilon"))
             .unwrap_or(1e-5),
-        activation: if gemma || gpt {
-            Activation::GeluTanh
-        } else {
-            Activation::Silu
-        },
+        activation: activation(architecture),
         gated: !gpt,
         parallel_residual: architecture == Architecture::GptNeoX
             && !matches!(
@@ -187,12 +189,23 @@ pub(crate) fn parse(
         layers: layer_specs(&keys, architecture, layers)?,
         ropes,
         attention_scale: attention_scale(architecture, layers, hidden, heads, head_dim),
-        attention_softcap: keys.number("attn_logit_softcapping"),
-        final_softcap: keys.number("final_logit_softcapping"),
+        // Files from before the keys existed mean Gemma 2's own caps.
+        attention_softcap: keys.number("attn_logit_softcapping").or(cap(50.0)),
+        final_softcap: keys.number("final_logit_softcapping").or(cap(30.0)),
         embedding_scale: gemma.then(|| (hidden as f64).sqrt()),
         tied: !facts.has_output,
     }
     .check()
+}
+
+/// No key says it. Every published GPT-NeoX was trained with the error function, which llama.cpp
+/// approximates.
+fn activation(architecture: Architecture) -> Activation {
+    match architecture {
+        Architecture::GptNeoX => Activation::Gelu,
+        Architecture::Gpt2 | Architecture::Gemma2 | Architecture::Gemma3 => Activation::GeluTanh,
+        _ => Activation::Silu,
+    }
 }
 
 /// The 27-billion Gemmas scale by the width of a head in the residual stream instead of the key length.

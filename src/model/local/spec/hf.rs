@@ -18,12 +18,17 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 pub(crate) fn read(directory: &Path) -> Result<Spec, LocalError> {
     let path = directory.join("config.json");
     let mut text = String::new();
-    fs::File::open(&path)
-        .and_then(|file| file.take(MAX_CONFIG_BYTES).read_to_string(&mut text))
+    let bytes = fs::File::open(&path)
+        .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text))
         .map_err(|source| LocalError::Read {
             path: path.clone(),
             source,
         })?;
+    if bytes as u64 > MAX_CONFIG_BYTES {
+        return Err(config(format!(
+            "config.json has more than {MAX_CONFIG_BYTES} bytes"
+        )));
+    }
     let value: Value =
         serde_json::from_str(&text).map_err(|source| LocalError::Parse { path, source })?;
     parse(&value)?.check()
@@ -98,8 +103,29 @@ fn parse(root: &Value) -> Result<Spec, LocalError> {
     match architecture {
         Architecture::Gpt2 => gpt2(&fields),
         Architecture::GptNeoX => neox(&fields),
+        Architecture::Gemma3 => gated(&Fields(&gemma3_filled(fields.0)), architecture),
         _ => gated(&fields, architecture),
     }
+}
+
+/// A Gemma 3 configuration with the defaults of transformers: the published ones leave out whatever
+/// equals them.
+fn gemma3_filled(value: &Value) -> Value {
+    let mut filled = value.clone();
+    if let Some(map) = filled.as_object_mut() {
+        for (name, default) in [
+            ("vocab_size", 262_208),
+            ("num_attention_heads", 8),
+            ("num_key_value_heads", 4),
+            ("head_dim", 256),
+            ("max_position_embeddings", 131_072),
+            ("query_pre_attn_scalar", 256),
+            ("sliding_window", 4_096),
+        ] {
+            map.entry(name).or_insert_with(|| default.into());
+        }
+    }
+    filled
 }
 
 fn activation(
@@ -134,7 +160,7 @@ fn gpt2(fields: &Fields<'_>) -> Result<Spec, LocalError> {
         heads,
         kv_heads: heads,
         head_dim,
-        ffn: fields.count("n_inner")?.unwrap_or(4 * hidden),
+        ffn: fields.count("n_inner")?.unwrap_or(hidden.saturating_mul(4)),
         context: fields.needed("n_positions")?,
         norm: NormKind::Layer,
         norm_eps: fields.number("layer_norm_epsilon")?.unwrap_or(1e-5),
@@ -207,7 +233,13 @@ fn gated(fields: &Fields<'_>, architecture: Architecture) -> Result<Spec, LocalE
     let head_dim = head_size(fields, hidden, heads)?;
     let layers = fields.needed("num_hidden_layers")?;
     let gemma = architecture.is_gemma();
+    if fields.flag("use_bidirectional_attention") == Some(true) {
+        return Err(LocalError::Unsupported {
+            setting: "'use_bidirectional_attention'".to_owned(),
+        });
+    }
     let (ropes, context) = ropes(fields, architecture)?;
+    let rope = Fields(rope_fields(fields, Some("full_attention")));
     let scale = match fields.number("query_pre_attn_scalar")? {
         Some(scalar) if gemma => scalar,
         _ => head_dim as f64,
@@ -215,6 +247,7 @@ fn gated(fields: &Fields<'_>, architecture: Architecture) -> Result<Spec, LocalE
     let default_activation = if gemma { "gelu_pytorch_tanh" } else { "silu" };
     let rotary = fields
         .number("partial_rotary_factor")?
+        .or(rope.number("partial_rotary_factor")?)
         .map_or(head_dim, |share| part(head_dim, share));
     Ok(Spec {
         architecture,
@@ -423,4 +456,53 @@ fn layer_specs(
             }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The text part of google/gemma-3-4b-it, whose other sizes are the defaults.
+    fn gemma3_4b() -> Value {
+        json!({
+            "model_type": "gemma3",
+            "text_config": {
+                "hidden_size": 2560,
+                "intermediate_size": 10240,
+                "model_type": "gemma3_text",
+                "num_hidden_layers": 34,
+                "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+                "sliding_window": 1024,
+            },
+        })
+    }
+
+    #[test]
+    fn gemma3_leaves_out_what_equals_the_defaults() {
+        let spec = parse(&gemma3_4b()).unwrap().check().unwrap();
+        assert_eq!((spec.heads, spec.kv_heads, spec.head_dim), (8, 4, 256));
+        assert_eq!((spec.vocabulary, spec.context), (262_208, 131_072));
+        assert!((spec.attention_scale - 1.0 / 16.0).abs() < 1e-12);
+        assert_eq!(spec.ropes[0].scaling, RopeScaling::Linear(8.0));
+        assert_eq!(spec.ropes[1].scaling, RopeScaling::None);
+        assert!((spec.ropes[1].theta - 1e4).abs() < 1e-9);
+        assert_eq!(
+            (spec.layers[4].rope, spec.layers[4].window),
+            (Some(1), Some(1024))
+        );
+        assert_eq!(
+            (spec.layers[5].rope, spec.layers[5].window),
+            (Some(0), None)
+        );
+    }
+
+    #[test]
+    fn attention_in_both_directions_is_refused() {
+        let mut config = gemma3_4b();
+        config["text_config"]["use_bidirectional_attention"] = true.into();
+        let error = parse(&config).unwrap_err().to_string();
+        assert!(error.contains("use_bidirectional_attention"), "{error}");
+    }
 }

@@ -152,7 +152,7 @@ impl RopeSpec {
         let plain: Vec<f64> = (0..dims / 2)
             .map(|i| self.theta.powf(-((2 * i) as f64) / dims as f64))
             .collect();
-        Ok(match &self.scaling {
+        let (frequencies, magnitude) = match &self.scaling {
             RopeScaling::None => (plain, 1.0),
             RopeScaling::Linear(factor) => (plain.iter().map(|f| f / factor).collect(), 1.0),
             RopeScaling::Llama3 {
@@ -197,7 +197,14 @@ impl RopeSpec {
                     .collect();
                 (scaled, *magnitude)
             }
-        })
+        };
+        let usable = frequencies.iter().all(|f| f.is_finite()) && magnitude.is_finite();
+        if !usable {
+            return Err(config(
+                "its rope scaling gives frequencies that are not finite".to_owned(),
+            ));
+        }
+        Ok((frequencies, magnitude))
     }
 }
 
@@ -212,6 +219,10 @@ pub(crate) struct LayerSpec {
 
 /// A decoder, described completely.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that vary independently of each other"
+)]
 pub(crate) struct Spec {
     pub(crate) architecture: Architecture,
     pub(crate) vocabulary: usize,
@@ -287,10 +298,14 @@ impl Spec {
         let finite = [self.norm_eps, self.attention_scale]
             .into_iter()
             .chain(self.ropes.iter().map(|r| r.theta))
+            .chain(self.attention_softcap)
+            .chain(self.final_softcap)
+            .chain(self.embedding_scale)
             .all(|x| x.is_finite() && x > 0.0);
         if !finite {
             return Err(config(
-                "norm epsilon, attention scale and rope theta must be positive".to_owned(),
+                "norm epsilon, attention scale, soft caps and rope theta must be positive"
+                    .to_owned(),
             ));
         }
         Ok(self)

@@ -1,0 +1,123 @@
+//! The tiny models with known answers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::model::local::decoder::Decoder;
+use crate::model::local::{LocalModel, Options};
+
+/// The folders of `tests/data/oracle`.
+pub(super) const NAMES: [&str; 15] = [
+    "llama",
+    "llama-rope3",
+    "llama-linear",
+    "mistral",
+    "qwen2",
+    "qwen2-sliding",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "phi3-longrope",
+    "smollm3",
+    "gpt2",
+    "neox",
+    "neox-sequential",
+];
+
+/// A tiny model and what transformers and llama.cpp say of it.
+#[derive(serde::Deserialize)]
+pub(super) struct Oracle {
+    #[serde(skip)]
+    name: String,
+    pub(super) sequences: Vec<Sequence>,
+    /// The whole distribution after the second sequence.
+    last: Vec<f64>,
+    /// The same by llama.cpp, from the GGUF form.
+    pub(super) llama_cpp: Option<Vec<f64>>,
+}
+
+/// A token sequence with numbers at every position.
+#[derive(serde::Deserialize)]
+pub(super) struct Sequence {
+    pub(super) tokens: Vec<u32>,
+    /// The log-probability of the token that follows.
+    next: Vec<f64>,
+    /// The log-probability of one more token, `7 * position` modulo the vocabulary.
+    picked: Vec<f64>,
+    /// The entropy of the whole distribution.
+    entropy: Vec<f64>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/oracle")
+}
+
+impl Oracle {
+    pub(super) fn read(name: &str) -> Self {
+        let text = fs::read_to_string(folder().join(name).join("expected.json")).unwrap();
+        let oracle: Self = serde_json::from_str(&text).unwrap();
+        Self {
+            name: name.to_owned(),
+            ..oracle
+        }
+    }
+
+    /// The model from safetensors.
+    pub(super) fn open_directory(&self) -> LocalModel {
+        let scratch = tempfile::tempdir().unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            fs::copy(
+                folder().join(&self.name).join(file),
+                scratch.path().join(file),
+            )
+            .unwrap();
+        }
+        let tokenizer = "tokenizer.json";
+        fs::copy(folder().join(tokenizer), scratch.path().join(tokenizer)).unwrap();
+        LocalModel::open(&self.name, scratch.path(), Options::default()).unwrap()
+    }
+
+    /// The model from GGUF, where there is one.
+    pub(super) fn open_gguf(&self) -> Option<LocalModel> {
+        let path = folder().join(&self.name).join("model.gguf");
+        path.is_file()
+            .then(|| LocalModel::open(&self.name, &path, Options::default()).unwrap())
+    }
+
+    /// The largest difference between a decoder and transformers, in nats.
+    pub(super) fn difference(&self, decoder: &Decoder) -> f64 {
+        let mut worst = 0f64;
+        for sequence in &self.sequences {
+            let ours = super::whole(decoder, &sequence.tokens);
+            assert_eq!(ours.len(), sequence.tokens.len());
+            for (position, row) in ours.iter().enumerate() {
+                let picked = row[position * 7 % row.len()];
+                worst = worst.max((picked - sequence.picked[position]).abs());
+                let entropy: f64 = row.iter().map(|x| -x.exp() * x).sum();
+                worst = worst.max((entropy - sequence.entropy[position]).abs());
+                if let Some(token) = sequence.tokens.get(position + 1) {
+                    let next = row[*token as usize];
+                    worst = worst.max((next - sequence.next[position]).abs());
+                }
+            }
+        }
+        let last = super::whole(decoder, &self.sequences[1].tokens).pop();
+        worst.max(largest_difference(
+            &[last.unwrap()],
+            std::slice::from_ref(&self.last),
+        ))
+    }
+}
+
+/// The largest difference between two tables of log-probabilities, in nats.
+pub(super) fn largest_difference(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .flat_map(|(a, b)| {
+            assert_eq!(a.len(), b.len());
+            a.iter().zip(b).map(|(x, y)| (x - y).abs())
+        })
+        .fold(0.0, f64::max)
+}

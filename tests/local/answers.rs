@@ -1,0 +1,131 @@
+//! What is asked together, apart, in steps or by sampling gives one and the same distribution.
+
+use std::collections::BTreeMap;
+
+use parentage::question::Request;
+use parentage::response::{Finish, Response};
+
+use super::oracle::Copy;
+use super::{TEXT, TOLERANCE, ask, assert_same, many, next, of_token, question, score, scores};
+
+#[test]
+fn questions_get_the_same_answers_together_and_alone() {
+    for name in ["llama", "mistral", "gemma3", "gpt2"] {
+        let model = Copy::of(name).open().unwrap();
+        // GPT-2 has learned 160 positions, the others take longer texts.
+        let mut questions = many();
+        questions.retain(|q| name != "gpt2" || q.prompt.text.len() < 100);
+        let together = ask(&model, &questions);
+        for (question, joint) in questions.iter().zip(&together) {
+            let alone = ask(&model, std::slice::from_ref(question));
+            assert_same(joint, &alone[0], TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn a_score_is_the_sum_of_its_steps() {
+    for name in ["llama", "gemma2", "smollm3", "neox"] {
+        let model = Copy::of(name).open().unwrap();
+        // No two letters of this text merge into one token.
+        let text = "quoll bumps";
+        let steps: Vec<_> = (0..text.len())
+            .map(|i| next(&format!("{TEXT}{}", &text[..i])))
+            .collect();
+        let sum: f64 = ask(&model, &steps)
+            .iter()
+            .zip(text.split("").skip(1))
+            .map(|(response, letter)| of_token(response, letter))
+            .sum();
+        let scored = scores(&ask(&model, &[score(TEXT, &[text])])[0])[0];
+        assert_eq!(scored.tokens, text.len());
+        let difference = (scored.log_probability - sum).abs();
+        assert!(difference < TOLERANCE, "{name}: {difference} nats");
+    }
+}
+
+#[test]
+fn samples_are_as_frequent_as_their_probability() {
+    let model = Copy::of("qwen3").open().unwrap();
+    let count = 4000;
+    let questions: Vec<_> = (0..count)
+        .map(|sample| {
+            let request = Request::Write {
+                sample,
+                max_tokens: 1,
+            };
+            question(TEXT, request)
+        })
+        .collect();
+    let mut frequencies: BTreeMap<String, f64> = BTreeMap::new();
+    for response in ask(&model, &questions) {
+        let Response::Text { text, finish, .. } = response else {
+            panic!("{response:?}");
+        };
+        assert!(finish == Finish::Length || text.is_empty());
+        *frequencies.entry(text).or_default() += 1.0;
+    }
+    let Response::Next { top } = &ask(&model, &[next(TEXT)])[0] else {
+        panic!("no distribution");
+    };
+    let mut common = 0;
+    for token in top {
+        let expected = token.log_probability.exp() * f64::from(u32::try_from(count).unwrap());
+        let found = frequencies.get(&token.text).copied().unwrap_or(0.0);
+        // Five standard deviations; with 130 tokens one test in ten thousand would fail by chance,
+        // but the seed is fixed.
+        let allowed = 5.0 * expected.sqrt() + 1.0;
+        assert!(
+            (found - expected).abs() < allowed,
+            "{token:?}: {found} of {count}"
+        );
+        common += usize::from(expected > 100.0);
+    }
+    assert!(common > 2, "the distribution is too flat for this test");
+}
+
+#[test]
+fn other_seeds_give_other_samples_and_the_same_seed_the_same() {
+    let model = Copy::of("qwen2").open().unwrap();
+    let write = |sample| {
+        let max_tokens = 30;
+        question(TEXT, Request::Write { sample, max_tokens })
+    };
+    let first = ask(&model, &[write(0), write(1)]);
+    assert_ne!(first[0], first[1]);
+    assert_eq!(
+        ask(&model, &[write(1), write(0)]),
+        [first[1].clone(), first[0].clone()]
+    );
+}
+
+#[test]
+fn what_does_not_fit_the_context_is_unavailable_and_the_rest_is_answered() {
+    let model = Copy::of("gpt2").open().unwrap();
+    let long = "x".repeat(155);
+    let answers = ask(
+        &model,
+        &[
+            score(&long, &["abcdef"]),
+            score(&long, &["abcde"]),
+            question(
+                &long,
+                Request::Write {
+                    sample: 0,
+                    max_tokens: 6,
+                },
+            ),
+            question("", Request::Next { top: 3 }),
+            score("short", &["abc"]),
+        ],
+    );
+    for index in [0, 2, 3] {
+        let Response::Unavailable { reason } = &answers[index] else {
+            panic!("{:?}", answers[index]);
+        };
+        let expected = ["161 tokens", "", "161 tokens", "no tokens"][index];
+        assert!(reason.contains(expected), "{reason}");
+    }
+    assert_eq!(scores(&answers[1])[0].tokens, 5);
+    assert_eq!(scores(&answers[4])[0].tokens, 3);
+}
