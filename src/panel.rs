@@ -179,15 +179,17 @@ impl Lineage {
 
     /// The entry whose model is the one at a path or of a name, if any.
     pub fn find_model(&self, model: &str) -> Option<&Declared> {
-        let same = |a: &str, b: &str| {
-            a == b
-                || matches!(
-                    (Path::new(a).canonicalize(), Path::new(b).canonicalize()),
-                    (Ok(x), Ok(y)) if x == y
-                )
-        };
-        self.models.iter().find(|m| same(&m.model, model))
+        self.models.iter().find(|m| same_model(&m.model, model))
     }
+}
+
+/// Whether two names stand for one model: equal, or paths to one place.
+fn same_model(a: &str, b: &str) -> bool {
+    a == b
+        || matches!(
+            (Path::new(a).canonicalize(), Path::new(b).canonicalize()),
+            (Ok(x), Ok(y)) if x == y
+        )
 }
 
 /// Paths are relative to the file; `hf:` and the like are left as they are.
@@ -304,7 +306,22 @@ impl Panel {
         for lineage in lineages {
             panel.add(lineage, named);
         }
+        // A model must not count twice, nor be a control of its own case.
+        let taken = [
+            Some(&named.protected),
+            Some(&named.suspect),
+            named.base.as_ref(),
+        ];
+        let is_taken = |model: &str| taken.iter().flatten().any(|t| same_model(t, model));
+        panel.controls.retain(|c| !is_taken(&c.model));
         for (i, model) in named.controls.iter().enumerate() {
+            let known = panel.controls.iter().any(|c| same_model(&c.model, model));
+            if known || is_taken(model) {
+                panel
+                    .left_out
+                    .push((model.clone(), "stands in another role already".to_owned()));
+                continue;
+            }
             let id = format!("control-{}", i + 1);
             panel.controls.push(single(&id, model, Matching::None));
         }
@@ -395,5 +412,87 @@ fn single(id: &str, model: &str, matching: Matching) -> Member {
         matching,
         base: None,
         known_parents: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(id: &str, base: Option<&str>, parents: &[&str], group: Option<&str>) -> Declared {
+        Declared {
+            id: id.to_owned(),
+            model: format!("m/{id}"),
+            kind: String::new(),
+            base: base.map(str::to_owned),
+            parents: parents.iter().map(|p| (*p).to_owned()).collect(),
+            data: vec!["d".to_owned()],
+            group: group.map(str::to_owned),
+        }
+    }
+
+    fn family() -> Lineage {
+        Lineage {
+            name: "f".to_owned(),
+            models: vec![
+                declared("p", None, &[], Some("g")),
+                declared("twin", None, &[], Some("g")),
+                declared("base", None, &[], None),
+                declared("child", Some("base"), &["p"], None),
+                declared("grandchild", None, &["child"], None),
+                declared("twin-child", Some("base"), &["twin"], None),
+                declared("plain", None, &[], None),
+            ],
+        }
+    }
+
+    fn panel(suspect: &str, base: Option<&str>, controls: &[&str]) -> Panel {
+        let named = Named {
+            protected: "m/p".to_owned(),
+            suspect: suspect.to_owned(),
+            base: base.map(str::to_owned),
+            controls: controls.iter().map(|c| (*c).to_owned()).collect(),
+            alternatives: Vec::new(),
+        };
+        Panel::new(&named, &[family()])
+    }
+
+    fn ids(members: &[Member]) -> Vec<&str> {
+        members.iter().map(|m| m.id.as_str()).collect()
+    }
+
+    #[test]
+    fn what_descends_from_the_protected_model_is_no_control() {
+        let panel = panel("elsewhere", None, &[]);
+        assert_eq!(
+            ids(&panel.controls),
+            ["twin", "base", "twin-child", "plain"]
+        );
+        assert_eq!(ids(&panel.alternatives), ["twin"]);
+        let left: Vec<&str> = panel.left_out.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(left, ["child", "grandchild"]);
+        let twins = panel
+            .controls
+            .iter()
+            .find(|c| c.id == "twin-child")
+            .unwrap();
+        assert_eq!(twins.known_parents, ["twin"]);
+    }
+
+    #[test]
+    fn a_suspect_is_no_control_and_neither_are_its_descendants() {
+        let panel = panel("m/twin", None, &[]);
+        assert_eq!(ids(&panel.controls), ["base", "plain"]);
+        assert!(panel.alternatives.is_empty());
+    }
+
+    #[test]
+    fn no_model_counts_twice() {
+        let panel = panel("m/child", Some("m/base"), &["m/plain", "m/child", "other"]);
+        assert_eq!(
+            ids(&panel.controls),
+            ["twin", "twin-child", "plain", "control-3"]
+        );
+        assert_eq!(panel.left_out.len(), 3);
     }
 }
