@@ -173,13 +173,13 @@ fn words(count: usize, salt: usize) -> String {
         if text.split_whitespace().count() >= count {
             break;
         }
-        text.push_str(&format!(
+        text.extend([format!(
             " {} {} {} {}.",
             subjects[i % subjects.len()],
             verbs[i % verbs.len()],
             objects[i / 3 % objects.len()],
             places[i / 5 % places.len()]
-        ));
+        )]);
     }
     text
 }

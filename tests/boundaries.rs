@@ -2,6 +2,7 @@
 //!
 //! One crate cannot let Cargo enforce this, so the source is read: comments and literals are taken out,
 //! `use` trees are spread, and `self` and `super` are resolved by the file's place.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -141,7 +141,12 @@ fn a_recording_cut_anywhere_is_completed() {
     let mut cuts = vec![0, 1];
     let mut before = 0;
     for end in ends(&bytes) {
-        cuts.extend([(before + end) / 2, end - 1, end, (end + 1).min(bytes.len())]);
+        cuts.extend([
+            usize::midpoint(before, end),
+            end - 1,
+            end,
+            (end + 1).min(bytes.len()),
+        ]);
         before = end;
     }
     for cut in cuts {
@@ -160,7 +165,7 @@ fn a_changed_byte_is_refused_by_line() {
     let (bench, _, bytes) = Bench::whole();
     let ends = ends(&bytes);
     for (line, pair) in (2_u64..).zip(ends.windows(2)).take(ends.len() - 2) {
-        for place in [pair[0], (pair[0] + pair[1]) / 2, pair[1] - 2] {
+        for place in [pair[0], usize::midpoint(pair[0], pair[1]), pair[1] - 2] {
             let mut changed = bytes.clone();
             changed[place] ^= 1;
             fs::write(bench.answers(), &changed).unwrap();
