@@ -129,12 +129,12 @@ fn lint_options(probe: &Probe, options: &[String]) -> Vec<Finding> {
             }
         }
     }
-    let prompt = probe.prompt.to_lowercase();
+    let prompt = words(&probe.prompt);
     let listed = options
         .iter()
-        .filter(|o| prompt.contains(&o.to_lowercase()))
+        .filter(|o| prompt.contains(&words(o)))
         .count();
-    if !prompt.contains("{options}") && listed == options.len() {
+    if !probe.prompt.contains("{options}") && listed == options.len() {
         findings.push(Finding::FixedOrder { id: id.clone() });
     }
     let lengths = || options.iter().map(|o| o.chars().count());
@@ -148,6 +148,14 @@ fn lint_options(probe: &Probe, options: &[String]) -> Vec<Finding> {
 fn start(option: &str) -> String {
     let word = option.split_whitespace().next().unwrap_or("");
     word.to_lowercase().chars().take(3).collect()
+}
+
+/// The words of a text in lower case, each between single spaces.
+fn words(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric());
+    let joined: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
+    format!(" {} ", joined.join(" "))
 }
 
 fn normalised(text: &str) -> String {
