@@ -115,18 +115,13 @@ fn few<S: Simd>(simd: S, product: &mut Product<'_, '_>) {
                     out.fill(0.0);
                 }
                 let row = |k| rows.row(k, 0, n);
-                let quads = k / 4 * 4;
-                for at in (0..quads).step_by(4) {
-                    let weights = [input[at], input[at + 1], input[at + 2], input[at + 3]];
-                    add_rows(
-                        simd,
-                        out,
-                        weights,
-                        [row(at), row(at + 1), row(at + 2), row(at + 3)],
-                    );
+                let (quads, single) = input.as_chunks::<4>();
+                for (at, weights) in (0..).step_by(4).zip(quads) {
+                    let rows = [row(at), row(at + 1), row(at + 2), row(at + 3)];
+                    add_rows(simd, out, *weights, rows);
                 }
-                for at in quads..k {
-                    add_rows(simd, out, [input[at]], [row(at)]);
+                for (at, weight) in (4 * quads.len()..).zip(single) {
+                    add_rows(simd, out, [*weight], [row(at)]);
                 }
             }
         }
@@ -348,9 +343,13 @@ mod tests {
             add,
         }
         .run(&mut Vec::new());
-        let right = |i: usize, column: usize| match transposed {
-            true => right[column * k + i],
-            false => right[i * n + column],
+        let right = |i: usize, column: usize| {
+            let place = if transposed {
+                column * k + i
+            } else {
+                i * n + column
+            };
+            right[place]
         };
         for (row, out) in out.chunks(stride).enumerate() {
             for (column, found) in out[..n].iter().enumerate() {

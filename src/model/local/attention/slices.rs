@@ -138,7 +138,9 @@ impl Attention<'_> {
         };
         if work < PARALLEL_WORK || rayon::current_num_threads() == 1 {
             let mut room = Room::default();
-            places.into_iter().for_each(|place| one(&mut room, place));
+            for place in places {
+                one(&mut room, place);
+            }
         } else {
             places.into_par_iter().for_each_init(Room::default, one);
         }
