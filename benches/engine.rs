@@ -184,29 +184,32 @@ fn words(count: usize, salt: usize) -> String {
     text
 }
 
-/// A text of at most `length` tokens, as close below as whole words allow, and its tokens.
+/// A text of nearly `length` tokens, and its tokens: less what a prompt around it may take.
 fn text_of(model: &LocalModel, length: usize, salt: usize) -> Outcome<(String, usize)> {
-    // A prompt and the start of a text take a few tokens more.
-    let most = length - 16;
+    let most = length - length / 16;
     let long = words(length, salt);
-    let mut kept: Vec<&str> = long.split(' ').take(most / 4).collect();
-    let mut best = (String::new(), 0);
-    // What is left to fill is filled by as many words as the text so far took for it.
+    let cut = |count| long.split(' ').take(count).collect::<Vec<_>>().join(" ");
+    // A short piece tells how many words to take; a long one may then need fewer.
+    let mut count = length / 10;
+    let mut tokens = tokens_of(model, &cut(count))?;
+    count = count * most / tokens;
     loop {
-        let text = kept.join(" ");
-        let texts = vec![text.clone()];
-        let answers = ask(model, &[raw("A", Request::Score { texts })])?;
-        let Response::Scored { scores } = &answers[0].response else {
-            return Err("no scores".into());
-        };
-        let tokens = scores[0].tokens;
-        if tokens > most {
-            return Ok(best);
+        let text = cut(count);
+        tokens = tokens_of(model, &text)?;
+        if tokens <= most {
+            return Ok((text, tokens));
         }
-        best = (text, tokens);
-        let more = (most - tokens) * kept.len() / tokens * 3 / 4;
-        let until = kept.len() + more.max(1);
-        kept = long.split(' ').take(until).collect();
+        count = (count * most / tokens).min(count - 1);
+    }
+}
+
+/// The tokens of a text; it must leave room in the model's context.
+fn tokens_of(model: &LocalModel, text: &str) -> Outcome<usize> {
+    let texts = vec![text.to_owned()];
+    let answers = ask(model, &[raw("A", Request::Score { texts })])?;
+    match &answers[0].response {
+        Response::Scored { scores } => Ok(scores[0].tokens),
+        _ => Err("no scores".into()),
     }
 }
 
