@@ -1,6 +1,6 @@
 //! The battery: an ordered, named, digested set of probes.
 //!
-//! [`file`] reads batteries from TOML and refuses what is malformed; [`lint`](mod@lint) warns of what is
+//! `file` reads batteries from TOML and refuses what is malformed; `lint` warns of what is
 //! legal but weak; [`Battery::select`] cuts nested tiers.
 
 mod file;

@@ -1,8 +1,8 @@
 //! The local engine: weights on this machine, every position's distribution at hand.
 //!
-//! [`LocalModel::open`] turns a path into a [`Model`]: [`spec`] describes the decoder, [`weights`] reads
-//! the tensors, [`load`] builds the [`decoder`], [`tokenizer`] and [`template`] make token ids of
-//! prompts; [`read`] gives probabilities of texts, [`write`](mod@write) samples them. Candle is named
+//! [`LocalModel::open`] turns a path into a [`Model`]: `spec` describes the decoder, `weights` reads
+//! the tensors, `load` builds the `decoder`, [`tokenizer`] and [`template`] make token ids of
+//! prompts; `read` gives probabilities of texts, `write` samples them. Candle is named
 //! only below this module.
 
 mod attention;
