@@ -173,13 +173,13 @@ fn words(count: usize, salt: usize) -> String {
         if text.split_whitespace().count() >= count {
             break;
         }
-        text.extend([format!(
-            " {} {} {} {}.",
-            subjects[i % subjects.len()],
-            verbs[i % verbs.len()],
-            objects[i / 3 % objects.len()],
-            places[i / 5 % places.len()]
-        )]);
+        let (subject, verb) = (subjects[i % subjects.len()], verbs[i % verbs.len()]);
+        let (object, place) = (objects[i / 3 % objects.len()], places[i / 5 % places.len()]);
+        for word in [subject, verb, object, place] {
+            text.push(' ');
+            text.push_str(word);
+        }
+        text.push('.');
     }
     text
 }

@@ -212,7 +212,7 @@ def llama_cpp_prefill(path, folder, runs):
     parameters.n_ctx, parameters.n_batch, parameters.n_ubatch = 1024, LENGTH, LENGTH
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
-    parameters.warmup = False
+    parameters.warmup, parameters.verbosity = False, 0
     server = xllamacpp.Server(parameters)
     speeds = []
     for run in range(runs):
