@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use parentage::battery::{Battery, Pose, Tier};
 use parentage::model::local::{LocalModel, Options};
 use parentage::model::{Abilities, Answer, Model, Seed};
-use parentage::question::{Posing, Prompt, Question, Request, ask_all};
+use parentage::question::{Access, Posing, Prompt, Question, Request, ask_all};
 use parentage::response::Response;
 
 /// Tokens of a long text.
@@ -276,7 +276,10 @@ fn battery(model: &LocalModel, arguments: &Arguments, name: &str, write: bool) -
         &battery,
         Posing {
             chat,
+            raw: true,
+            access: Access::Scored,
             samples: arguments.samples,
+            repeats: 0,
             top: 32,
         },
     );

@@ -42,11 +42,12 @@ impl Fingerprint {
             };
             match (&entry.question.request, &entry.response) {
                 (Request::Score { texts }, Response::Scored { scores }) => {
-                    let logs: Vec<f64> = scores.iter().map(|s| s.log_probability).collect();
+                    let logs: Vec<Option<f64>> = scores.iter().map(|s| s.log_probability).collect();
                     let named = texts.iter().cloned().zip(logs.iter().copied());
+                    let named = named.filter_map(|(text, log)| Some((text, log?)));
                     match ask {
                         Ask::Choose { .. } => {
-                            if let Some(distribution) = normalise(&logs) {
+                            if let Some(distribution) = whole(&logs).and_then(|l| normalise(&l)) {
                                 rotations
                                     .entry(probe.clone())
                                     .or_default()
@@ -85,6 +86,11 @@ impl Fingerprint {
             .collect();
         print
     }
+}
+
+/// All values, or nothing when one is missing.
+fn whole(logs: &[Option<f64>]) -> Option<Vec<f64>> {
+    logs.iter().copied().collect()
 }
 
 /// Log-probabilities to a distribution over the alternatives; nothing when none is possible.

@@ -47,6 +47,23 @@ pub enum Source {
         /// SHA-256 of its chat template, if it has one.
         template_digest: Option<String>,
     },
+    /// An endpoint, asked over HTTP.
+    Endpoint {
+        /// The provider or the kind of server.
+        provider: String,
+        /// The dialect spoken.
+        dialect: String,
+        /// The address, without key.
+        url: String,
+        /// The model asked for.
+        asked: String,
+        /// The model that the server says answers.
+        served: Option<String>,
+        /// What the access check found: ability to what became of it.
+        access: BTreeMap<String, Ability>,
+        /// Sampling parameters as sent; those that the provider refused are missing.
+        sampling: BTreeMap<String, serde_json::Value>,
+    },
     /// The deterministic fake, for tests and demonstrations.
     Scripted {
         /// Its script.
@@ -54,12 +71,35 @@ pub enum Source {
     },
 }
 
+/// What became of one ability in the access check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ability {
+    /// The outcome.
+    pub status: AbilityStatus,
+    /// What was seen, in words.
+    pub seen: String,
+}
+
+/// The outcome of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbilityStatus {
+    /// A positive control showed it.
+    Verified,
+    /// The server said no.
+    Refused,
+    /// The server took the parameter and did nothing with it.
+    SilentlyIgnored,
+    /// Not checked, or the check could not tell.
+    Untested,
+}
+
 impl Source {
     /// The digest of the weights, if this is a model of weights.
     pub fn digest(&self) -> Option<&str> {
         match self {
             Self::Weights { digest, .. } => Some(digest),
-            Self::Scripted { .. } => None,
+            Self::Endpoint { .. } | Self::Scripted { .. } => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::battery::{Ask, Battery};
 use crate::measure::Side;
-use crate::question::{Question, Request, pose};
+use crate::question::{Posing, Question, Request, pose};
 
 /// Strings that each candidate parent puts into the pool of a context.
 const POOL_EACH: usize = 24;
@@ -32,7 +32,7 @@ pub fn pools(columns: &[Side<'_>]) -> BTreeMap<String, Vec<String>> {
 /// The questions of the second pass: the pools, and the texts of some authors.
 pub fn second_pass(
     battery: &Battery,
-    chat: bool,
+    posing: Posing,
     pools: &BTreeMap<String, Vec<String>>,
     authors: &[Side<'_>],
 ) -> Vec<Question> {
@@ -43,7 +43,7 @@ pub fn second_pass(
                 questions.push(Question {
                     probe: probe.id.clone(),
                     variant: 0,
-                    prompt: pose(probe, chat),
+                    prompt: pose(probe, posing),
                     request: Request::Score { texts },
                 });
             }

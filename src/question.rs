@@ -51,16 +51,54 @@ pub struct Question {
     pub request: Request,
 }
 
+/// How far the least open model of a comparison lets its distributions be seen. All models of a
+/// comparison are asked alike, so this settles how `choose` and `next` probes are put to each of them.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Only samples of text.
+    Text,
+    /// The most probable next tokens with their probabilities.
+    Top,
+    /// The probability of any given text.
+    #[default]
+    Scored,
+}
+
 /// Settings of a round of questions that apply to every model alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posing {
     /// Chat probes are put as chat turns; false when any model in the comparison has no chat form.
     pub chat: bool,
+    /// Plain text is put as it is; false when any model in the comparison takes chat turns only, which
+    /// then ask for the text to be gone on with.
+    #[serde(default = "yes")]
+    pub raw: bool,
+    /// How `choose` and `next` probes are asked.
+    #[serde(default)]
+    pub access: Access,
     /// Samples of every `write` probe.
     pub samples: usize,
+    /// Short samples that stand for the distribution of a `choose` or `next` probe, where only text
+    /// is to be had.
+    #[serde(default)]
+    pub repeats: usize,
     /// Most probable tokens kept of every `next` probe.
     pub top: usize,
 }
+
+fn yes() -> bool {
+    true
+}
+
+/// The longest short sample, in tokens: room for an option or a few words.
+pub const SHORT: usize = 8;
+/// What a chat turn that stands for plain text begins with.
+const GO_ON: &str = "Go on with this text. Write only what follows, without repeating it.\n\n";
+/// What stands for the beginning of an answer where it cannot be written for the model.
+const ONLY_OPTION: &str = "\nAnswer with one of these options only.";
 
 /// All questions of the first pass, in the order of the battery.
 pub fn ask_all(battery: &Battery, posing: Posing) -> Vec<Question> {
@@ -72,16 +110,29 @@ pub fn ask_all(battery: &Battery, posing: Posing) -> Vec<Question> {
 }
 
 /// The prompt of a probe without listed options, as the first variant poses it.
-pub fn pose(probe: &Probe, chat: bool) -> Prompt {
-    pose_with(probe, chat, probe.prompt.clone())
+pub fn pose(probe: &Probe, posing: Posing) -> Prompt {
+    pose_with(probe, posing, probe.prompt.clone())
 }
 
-fn pose_with(probe: &Probe, chat: bool, text: String) -> Prompt {
-    if chat && probe.pose == Pose::Chat {
+fn pose_with(probe: &Probe, posing: Posing, text: String) -> Prompt {
+    if posing.chat && probe.pose == Pose::Chat {
+        // Only weights let the beginning of an answer be written for them.
+        let (text, lead) = match (posing.access, &probe.ask) {
+            (Access::Scored, _) => (text, probe.lead.clone()),
+            (_, Ask::Choose { .. }) => (text + ONLY_OPTION, String::new()),
+            _ => (text, String::new()),
+        };
         return Prompt {
             pose: Pose::Chat,
             text,
-            lead: probe.lead.clone(),
+            lead,
+        };
+    }
+    if !posing.raw {
+        return Prompt {
+            pose: Pose::Chat,
+            text: format!("{GO_ON}{text}"),
+            lead: String::new(),
         };
     }
     let text = match (probe.lead.is_empty(), probe.pose) {
@@ -103,31 +154,49 @@ fn ask(probe: &Probe, posing: Posing) -> Vec<Question> {
         prompt,
         request,
     };
+    // Short samples take the variants in turn, so that each is asked as often as the others.
+    let short = |variant: usize, variants: usize| {
+        let count = (posing.repeats + variants - 1 - variant) / variants;
+        (0..count).map(|sample| Request::Write {
+            sample,
+            max_tokens: SHORT,
+        })
+    };
     match &probe.ask {
         Ask::Choose { options } => {
             let listed = probe.prompt.contains("{options}");
             let variants = if listed { options.len() } else { 1 };
-            (0..variants)
-                .map(|variant| {
-                    let list = or_list(options, variant);
-                    let text = probe.prompt.replace("{options}", &list);
-                    let prompt = pose_with(probe, posing.chat, text);
-                    let gap = if ends_open(&prompt) { " " } else { "" };
-                    let texts = options.iter().map(|o| format!("{gap}{o}")).collect();
-                    question(variant, prompt, Request::Score { texts })
-                })
-                .collect()
+            let ask = |variant| {
+                let list = or_list(options, variant);
+                let text = probe.prompt.replace("{options}", &list);
+                let prompt = pose_with(probe, posing, text);
+                let gap = if ends_open(&prompt) { " " } else { "" };
+                let requests = match posing.access {
+                    Access::Scored => vec![Request::Score {
+                        texts: options.iter().map(|o| format!("{gap}{o}")).collect(),
+                    }],
+                    Access::Top => vec![Request::Next { top: posing.top }],
+                    Access::Text => short(variant, variants).collect(),
+                };
+                let asked = move |request| question(variant, prompt.clone(), request);
+                requests.into_iter().map(asked).collect::<Vec<_>>()
+            };
+            (0..variants).flat_map(ask).collect()
         }
-        Ask::Next => vec![question(
-            0,
-            pose(probe, posing.chat),
-            Request::Next { top: posing.top },
-        )],
+        Ask::Next => {
+            let prompt = pose(probe, posing);
+            let requests = match posing.access {
+                Access::Scored | Access::Top => vec![Request::Next { top: posing.top }],
+                Access::Text => short(0, 1).collect(),
+            };
+            let asked = |request| question(0, prompt.clone(), request);
+            requests.into_iter().map(asked).collect()
+        }
         Ask::Write { max_tokens } => (0..posing.samples)
             .map(|sample| {
                 question(
                     0,
-                    pose(probe, posing.chat),
+                    pose(probe, posing),
                     Request::Write {
                         sample,
                         max_tokens: *max_tokens,
@@ -167,8 +236,15 @@ mod tests {
 
     const POSING: Posing = Posing {
         chat: true,
+        raw: true,
+        access: Access::Scored,
         samples: 3,
+        repeats: 5,
         top: 8,
+    };
+    const PLAIN: Posing = Posing {
+        chat: false,
+        ..POSING
     };
 
     fn probe(ask: Ask, prompt: &str, lead: &str) -> Probe {
@@ -215,10 +291,10 @@ mod tests {
     fn chat_probes_become_plain_text_where_a_model_has_no_chat_form() {
         let raw = pose(
             &probe(Ask::Write { max_tokens: 9 }, "Say it.", "It is"),
-            false,
+            PLAIN,
         );
         assert_eq!((raw.pose, raw.text.as_str()), (Pose::Raw, "Say it.\nIt is"));
-        let next = pose(&probe(Ask::Next, "Once upon", ""), true);
+        let next = pose(&probe(Ask::Next, "Once upon", ""), POSING);
         assert_eq!((next.pose, next.text.as_str()), (Pose::Raw, "Once upon"));
     }
 
@@ -227,5 +303,37 @@ mod tests {
         let questions = ask(&probe(Ask::Write { max_tokens: 9 }, "Say it.", ""), POSING);
         assert_eq!(questions.len(), 3);
         assert_ne!(questions[0], questions[1]);
+    }
+
+    #[test]
+    fn less_access_asks_for_tokens_or_for_short_samples() {
+        let options: Vec<String> = ["a", "b"].map(str::to_owned).to_vec();
+        let choose = probe(Ask::Choose { options }, "One of {options}?", "I take");
+        let posing = |access| Posing { access, ..POSING };
+        let top = ask(&choose, posing(Access::Top));
+        assert_eq!(top.len(), 2);
+        assert_eq!(top[0].request, Request::Next { top: 8 });
+        assert_eq!(
+            (top[0].prompt.text.as_str(), top[0].prompt.lead.as_str()),
+            ("One of a or b?\nAnswer with one of these options only.", "")
+        );
+        // Five repeats over two orders: three and two, no question twice.
+        let text = ask(&choose, posing(Access::Text));
+        let of = |variant| text.iter().filter(|q| q.variant == variant).count();
+        assert_eq!((of(0), of(1)), (3, 2));
+        let next = ask(&probe(Ask::Next, "Once upon", ""), posing(Access::Text));
+        assert_eq!(next.len(), 5);
+        assert_ne!(next[0], next[1]);
+    }
+
+    #[test]
+    fn plain_text_becomes_a_turn_where_a_model_takes_turns_only() {
+        let posing = Posing {
+            raw: false,
+            ..POSING
+        };
+        let next = pose(&probe(Ask::Next, "Once upon", ""), posing);
+        assert_eq!(next.pose, Pose::Chat);
+        assert!(next.text.ends_with("Once upon"));
     }
 }

@@ -1,12 +1,15 @@
 //! What a model answered, as observed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// How probable a text is as what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// Natural logarithm of the probability of the whole text, in nats.
-    pub log_probability: f64,
+    /// Natural logarithm of the probability of the whole text, in nats; nothing when the model did not
+    /// give it for this text (an endpoint whose tokens straddle its beginning, a probability of zero).
+    pub log_probability: Option<f64>,
     /// Tokens that the text has in this model's tokenizer.
     pub tokens: usize,
 }
@@ -40,9 +43,9 @@ pub enum Response {
         scores: Vec<Scored>,
     },
     /// The most probable continuations, most probable first. Tokens that are no text of their own
-    /// (part of a character, control tokens) are left out.
+    /// (part of a character, control tokens) are left out, and so are censored values of endpoints.
     Next {
-        /// At most as many as asked.
+        /// At most as many as asked; how many a model gives is up to it.
         top: Vec<Continuation>,
     },
     /// A written answer.
@@ -64,4 +67,53 @@ pub enum Response {
         /// Why.
         reason: String,
     },
+}
+
+/// What went over the wire for one answer of an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The model that the server says answered.
+    pub served: Option<String>,
+    /// The server's mark of its configuration.
+    pub fingerprint: Option<String>,
+    /// The provider behind a router, as the reply names it.
+    pub upstream: Option<String>,
+    /// Tokens counted, all requests of the answer together.
+    pub usage: Usage,
+    /// Which parsing rules fired: the shape of the log-probabilities, reasoning that was stripped.
+    pub notes: Vec<String>,
+    /// The requests with their last replies, in order.
+    pub calls: Vec<WireCall>,
+}
+
+/// Tokens of an exchange.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read.
+    pub prompt: u64,
+    /// Tokens written, hidden ones included.
+    pub completion: u64,
+    /// Of those, hidden reasoning.
+    pub reasoning: u64,
+    /// The server counted them; otherwise they are estimated from the texts.
+    pub reported: bool,
+}
+
+/// One request with its last reply.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WireCall {
+    /// Path and query, without key.
+    pub path: String,
+    /// The body sent.
+    pub request: serde_json::Value,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// HTTP status of the last reply.
+    pub status: u16,
+    /// Headers worth keeping: request ids, served versions.
+    pub headers: BTreeMap<String, String>,
+    /// The body received, as text; cut when it is longer than what is kept.
+    pub reply: String,
+    /// Length of the body received, in bytes.
+    pub reply_bytes: u64,
 }

@@ -11,13 +11,16 @@ use parentage::collect::{collect, header};
 use parentage::evidence::{EvidenceError, Header, Recording, Store, read};
 use parentage::model::Seed;
 use parentage::model::local::{LocalModel, Options};
-use parentage::question::{Posing, Question, Request, ask_all};
+use parentage::question::{Access, Posing, Question, Request, ask_all};
 use serde_json::Value;
 use tempfile::TempDir;
 
 const POSING: Posing = Posing {
     chat: false,
+    raw: true,
+    access: Access::Scored,
     samples: 2,
+    repeats: 0,
     top: 8,
 };
 const SEED: Seed = Seed(1);

@@ -152,7 +152,7 @@ fn collect(
             } else {
                 &columns
             };
-            let questions = second_pass(&round.battery, round.posing.chat, &pools, authors);
+            let questions = second_pass(&round.battery, round.posing, &pools, authors);
             (target, questions)
         })
         .collect();

@@ -14,7 +14,7 @@ use crate::collect::{self, Tally};
 use crate::digest;
 use crate::evidence::{self, Header, Recording, Store};
 use crate::model::{Model, Seed};
-use crate::question::{Posing, Question};
+use crate::question::{Access, Posing, Question};
 
 /// Most probable tokens kept of every `next` probe.
 const TOP: usize = 32;
@@ -53,7 +53,10 @@ impl<'a> Round<'a> {
             battery: open_battery(asking)?,
             posing: Posing {
                 chat,
+                raw: true,
+                access: Access::Scored,
                 samples: usize::from(asking.samples),
+                repeats: 0,
                 top: TOP,
             },
             seed: Seed(asking.seed),

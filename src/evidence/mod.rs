@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::ModelIdentity;
 use crate::model::Seed;
 use crate::question::{Posing, Question};
-use crate::response::Response;
+use crate::response::{Exchange, Response};
 
 pub use reader::{is_recording, read};
 pub use store::Store;
@@ -78,6 +78,9 @@ pub struct Entry {
     pub rendered: String,
     /// What came back.
     pub response: Response,
+    /// What went over the wire, for endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
 }
 
 /// All answers of one model, read back and checked.

@@ -99,6 +99,7 @@ impl Store {
             question: question.clone(),
             rendered: answer.rendered,
             response: answer.response,
+            exchange: answer.exchange,
         };
         let mut line = serde_json::to_vec(&entry)
             .map_err(io::Error::from)
@@ -171,7 +172,7 @@ mod tests {
     use crate::evidence::{BatteryMark, FORMAT, read};
     use crate::identity::{ModelIdentity, Source};
     use crate::model::Seed;
-    use crate::question::{Posing, Prompt, Request};
+    use crate::question::{Access, Posing, Prompt, Request};
     use crate::response::{Finish, Response};
 
     fn header() -> Header {
@@ -192,7 +193,10 @@ mod tests {
             },
             posing: Posing {
                 chat: false,
+                raw: true,
+                access: Access::Scored,
                 samples: 1,
+                repeats: 0,
                 top: 1,
             },
             seed: Seed(1),
@@ -223,6 +227,7 @@ mod tests {
                 tokens: 1,
                 finish: Finish::Stop,
             },
+            exchange: None,
         }
     }
 

@@ -1,23 +1,31 @@
 //! Models: anything that answers questions.
 //!
 //! [`Model`] is the one trait of the crate, because models are what the world varies in. Weights are
-//! run by [`local`]; a recording stands for a model without being one (it is read by `evidence`).
+//! run by [`local`], endpoints are asked by [`hosted`]; a recording stands for a model without being one
+//! (it is read by `evidence`).
 
+pub mod hosted;
 pub mod local;
 
 use std::ops::ControlFlow;
 
 use crate::identity::ModelIdentity;
 use crate::question::Question;
-use crate::response::Response;
+use crate::response::{Exchange, Response};
 
 /// What a model can be asked; checked before asking, not found out by failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     /// It has a chat form.
     pub chat: bool,
-    /// It gives the probability of given text.
+    /// It goes on with plain text.
+    pub raw: bool,
+    /// It gives the probability of given text after plain text.
     pub score: bool,
+    /// It gives the probability of given text after a chat turn.
+    pub score_chat: bool,
+    /// How many of the most probable next tokens it names with their probabilities; 0 for none.
+    pub top: usize,
 }
 
 /// An answer with what the model was really shown.
@@ -27,6 +35,8 @@ pub struct Answer {
     pub rendered: String,
     /// What came back.
     pub response: Response,
+    /// What went over the wire, for endpoints.
+    pub exchange: Option<Exchange>,
 }
 
 /// A seed for everything random, explicit wherever randomness is used.
@@ -68,5 +78,14 @@ pub enum ModelError {
         /// The cause.
         #[source]
         source: Box<local::LocalError>,
+    },
+    /// An endpoint.
+    #[error("endpoint '{model}' failed")]
+    Hosted {
+        /// The model's name.
+        model: String,
+        /// The cause.
+        #[source]
+        source: Box<hosted::HostedError>,
     },
 }

@@ -39,7 +39,7 @@ fn a_score_is_the_sum_of_its_steps() {
             .sum();
         let scored = scores(&ask(&model, &[score(TEXT, &[text])])[0])[0];
         assert_eq!(scored.tokens, text.len());
-        let difference = (scored.log_probability - sum).abs();
+        let difference = (scored.log_probability.unwrap() - sum).abs();
         assert!(difference < TOLERANCE, "{name}: {difference} nats");
     }
 }

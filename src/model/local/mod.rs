@@ -176,6 +176,7 @@ impl LocalModel {
             let answer = Answer {
                 rendered: ready.rendered.clone(),
                 response: self.response(&questions[index].request, &result),
+                exchange: None,
             };
             flow = sink(index, answer);
             flow
@@ -234,7 +235,7 @@ impl LocalModel {
                     .texts
                     .iter()
                     .map(|tokens| Scored {
-                        log_probability: tokens.iter().sum(),
+                        log_probability: Some(tokens.iter().sum::<f64>()).filter(|l| l.is_finite()),
                         tokens: tokens.len(),
                     })
                     .collect(),
@@ -296,6 +297,7 @@ impl LocalModel {
                     Answer {
                         rendered: ready.rendered.clone(),
                         response: self.written(&written),
+                        exchange: None,
                     },
                 )
             },
@@ -316,6 +318,7 @@ fn unavailable(rendered: String, reason: String) -> Answer {
     Answer {
         rendered,
         response: Response::Unavailable { reason },
+        exchange: None,
     }
 }
 
@@ -325,10 +328,7 @@ impl Model for LocalModel {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities {
-            chat: self.template.is_some(),
-            score: true,
-        }
+        open::abilities(self.template.is_some())
     }
 
     fn answer(

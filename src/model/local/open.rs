@@ -72,10 +72,18 @@ impl LocalModel {
             model: name.to_owned(),
             source: Box::new(source),
         });
-        described.map(|(_, _, tokenizer)| Abilities {
-            chat: template(&tokenizer).is_some(),
-            score: true,
-        })
+        described.map(|(_, _, tokenizer)| abilities(template(&tokenizer).is_some()))
+    }
+}
+
+/// What weights can be asked: everything, but for a chat form that they do not have.
+pub(super) fn abilities(chat: bool) -> Abilities {
+    Abilities {
+        chat,
+        raw: true,
+        score: true,
+        score_chat: chat,
+        top: usize::MAX,
     }
 }
 

@@ -1,0 +1,1 @@
+//! The access check: what an endpoint really gives, found out with positive controls.
