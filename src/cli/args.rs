@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::battery::Tier;
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::question::Access;
 use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
@@ -53,6 +54,12 @@ pub(super) struct Asking {
     /// Samples of every open question.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) samples: u16,
+    /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
+    #[arg(long, value_enum)]
+    pub(super) access: Option<AccessArg>,
+    /// Short samples that stand for the distribution of a closed question, where only text is to be had.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(super) repeats: u16,
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
@@ -195,6 +202,26 @@ impl From<TierArg> for Tier {
             TierArg::Quick => Self::Quick,
             TierArg::Standard => Self::Standard,
             TierArg::Full => Self::Full,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessArg {
+    /// Samples of text.
+    Text,
+    /// The most probable next tokens.
+    Top,
+    /// The probability of any text.
+    Scored,
+}
+
+impl From<AccessArg> for Access {
+    fn from(arg: AccessArg) -> Self {
+        match arg {
+            AccessArg::Text => Self::Text,
+            AccessArg::Top => Self::Top,
+            AccessArg::Scored => Self::Scored,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::measure::Side;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
-use crate::question::{Question, ask_all};
+use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
 use crate::report::{Report, terminal};
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
@@ -142,7 +142,11 @@ fn collect(
         .collect();
     let columns: Vec<Side<'_>> = parents.iter().filter_map(|m| side(m)).collect();
     let everyone: Vec<Side<'_>> = targets.keys().filter_map(side).collect();
-    let pools = pools(&columns);
+    // Where not everyone can be asked for given strings, they are compared over their top tokens.
+    let pools = match round.posing.access {
+        Access::Scored => pools(&columns),
+        Access::Top | Access::Text => BTreeMap::new(),
+    };
     let jobs: Vec<(&Target, Vec<Question>)> = targets
         .iter()
         .map(|(model, target)| {
@@ -152,7 +156,11 @@ fn collect(
             } else {
                 &columns
             };
-            let questions = second_pass(&round.battery, round.posing, &pools, authors);
+            let questions = if round.reads(model) {
+                second_pass(&round.battery, round.posing, &pools, authors)
+            } else {
+                Vec::new()
+            };
             (target, questions)
         })
         .collect();

@@ -49,6 +49,10 @@ pub(super) enum CliError {
     Evidence(#[from] EvidenceError),
     #[error("the recording '{model}' was made with another {what} than the rest of the comparison")]
     Mixed { model: String, what: &'static str },
+    #[error(
+        "'{turns}' takes chat turns only and '{plain}' has no chat form, so they cannot be asked alike"
+    )]
+    NoCommonForm { turns: String, plain: String },
     #[error("the battery has neither a family nor a probe called '{name}'")]
     NoProbe { name: String },
     #[error("cannot draw the tree")]
@@ -81,7 +85,7 @@ impl CliError {
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
-            Self::NothingShared => 5,
+            Self::NothingShared | Self::NoCommonForm { .. } => 5,
             Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
         })
     }

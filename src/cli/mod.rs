@@ -6,6 +6,7 @@ mod collect;
 mod compare;
 mod error;
 mod open;
+mod pose;
 mod progress;
 mod run;
 mod tree;

@@ -8,16 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::args::{Asking, Engine};
 use super::error::CliError;
 use super::open::{self, Target};
+use super::pose::{self, Known};
 use super::progress::Progress;
 use crate::battery::{self, Battery};
 use crate::collect::{self, Tally};
 use crate::digest;
 use crate::evidence::{self, Header, Recording, Store};
-use crate::model::{Model, Seed};
+use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
 
-/// Most probable tokens kept of every `next` probe.
-const TOP: usize = 32;
 /// Models of less than this run one a core; larger ones share all cores.
 const SMALL: u64 = 64 << 20;
 
@@ -25,6 +24,7 @@ const SMALL: u64 = 64 << 20;
 pub(super) struct Round<'a> {
     pub(super) battery: Battery,
     pub(super) posing: Posing,
+    abilities: BTreeMap<String, Abilities>,
     pub(super) seed: Seed,
     pub(super) engine: &'a Engine,
     pub(super) quiet: bool,
@@ -32,39 +32,55 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// Settles battery and posing: chat turns only when every model has a chat form.
+    /// Settles battery and posing. Also says whether a model with a chat form is asked without it.
     pub(super) fn new(
         asking: &Asking,
         engine: &'a Engine,
         quiet: bool,
         targets: &[Target],
     ) -> Result<(Self, bool), CliError> {
-        let mut chats = Vec::new();
+        let access = asking.access.map(Access::from);
+        let mut known = Vec::new();
+        let mut abilities = BTreeMap::new();
         for target in targets {
-            chats.push(match target {
-                Target::Weights { name, path, .. } => open::abilities(name, path)?.chat,
-                Target::Recording { directory, .. } => {
-                    evidence::read(directory)?.header.posing.chat
-                }
-            });
+            known.push((
+                target.name(),
+                match target {
+                    Target::Weights { name, path, .. } => {
+                        let can = pose::at_most(open::abilities(name, path)?, access);
+                        abilities.insert(name.clone(), can);
+                        Known::Abilities(can)
+                    }
+                    Target::Recording { directory, .. } => {
+                        Known::Posing(evidence::read(directory)?.header.posing)
+                    }
+                },
+            ));
         }
-        let chat = !asking.raw && chats.iter().all(|c| *c);
+        let posing = pose::settle(asking, &known)?;
         let round = Self {
             battery: open_battery(asking)?,
-            posing: Posing {
-                chat,
-                raw: true,
-                access: Access::Scored,
-                samples: usize::from(asking.samples),
-                repeats: 0,
-                top: TOP,
-            },
+            posing,
+            abilities,
             seed: Seed(asking.seed),
             engine,
             quiet,
             stop: stop_flag(),
         };
-        Ok((round, !chat && chats.iter().any(|c| *c)))
+        let chats = known.iter().any(|(_, k)| k.chat());
+        Ok((round, !posing.chat && chats))
+    }
+
+    /// Whether a model can read texts after the prompts of this round. Recordings have read what they
+    /// have read.
+    pub(super) fn reads(&self, model: &str) -> bool {
+        self.abilities.get(model).is_some_and(|a| {
+            if self.posing.chat {
+                a.score_chat
+            } else {
+                a.score
+            }
+        })
     }
 
     /// Asks every model its questions; gives the directory of each model's recording, by name.
