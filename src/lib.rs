@@ -29,6 +29,7 @@ pub mod case;
 pub mod cli;
 pub mod collect;
 pub mod digest;
+pub mod estimate;
 pub mod evidence;
 pub mod fingerprint;
 pub mod identity;

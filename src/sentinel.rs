@@ -58,6 +58,17 @@ pub fn guard(
     guarded
 }
 
+/// The first round of which nothing was answered yet.
+pub fn next_round(
+    battery: &Battery,
+    posing: Posing,
+    answered: &dyn Fn(&Question) -> bool,
+) -> usize {
+    (0..)
+        .find(|number| !round(battery, posing, *number).iter().any(answered))
+        .unwrap_or(0)
+}
+
 /// The round of a sentinel; nothing for other questions.
 pub fn round_of(question: &Question) -> Option<usize> {
     question

@@ -1,7 +1,6 @@
 //! `parentage compare`: the whole job.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,9 +8,11 @@ use std::process::ExitCode;
 use ndarray::Array2;
 
 use super::args::{Common, Compare};
+use super::endpoints::Endpoints;
 use super::error::CliError;
 use super::open::{self, Target};
 use super::run::{Round, slug};
+use super::write_whole;
 use crate::battery::BUILT_IN;
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
@@ -110,9 +111,12 @@ fn resolve(
     quiet: bool,
 ) -> Result<BTreeMap<String, Target>, CliError> {
     let notes = super::progress::Progress::new("fetching", 0, quiet);
+    let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
     let mut targets = BTreeMap::new();
     for member in panel.members() {
-        let target = Target::resolve(&member.model, &args.engine, &mut |text| notes.note(text))?;
+        let target = Target::resolve(&member.model, &args.engine, &endpoints, &mut |text| {
+            notes.note(text);
+        })?;
         targets.insert(member.model.clone(), target);
     }
     notes.finish();
@@ -190,7 +194,7 @@ fn gates(
     let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
     let layers = |model: &String| match &targets[model] {
         Target::Weights { name, path, .. } => gated_layers(name, path, args),
-        Target::Recording { .. } => Ok(None),
+        Target::Endpoint { .. } | Target::Recording { .. } => Ok(None),
     };
     let (Some(own), Some(theirs)) = (layers(protected)?, layers(suspect)?) else {
         return Ok(Gates {
@@ -255,15 +259,4 @@ fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
             .collect()
     }
     phi_match(&view(a), &view(b)).ok()
-}
-
-fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let partial = path.with_extension("json.partial");
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|()| fs::write(&partial, text))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|source| CliError::Write {
-            path: path.to_owned(),
-            source,
-        })
 }

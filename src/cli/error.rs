@@ -9,6 +9,7 @@ use crate::battery::BatteryError;
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::model::ModelError;
+use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
@@ -27,6 +28,12 @@ pub(super) enum CliError {
         #[source]
         source: ModelError,
     },
+    #[error("cannot use the endpoint's name")]
+    Endpoint(#[source] EndpointError),
+    #[error("'{model}' is no endpoint; weights need no access check")]
+    NoEndpoint { model: String },
+    #[error("cannot use the prices")]
+    Prices(#[source] HostedError),
     #[error("cannot fetch model '{model}'")]
     Fetch {
         model: String,
@@ -77,10 +84,18 @@ impl CliError {
             | Self::Lineage(_)
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
+            | Self::Endpoint(_)
+            | Self::NoEndpoint { .. }
+            | Self::Prices(_)
             | Self::Reference { .. } => 2,
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            } => hosted_code(source),
             Self::Open { .. } | Self::Fetch { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
+                CollectError::Model(ModelError::Hosted { source, .. }) => hosted_code(source),
                 CollectError::Evidence(EvidenceError::Other { .. }) => 2,
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
@@ -111,6 +126,15 @@ impl CliError {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            }
+            | Self::Collect {
+                source: CollectError::Model(ModelError::Hosted { source, .. }),
+                ..
+            }
+            | Self::Prices(source) => source.hint().map(str::to_owned),
             // Nothing gets better by running again where the recording itself is in the way.
             Self::Collect {
                 source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),
@@ -121,6 +145,16 @@ impl CliError {
             ),
             _ => None,
         }
+    }
+}
+
+/// The exit code of an endpoint's failure: 4 at a limit, 7 without key or model, 3 to be gone on with.
+fn hosted_code(error: &HostedError) -> u8 {
+    match error {
+        HostedError::Budget { .. } | HostedError::Billing { .. } => 4,
+        HostedError::Auth { .. } | HostedError::NotFound { .. } | HostedError::Key { .. } => 7,
+        HostedError::Unpriced { .. } => 2,
+        _ => 3,
     }
 }
 

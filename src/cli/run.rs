@@ -14,8 +14,10 @@ use crate::battery::{self, Battery};
 use crate::collect::{self, Tally};
 use crate::digest;
 use crate::evidence::{self, Header, Recording, Store};
+use crate::identity::Source;
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
+use crate::sentinel;
 
 /// Models of less than this run one a core; larger ones share all cores.
 const SMALL: u64 = 64 << 20;
@@ -48,6 +50,11 @@ impl<'a> Round<'a> {
                 match target {
                     Target::Weights { name, path, .. } => {
                         let can = pose::at_most(open::abilities(name, path)?, access);
+                        abilities.insert(name.clone(), can);
+                        Known::Abilities(can)
+                    }
+                    Target::Endpoint { name, reached } => {
+                        let can = pose::at_most(reached.report.model, access);
                         abilities.insert(name.clone(), can);
                         Known::Abilities(can)
                     }
@@ -141,7 +148,7 @@ impl<'a> Round<'a> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let small = jobs.iter().all(|(target, _)| match target {
             Target::Weights { bytes, .. } => *bytes < SMALL,
-            Target::Recording { .. } => true,
+            Target::Endpoint { .. } | Target::Recording { .. } => true,
         });
         let asked = self.engine.jobs.map(usize::from);
         let workers = asked
@@ -157,19 +164,24 @@ impl<'a> Round<'a> {
         place: &dyn Fn(&Header) -> PathBuf,
         progress: &Progress,
     ) -> Result<PathBuf, CliError> {
-        let (name, path) = match target {
-            Target::Weights { name, path, .. } => (name, path),
+        let weights;
+        let model: &dyn Model = match target {
+            Target::Weights { name, path, .. } => {
+                weights = open::load(name, path, self.engine.options())?;
+                &weights
+            }
+            Target::Endpoint { reached, .. } => &*reached.model,
             Target::Recording { directory, .. } => {
                 progress.kept(questions.len());
                 return Ok(directory.clone());
             }
         };
-        let model = open::load(name, path, self.engine.options())?;
-        let header = collect::header(&model, &self.battery, self.posing, self.seed);
+        let header = collect::header(model, &self.battery, self.posing, self.seed);
         let directory = place(&header);
-        let tally = self.collect(&model, questions, &directory, &header, progress)?;
+        let tally = self.collect(model, questions, &directory, &header, progress)?;
         progress.note(&format!(
-            "{name}: {} answers, {} kept from before{}",
+            "{}: {} answers, {} kept from before{}",
+            target.name(),
             tally.answered,
             tally.kept,
             if tally.without > 0 {
@@ -194,6 +206,15 @@ impl<'a> Round<'a> {
             source,
         };
         let mut store = Store::open(directory, header).map_err(|e| failed(e.into()))?;
+        let guarded;
+        let questions = match header.identity.source {
+            Source::Endpoint { .. } if questions.iter().any(|q| !store.has(q)) => {
+                let round = sentinel::next_round(&self.battery, self.posing, &|q| store.has(q));
+                guarded = sentinel::guard(&self.battery, self.posing, questions.to_vec(), round);
+                &guarded
+            }
+            _ => questions,
+        };
         let tally = collect::collect(model, questions, self.seed, &mut store, self.stop, &|| {
             progress.answered();
         })
@@ -263,6 +284,7 @@ pub(super) fn slug(header: &Header) -> String {
         .collect();
     let mut anonymous = header.clone();
     anonymous.identity.name.clear();
+    anonymous.identity.source = anonymous.identity.source.item();
     anonymous.tool.clear();
     format!(
         "{}-{}",

@@ -154,7 +154,10 @@ fn write_whole(path: &Path, header: &Header) -> io::Result<()> {
 
 fn difference(found: &Header, wanted: &Header) -> Option<&'static str> {
     let pairs = [
-        (found.identity.source == wanted.identity.source, "the model"),
+        (
+            found.identity.source.item() == wanted.identity.source.item(),
+            "the model",
+        ),
         (found.battery == wanted.battery, "the battery"),
         (found.posing == wanted.posing, "the posing"),
         (found.seed == wanted.seed, "the seed"),
