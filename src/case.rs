@@ -46,14 +46,17 @@ pub struct Gates {
     pub weights: Option<WeightEvidence>,
 }
 
-/// Weighs a case. `prints` has the fingerprint of every member of the panel, by model name.
-pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates) -> Case {
+/// Weighs a case by some measures. `prints` has the fingerprint of every member of the panel, by model
+/// name.
+pub fn weigh(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    gates: Gates,
+    measures: &[Measure],
+) -> Case {
     let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
-    let measures: Vec<MeasureResult> = Measure::ALL
-        .into_iter()
-        .map(|measure| sides.measure(measure))
-        .collect();
+    let measures: Vec<MeasureResult> = measures.iter().map(|m| sides.measure(*m)).collect();
     let (pooled_controls, scores) = pool(&measures);
     let standing =
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));

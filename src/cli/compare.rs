@@ -17,8 +17,8 @@ use crate::battery::BUILT_IN;
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::measure::Side;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
+use crate::measure::{Measure, Side};
 use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
 use crate::question::{Access, Question, ask_all};
@@ -41,7 +41,7 @@ pub(super) fn run(
     let recordings = collect(&round, &panel, &targets, &args.out)?;
     let prints = prints(&round, &recordings);
     let gates = gates(args, &panel, &targets, &recordings)?;
-    let case = case::weigh(&panel, &prints, gates);
+    let case = case::weigh(&panel, &prints, gates, Measure::at(round.posing.access));
     let unanswered = panel
         .members()
         .iter()
