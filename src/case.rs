@@ -6,6 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, contrast};
 use crate::panel::{Matching, Member, Panel};
+use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, Verdict, WeightEvidence, judge};
 use crate::weigh::{Standing, level_adjusted, pooled};
 
@@ -33,6 +34,8 @@ pub struct Case {
     pub matched_alternatives: Vec<String>,
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
+    /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
+    pub sequential: Option<Sequential>,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -47,12 +50,13 @@ pub struct Gates {
 }
 
 /// Weighs a case by some measures. `prints` has the fingerprint of every member of the panel, by model
-/// name.
+/// name; `order` is the random order of the probes that was fixed before the first answer.
 pub fn weigh(
     panel: &Panel,
     prints: &BTreeMap<String, Fingerprint>,
     gates: Gates,
     measures: &[Measure],
+    order: &[String],
 ) -> Case {
     let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
@@ -108,6 +112,14 @@ pub fn weigh(
         }),
         pooled: overall,
     };
+    let contrasts: Vec<&Contrast> = measures
+        .iter()
+        .filter(|m| m.measure != Measure::Style)
+        .filter_map(|m| m.result.as_ref().ok())
+        .map(|(contrast, _)| contrast)
+        .collect();
+    // Style is about blocks of probes, which are no steps of the order.
+    let sequential = sequential(&contrasts, order);
     let verdict = judge(&evidence);
     Case {
         measures,
@@ -116,6 +128,7 @@ pub fn weigh(
         likeness,
         matched_alternatives,
         doubtful_alternatives,
+        sequential,
         verdict,
     }
 }
@@ -212,6 +225,7 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
         return;
     };
     let row = contrast.controls.remove(place);
+    contrast.series.controls.remove(base);
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 

@@ -41,6 +41,7 @@ pub mod question;
 pub mod report;
 pub mod response;
 pub mod sentinel;
+pub mod sequential;
 pub mod tree;
 pub mod verdict;
 pub mod weigh;

@@ -158,6 +158,10 @@ pub(super) struct Compare {
     pub(super) engine: Engine,
     #[command(flatten)]
     pub(super) hosted: Hosted,
+    /// Ask in random order and stop as soon as the bets on the probes asked are decided, for or against.
+    /// Their error rate (one in a thousand each way) holds whenever one stops.
+    #[arg(long)]
+    pub(super) stop_when_decided: bool,
     /// Where recordings and report.json go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,

@@ -13,7 +13,7 @@ use super::error::CliError;
 use super::open::{self, Target};
 use super::run::{Round, slug};
 use super::write_whole;
-use crate::battery::BUILT_IN;
+use crate::battery::{BUILT_IN, Battery};
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
@@ -23,9 +23,12 @@ use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
 use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
+use crate::sequential::Decision;
 use crate::report::{Report, terminal};
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
+/// Probes that are asked between two looks at the bets.
+const STEP: usize = 40;
 /// Columns of the terminal report when the terminal does not say.
 const WIDTH: usize = 100;
 
@@ -38,10 +41,32 @@ pub(super) fn run(
     let targets = resolve(args, &panel, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
-    let recordings = collect(&round, &panel, &targets, &args.out)?;
+    let order = round.battery.order(args.asking.seed);
+    let weigh = |prints: &BTreeMap<String, Fingerprint>, gates| {
+        case::weigh(&panel, prints, gates, Measure::at(round.posing.access), &order)
+    };
+    let asked = |count: usize| {
+        let mut part = round.battery.clone();
+        part.probes.retain(|p| order[..count].contains(&p.id));
+        part
+    };
+    let mut part = asked(first_step(args, order.len()));
+    let recordings = loop {
+        let recordings = collect(&round, &part, &panel, &targets, &args.out)?;
+        let count = part.probes.len();
+        let decided = || {
+            let case = weigh(&prints(&round, &recordings), Gates::default());
+            let bets = case.sequential;
+            bets.is_some_and(|bets| bets.decision != Decision::Open)
+        };
+        if count == order.len() || decided() {
+            break recordings;
+        }
+        part = asked((count + STEP).min(order.len()));
+    };
     let prints = prints(&round, &recordings);
     let gates = gates(args, &panel, &targets, &recordings)?;
-    let case = case::weigh(&panel, &prints, gates, Measure::at(round.posing.access));
+    let case = weigh(&prints, gates);
     let unanswered = panel
         .members()
         .iter()
@@ -49,7 +74,7 @@ pub(super) fn run(
         .filter(|(_, n)| *n > 0)
         .collect();
     let conditions = Conditions {
-        probes: round.battery.probes.len(),
+        probes: part.probes.len(),
         published: args
             .asking
             .battery
@@ -76,6 +101,15 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(code(args, &report, case.evidence.controls))
+}
+
+/// How many probes are asked before it is looked at whether they suffice.
+fn first_step(args: &Compare, planned: usize) -> usize {
+    if args.stop_when_decided {
+        STEP.min(planned)
+    } else {
+        planned
+    }
 }
 
 fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {
@@ -123,15 +157,16 @@ fn resolve(
     Ok(targets)
 }
 
-/// Both passes.
+/// Both passes over a part of the battery.
 fn collect(
     round: &Round<'_>,
+    part: &Battery,
     panel: &Panel,
     targets: &BTreeMap<String, Target>,
     out: &Path,
 ) -> Result<BTreeMap<String, Recording>, CliError> {
     let place = |header: &Header| out.join("recordings").join(slug(header));
-    let questions = ask_all(&round.battery, round.posing);
+    let questions = ask_all(part, round.posing);
     let jobs: Vec<(&Target, Vec<Question>)> =
         targets.values().map(|t| (t, questions.clone())).collect();
     let directories = round.ask("asking ", &jobs, &place)?;
@@ -161,7 +196,7 @@ fn collect(
                 &columns
             };
             let questions = if round.reads(model) {
-                second_pass(&round.battery, round.posing, &pools, authors)
+                second_pass(part, round.posing, &pools, authors)
             } else {
                 Vec::new()
             };

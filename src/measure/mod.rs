@@ -11,7 +11,7 @@ pub mod lineage;
 mod style;
 
 pub use affinity::{Affinity, Side, affinity};
-pub use contrast::{Contrast, Interaction, NoContrast, contrast};
+pub use contrast::{Contrast, Interaction, NoContrast, Series, contrast};
 
 use serde::{Deserialize, Serialize};
 

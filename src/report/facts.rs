@@ -15,6 +15,7 @@ use crate::measure::equality::Equality;
 use crate::model::Seed;
 use crate::panel::{Matching, Member, Panel};
 use crate::question::Posing;
+use crate::sequential::Sequential;
 use crate::verdict::{Finding, WeightEvidence};
 use crate::weigh::Standing;
 
@@ -64,6 +65,8 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
+    /// The case as a bet that may stop at any time.
+    pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio: null until a calibration exists.
     pub log10_lr: Option<f64>,
     /// What limits the finding.
@@ -212,6 +215,7 @@ impl Report {
                 .pooled
                 .as_ref()
                 .map(|s| standing(s, probes, &case.pooled_controls)),
+            e_values: case.sequential.clone(),
             log10_lr: None,
             caveats: caveats(panel, case, conditions)
                 .iter()
