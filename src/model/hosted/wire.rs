@@ -13,6 +13,15 @@ pub(super) enum Dialect {
     OpenAiChat,
 }
 
+impl Dialect {
+    /// Its name in recordings.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai-chat",
+        }
+    }
+}
+
 /// A request in no dialect yet knows path and body; the transport adds address and key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WireRequest {
