@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod model;
 #[cfg(test)]
+#[path = "../../../tests/peer/mod.rs"]
 mod peer;
 mod price;
 mod secret;

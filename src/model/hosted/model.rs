@@ -353,4 +353,62 @@ fn join(all: &mut Exchange, one: Exchange) {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::response::{Usage, WireCall};
+
+    #[test]
+    fn repeats_have_seeds_of_their_own_that_any_server_takes() {
+        let question = |sample| Question {
+            probe: "p".to_owned(),
+            variant: 0,
+            prompt: Prompt {
+                pose: Pose::Chat,
+                text: "t".to_owned(),
+                lead: String::new(),
+            },
+            request: Request::Write {
+                sample,
+                max_tokens: 9,
+            },
+        };
+        let seeds: Vec<u64> = (0..2000)
+            .map(|sample| sampling_seed(Seed(7), &question(sample)))
+            .collect();
+        assert!(seeds.iter().all(|seed| *seed <= SEED_MASK));
+        assert!(seeds.iter().any(|seed| *seed > SEED_MASK / 2));
+        assert_eq!(seeds.iter().collect::<BTreeSet<_>>().len(), seeds.len());
+        assert_eq!(seeds[0], sampling_seed(Seed(7), &question(0)));
+        assert_ne!(seeds[0], sampling_seed(Seed(8), &question(0)));
+    }
+
+    #[test]
+    fn exchanges_of_one_answer_are_put_together() {
+        let one = |prompt, reported, note: &str| Exchange {
+            served: Some("m".to_owned()),
+            usage: Usage {
+                prompt,
+                completion: 1,
+                reasoning: 2,
+                reported,
+            },
+            notes: vec![note.to_owned()],
+            calls: vec![WireCall::default()],
+            ..Exchange::default()
+        };
+        let mut all = Exchange::default();
+        join(&mut all, one(3, true, "a"));
+        assert_eq!(all, one(3, true, "a"));
+        join(&mut all, one(4, false, "a"));
+        join(&mut all, one(5, true, "b"));
+        let usage = all.usage;
+        assert_eq!(
+            (usage.prompt, usage.completion, usage.reasoning),
+            (12, 3, 6)
+        );
+        assert!(!usage.reported);
+        assert_eq!((all.notes.len(), all.calls.len()), (2, 3));
+    }
+}

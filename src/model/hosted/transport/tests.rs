@@ -5,8 +5,34 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::super::peer::{Does, KEY, Peer, brisk, chat, endpoint};
+use super::super::peer::{Does, KEY, Peer, chat};
+use super::super::secret::Secret;
+use super::super::wire::Dialect;
 use super::*;
+
+/// An endpoint at this address.
+pub(super) fn endpoint(url: &str) -> Endpoint {
+    Endpoint {
+        name: "test/m-1".to_owned(),
+        provider: "test".to_owned(),
+        url: url.to_owned(),
+        model: "m-1".to_owned(),
+        dialect: Dialect::OpenAiChat,
+        auth: Auth::Bearer,
+        key: Some(Secret::new(KEY.to_owned())),
+    }
+}
+
+/// As usual, but in milliseconds.
+fn brisk() -> Options {
+    Options {
+        timeout: Duration::from_secs(10),
+        attempts: 4,
+        first_pause: Duration::from_millis(1),
+        last_pause: Duration::from_millis(4),
+        ..Options::default()
+    }
+}
 
 /// Replies in turn, the last one for ever.
 struct Script(AtomicUsize, Vec<ResponseTemplate>);
@@ -370,7 +396,7 @@ async fn an_echoed_key_is_gone_from_all_that_leaves_the_transport() {
 #[test]
 fn a_key_that_no_header_can_carry_is_refused_unseen() {
     let mut endpoint = endpoint("http://localhost");
-    endpoint.key = Some(super::super::Secret::new(format!("{KEY}\n")));
+    endpoint.key = Some(Secret::new(format!("{KEY}\n")));
     let error = Transport::new(endpoint, brisk()).unwrap_err();
     assert!(matches!(error, HostedError::Key { .. }));
     assert!(!format!("{error:?} {error}").contains(KEY));

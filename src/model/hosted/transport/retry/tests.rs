@@ -1,4 +1,4 @@
-use super::super::super::peer::endpoint;
+use super::super::tests::endpoint;
 use super::*;
 
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {

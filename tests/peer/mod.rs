@@ -1,4 +1,5 @@
 //! A server for tests that behaves as badly as asked, over plain sockets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,30 +10,25 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::endpoint::{Auth, Endpoint};
-use super::secret::Secret;
-use super::transport::Options;
-use super::wire::Dialect;
-
 /// A key that every test searches for.
-pub(super) const KEY: &str = "sk-test/0123456789-abcdef";
+pub(crate) const KEY: &str = "sk-test/0123456789-abcdef";
 
 /// A request as the server read it.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Which of all requests, from 0.
-    pub(super) n: usize,
+    pub(crate) n: usize,
     /// Path and query.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Headers, names in lower case.
-    pub(super) headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     /// The body.
-    pub(super) body: Value,
+    pub(crate) body: Value,
 }
 
 /// What the server does about a request.
 #[derive(Debug, Clone)]
-pub(super) enum Does {
+pub(crate) enum Does {
     /// Answers.
     Says(u16, Vec<(&'static str, String)>, String),
     /// Closes the connection without a word.
@@ -47,14 +43,14 @@ pub(super) enum Does {
 
 /// A running server; it stops when dropped.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
 impl Peer {
-    pub(super) fn start(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = Self {
             address: listener.local_addr().unwrap(),
@@ -77,16 +73,12 @@ impl Peer {
     }
 
     /// Requests so far.
-    pub(super) fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    pub(super) fn endpoint(&self) -> Endpoint {
-        endpoint(&self.url())
     }
 }
 
@@ -169,7 +161,7 @@ fn read(reader: &mut BufReader<&TcpStream>, asked: &AtomicUsize) -> Option<Asked
 }
 
 /// An answer in OpenAI's form.
-pub(super) fn chat(text: &str) -> String {
+pub(crate) fn chat(text: &str) -> String {
     json!({
         "id": "x",
         "model": "m-1-2026",
@@ -181,28 +173,4 @@ pub(super) fn chat(text: &str) -> String {
         "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8},
     })
     .to_string()
-}
-
-/// An endpoint at this address.
-pub(super) fn endpoint(url: &str) -> Endpoint {
-    Endpoint {
-        name: "test/m-1".to_owned(),
-        provider: "test".to_owned(),
-        url: url.to_owned(),
-        model: "m-1".to_owned(),
-        dialect: Dialect::OpenAiChat,
-        auth: Auth::Bearer,
-        key: Some(Secret::new(KEY.to_owned())),
-    }
-}
-
-/// As usual, but in milliseconds.
-pub(super) fn brisk() -> Options {
-    Options {
-        timeout: Duration::from_secs(10),
-        attempts: 4,
-        first_pause: Duration::from_millis(1),
-        last_pause: Duration::from_millis(4),
-        ..Options::default()
-    }
 }
