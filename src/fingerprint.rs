@@ -1,21 +1,26 @@
 //! A recording as something that can be compared: by probe, over strings, without tokens.
 
+mod choices;
+
 use std::collections::BTreeMap;
 
 use crate::battery::{Ask, Battery};
-use crate::evidence::Recording;
+use crate::evidence::{Entry, Recording};
 use crate::question::Request;
 use crate::response::{Continuation, Response};
 
 /// The comparable view of a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fingerprint {
-    /// `choose`: a distribution over the options, averaged over their rotations.
+    /// `choose`: a distribution over the options, averaged over their rotations. Where it was read off
+    /// tokens or short samples, one more outcome stands for whatever is no option.
     pub choices: BTreeMap<String, Vec<f64>>,
     /// `next`: the most probable continuations.
     pub next: BTreeMap<String, Vec<Continuation>>,
     /// `next`: log-probability (nats) of each string of the common pool.
     pub pool: BTreeMap<String, BTreeMap<String, f64>>,
+    /// `choose` and `next` where only text is to be had: the short samples, in order.
+    pub shorts: BTreeMap<String, Vec<String>>,
     /// `write`: the samples, in order of their number.
     pub texts: BTreeMap<String, Vec<String>>,
     /// Log-probability (nats) of texts written by others, by probe and text.
@@ -33,58 +38,89 @@ impl Fingerprint {
             .map(|p| (p.id.as_str(), &p.ask))
             .collect();
         let mut print = Self::default();
-        let mut rotations: BTreeMap<String, Vec<Vec<f64>>> = BTreeMap::new();
-        let mut samples: BTreeMap<String, BTreeMap<usize, String>> = BTreeMap::new();
+        let mut parts = Parts::default();
         for entry in &recording.entries {
             let probe = &entry.question.probe;
-            let Some(ask) = asks.get(probe.as_str()) else {
-                continue;
-            };
-            match (&entry.question.request, &entry.response) {
-                (Request::Score { texts }, Response::Scored { scores }) => {
-                    let logs: Vec<Option<f64>> = scores.iter().map(|s| s.log_probability).collect();
-                    let named = texts.iter().cloned().zip(logs.iter().copied());
-                    let named = named.filter_map(|(text, log)| Some((text, log?)));
-                    match ask {
-                        Ask::Choose { .. } => {
-                            if let Some(distribution) = whole(&logs).and_then(|l| normalise(&l)) {
-                                rotations
-                                    .entry(probe.clone())
-                                    .or_default()
-                                    .push(distribution);
-                            }
-                        }
-                        Ask::Next => print.pool.entry(probe.clone()).or_default().extend(named),
-                        Ask::Write { .. } => {
-                            print
-                                .readings
-                                .entry(probe.clone())
-                                .or_default()
-                                .extend(named);
-                        }
-                    }
-                }
-                (Request::Next { .. }, Response::Next { top }) => {
-                    print.next.insert(probe.clone(), top.clone());
-                }
-                (Request::Write { sample, .. }, Response::Text { text, .. }) => {
-                    samples
-                        .entry(probe.clone())
-                        .or_default()
-                        .insert(*sample, text.clone());
-                }
-                _ => print.unanswered += 1,
+            if let Some(ask) = asks.get(probe.as_str()) {
+                print.add(entry, ask, &mut parts);
             }
         }
-        print.choices = rotations
+        print.choices = parts
+            .rotations
             .into_iter()
             .map(|(probe, parts)| (probe, mean(&parts)))
             .collect();
-        print.texts = samples
-            .into_iter()
-            .map(|(probe, texts)| (probe, texts.into_values().collect()))
-            .collect();
+        for (probe, texts) in &parts.shorts {
+            if let Some(Ask::Choose { options }) = asks.get(probe.as_str()) {
+                let chosen = choices::of_samples(texts.values().map(String::as_str), options);
+                print.choices.extend(chosen.map(|c| (probe.clone(), c)));
+            }
+        }
+        let in_order = |samples: BTreeMap<String, BTreeMap<(usize, usize), String>>| {
+            samples
+                .into_iter()
+                .map(|(probe, texts)| (probe, texts.into_values().collect()))
+                .collect()
+        };
+        print.texts = in_order(parts.texts);
+        print.shorts = in_order(parts.shorts);
         print
+    }
+
+    fn add(&mut self, entry: &Entry, ask: &Ask, parts: &mut Parts) {
+        let probe = &entry.question.probe;
+        match (&entry.question.request, &entry.response) {
+            (Request::Score { texts }, Response::Scored { scores }) => {
+                let logs: Vec<Option<f64>> = scores.iter().map(|s| s.log_probability).collect();
+                let named = texts.iter().cloned().zip(logs.iter().copied());
+                let named = named.filter_map(|(text, log)| Some((text, log?)));
+                match ask {
+                    Ask::Choose { .. } => {
+                        let distribution = whole(&logs).and_then(|l| normalise(&l));
+                        parts.rotation(probe, distribution);
+                    }
+                    Ask::Next => self.pool.entry(probe.clone()).or_default().extend(named),
+                    Ask::Write { .. } => {
+                        let readings = self.readings.entry(probe.clone()).or_default();
+                        readings.extend(named);
+                    }
+                }
+            }
+            (Request::Next { .. }, Response::Next { top }) => match ask {
+                Ask::Choose { options } => {
+                    parts.rotation(probe, choices::of_tokens(top, options));
+                }
+                _ => {
+                    self.next.insert(probe.clone(), top.clone());
+                }
+            },
+            (Request::Write { sample, .. }, Response::Text { text, .. }) => {
+                let samples = match ask {
+                    Ask::Write { .. } => &mut parts.texts,
+                    Ask::Choose { .. } | Ask::Next => &mut parts.shorts,
+                };
+                let samples = samples.entry(probe.clone()).or_default();
+                samples.insert((entry.question.variant, *sample), text.clone());
+            }
+            _ => self.unanswered += 1,
+        }
+    }
+}
+
+/// What is put together from several answers; samples by variant and number.
+#[derive(Default)]
+struct Parts {
+    rotations: BTreeMap<String, Vec<Vec<f64>>>,
+    texts: BTreeMap<String, BTreeMap<(usize, usize), String>>,
+    shorts: BTreeMap<String, BTreeMap<(usize, usize), String>>,
+}
+
+impl Parts {
+    fn rotation(&mut self, probe: &str, distribution: Option<Vec<f64>>) {
+        if let Some(distribution) = distribution {
+            let rotations = self.rotations.entry(probe.to_owned()).or_default();
+            rotations.push(distribution);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub mod passes;
 pub mod question;
 pub mod report;
 pub mod response;
+pub mod sentinel;
 pub mod tree;
 pub mod verdict;
 pub mod weigh;

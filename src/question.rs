@@ -53,9 +53,7 @@ pub struct Question {
 
 /// How far the least open model of a comparison lets its distributions be seen. All models of a
 /// comparison are asked alike, so this settles how `choose` and `next` probes are put to each of them.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// Only samples of text.

@@ -33,7 +33,9 @@ fn chain(error: &ModelError) -> String {
 }
 
 fn cause(error: &ModelError) -> &LocalError {
-    let ModelError::Local { source, .. } = error;
+    let ModelError::Local { source, .. } = error else {
+        panic!("{error}")
+    };
     source
 }
 

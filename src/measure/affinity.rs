@@ -7,6 +7,7 @@ use ndarray::Array3;
 use super::Measure;
 use super::distance::bhattacharyya;
 use crate::fingerprint::Fingerprint;
+use crate::response::Continuation;
 
 /// A model on one side of the table.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +78,20 @@ fn compare<'a>(
         Measure::Preference => by_probe(&row.choices, |probe, p| {
             bhattacharyya(p, column.choices.get(probe)?)
         }),
-        Measure::Next => by_probe(&row.pool, |probe, p| {
+        Measure::Next if !row.pool.is_empty() => by_probe(&row.pool, |probe, p| {
             let (p, q) = over_pool(p, column.pool.get(probe)?)?;
             bhattacharyya(&p, &q)
+        }),
+        Measure::Next if !row.next.is_empty() => by_probe(&row.next, |probe, p| {
+            let (low, high) = top_bounds(p, column.next.get(probe)?)?;
+            Some(f64::midpoint(low, high))
+        }),
+        Measure::Next => by_probe(&row.shorts, |probe, p| {
+            // The short samples of closed questions have been read as choices.
+            let q = column.shorts.get(probe)?;
+            let open = !row.choices.contains_key(probe);
+            open.then(|| frequencies(p, q))
+                .and_then(|(p, q)| bhattacharyya(&p, &q))
         }),
         Measure::Likelihood => by_probe(&row.readings, |probe, readings| {
             reading(readings, column.texts.get(probe)?)
@@ -114,18 +126,87 @@ pub(super) fn over_pool(
     if shared.is_empty() {
         return None;
     }
-    let complete = |values: Vec<f64>| {
-        let total: f64 = values.iter().sum();
-        let scale = total.max(1.0);
-        let rest = (1.0 - total).max(0.0);
-        values
-            .into_iter()
-            .chain([rest])
-            .map(|v| v / scale)
-            .collect::<Vec<f64>>()
-    };
     let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
     Some((complete(p), complete(q)))
+}
+
+/// Probabilities with the rest to one behind them; scaled to one when they are more.
+fn complete(values: Vec<f64>) -> Vec<f64> {
+    let total: f64 = values.iter().sum();
+    let scale = total.max(1.0);
+    let rest = (1.0 - total).max(0.0);
+    values
+        .into_iter()
+        .chain([rest])
+        .map(|v| v / scale)
+        .collect()
+}
+
+/// Bounds on the Bhattacharyya coefficient of two distributions of which only the most probable strings
+/// are known; nothing when either list is empty.
+///
+/// With S the strings named by both and r, s the masses that are left, the coefficient is at least
+/// `sum over S of sqrt(p q)`, where the rest is disjoint, and at most that plus `sqrt(r s)`, where the
+/// rest is alike (Cauchy-Schwarz).
+pub(super) fn top_bounds(a: &[Continuation], b: &[Continuation]) -> Option<(f64, f64)> {
+    let (p, q) = over_tops(a, b)?;
+    let shared: f64 = p.iter().zip(&q).map(|(x, y)| (x * y).sqrt()).sum();
+    let (rest, other) = (p.last()?, q.last()?);
+    let alike = (rest * other).sqrt();
+    Some((shared - alike, shared))
+}
+
+/// Two distributions over the strings that both lists name, and the rest; nothing when either is empty.
+pub(super) fn over_tops(a: &[Continuation], b: &[Continuation]) -> Option<(Vec<f64>, Vec<f64>)> {
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    // Two tokens may have one text: they are one string.
+    let masses = |top: &[Continuation]| {
+        let mut masses: BTreeMap<String, f64> = BTreeMap::new();
+        for continuation in top {
+            *masses.entry(continuation.text.clone()).or_default() +=
+                continuation.log_probability.exp();
+        }
+        masses
+    };
+    let (a, b) = (masses(a), masses(b));
+    let shared: Vec<(f64, f64)> = a
+        .iter()
+        .filter_map(|(text, x)| b.get(text).map(|y| (*x, *y)))
+        .collect();
+    let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
+    Some((complete(p), complete(q)))
+}
+
+/// The frequencies of first words in two sets of samples, over all words of both.
+fn frequencies(a: &[String], b: &[String]) -> (Vec<f64>, Vec<f64>) {
+    let words = |texts: &[String]| -> Vec<String> { texts.iter().map(|t| first_word(t)).collect() };
+    let (a, b) = (words(a), words(b));
+    let all: BTreeSet<&String> = a.iter().chain(&b).collect();
+    let share = |words: &[String]| {
+        all.iter()
+            .map(|word| words.iter().filter(|w| w == word).count() as f64 / words.len() as f64)
+            .collect()
+    };
+    (share(&a), share(&b))
+}
+
+/// The beginning of a continuation up to the end of its first word, with one space for any before it.
+fn first_word(text: &str) -> String {
+    const LONGEST: usize = 32;
+    let word: String = text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(LONGEST)
+        .collect();
+    if text.starts_with(char::is_whitespace) {
+        format!(" {word}")
+    } else {
+        word
+    }
 }
 
 /// Minus bits per byte over the texts that were read; nothing when none was.
@@ -166,6 +247,45 @@ mod tests {
         )
         .unwrap();
         assert!(close(&p, &[0.6, 0.4, 0.0]), "{p:?}");
+    }
+
+    fn top(values: &[(&str, f64)]) -> Vec<Continuation> {
+        let token = |(text, p): &(&str, f64)| Continuation {
+            text: (*text).to_owned(),
+            log_probability: p.ln(),
+        };
+        values.iter().map(token).collect()
+    }
+
+    #[test]
+    fn lists_of_top_tokens_bound_the_likeness() {
+        let a = top(&[("x", 0.64), ("y", 0.16), ("only a", 0.1)]);
+        let b = top(&[("x", 0.36), ("y", 0.36), ("z", 0.1)]);
+        let (low, high) = top_bounds(&a, &b).unwrap();
+        let shared = 0.8 * 0.6 + 0.4 * 0.6;
+        assert!((low - shared).abs() < 1e-12, "{low}");
+        let alike = (0.2f64 * 0.28).sqrt();
+        assert!((high - shared - alike).abs() < 1e-12, "{high}");
+        let (low, high) = top_bounds(&a, &a).unwrap();
+        assert!(low < 1.0 && (high - 1.0).abs() < 1e-12, "{low} {high}");
+        // Nothing in common: anything from nothing to everything.
+        let (low, high) = top_bounds(&a, &top(&[("q", 0.5)])).unwrap();
+        assert!((low, high) == (0.0, 1.0), "{low} {high}");
+        assert_eq!(top_bounds(&a, &[]), None);
+        // Two tokens of one text are one string.
+        let twice = top(&[("x", 0.32), ("x", 0.32), ("y", 0.16), ("only a", 0.1)]);
+        assert_eq!(top_bounds(&twice, &b), top_bounds(&a, &b));
+    }
+
+    #[test]
+    fn short_samples_are_compared_by_their_first_words() {
+        let texts = |t: &[&str]| -> Vec<String> { t.iter().map(|s| (*s).to_owned()).collect() };
+        let a = texts(&[" the cat", " the dog", "\n a", ""]);
+        let b = texts(&["  the end", "the end"]);
+        let (p, q) = frequencies(&a, &b);
+        // Words in order: "", " a", " the", "the".
+        assert_eq!(p, [0.25, 0.25, 0.5, 0.0]);
+        assert_eq!(q, [0.0, 0.0, 0.5, 0.5]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::affinity::over_pool;
+use super::affinity::{over_pool, over_tops};
 use super::distance::jensen_shannon;
 use crate::fingerprint::Fingerprint;
 
@@ -23,10 +23,21 @@ pub struct Equality {
 pub fn equality(a: &Fingerprint, b: &Fingerprint) -> Option<Equality> {
     let mut divergences = Vec::new();
     let mut agreed = 0;
-    for (probe, pool) in &a.pool {
-        let Some((p, q)) = b.pool.get(probe).and_then(|other| over_pool(pool, other)) else {
-            continue;
-        };
+    let pools = a
+        .pool
+        .iter()
+        .map(|(probe, pool)| over_pool(pool, b.pool.get(probe)?));
+    let tops = a
+        .next
+        .iter()
+        .map(|(probe, top)| over_tops(top, b.next.get(probe)?));
+    // Pools hold more strings than lists of top tokens, which are all that some endpoints give.
+    let pairs: Vec<_> = if a.pool.is_empty() || b.pool.is_empty() {
+        tops.flatten().collect()
+    } else {
+        pools.flatten().collect()
+    };
+    for (p, q) in pairs {
         let Some(divergence) = jensen_shannon(&p, &q) else {
             continue;
         };
