@@ -12,6 +12,7 @@ mod secret;
 mod transport;
 mod wire;
 
-pub use endpoint::Endpoint;
+pub use access::{AccessReport, probe};
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::HostedError;
 pub use secret::Secret;

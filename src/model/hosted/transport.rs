@@ -34,6 +34,11 @@ impl Transport {
         Ok(Self { endpoint, client })
     }
 
+    /// Where it leads.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Sends a request until there is a last word. An error means that the run cannot go on.
     pub(super) async fn send(&self, request: &WireRequest) -> Result<Reply, HostedError> {
         let url = format!("{}{}", self.endpoint.url, request.path);
@@ -42,10 +47,19 @@ impl Transport {
             Some(body) => self.client.post(&url).body(body.to_string()),
             None => self.client.get(&url),
         };
+        let sent = request
+            .headers
+            .iter()
+            .fold(sent, |sent, (name, value)| sent.header(*name, value));
         let reply = sent.send().await.map_err(failed)?;
+        let header =
+            |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            };
         Ok(Reply {
             status: reply.status().as_u16(),
-            headers: BTreeMap::new(),
+            headers: reply.headers().iter().map(header).collect(),
             body: reply.bytes().await.map_err(failed)?.to_vec(),
             attempts: 1,
         })

@@ -36,8 +36,14 @@ pub(super) fn read(reply: &Value) -> Reading {
         served: text(reply, "/model"),
         ..Reading::default()
     };
-    let read = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"];
-    let read = read.iter().filter_map(|name| reply["usage"][*name].as_u64());
+    let read = [
+        "input_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+    ];
+    let read = read
+        .iter()
+        .filter_map(|name| reply["usage"][*name].as_u64());
     reading.usage.prompt = read.sum();
     reading.usage.completion = count(reply, "/usage/output_tokens").unwrap_or(0);
     let (mut content, mut thoughts) = (String::new(), String::new());

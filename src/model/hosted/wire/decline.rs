@@ -104,17 +104,18 @@ impl Decline {
     /// The prompt does not fit.
     pub(super) fn is_too_long(&self) -> bool {
         self.status == 413
-            || self.status != 429 && self.says(&[
-                "context_length_exceeded",
-                "exceed_context_size",
-                "context length",
-                "context window",
-                "context size",
-                "prompt is too long",
-                "too many tokens",
-                "input token count",
-                "maximum sequence length",
-            ])
+            || self.status != 429
+                && self.says(&[
+                    "context_length_exceeded",
+                    "exceed_context_size",
+                    "context length",
+                    "context window",
+                    "context size",
+                    "prompt is too long",
+                    "too many tokens",
+                    "input token count",
+                    "maximum sequence length",
+                ])
     }
 
     /// Whether it is about a parameter, under any of these names.

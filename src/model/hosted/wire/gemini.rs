@@ -23,19 +23,31 @@ pub(super) fn request(endpoint: &Endpoint, want: &Generate<'_>) -> WireRequest {
         extend(&mut config, json!({"candidateCount": want.sampling.n}));
     }
     if want.top > 0 {
-        extend(&mut config, json!({"responseLogprobs": true, "logprobs": want.top}));
+        extend(
+            &mut config,
+            json!({"responseLogprobs": true, "logprobs": want.top}),
+        );
     }
     if want.no_thinking() {
-        extend(&mut config, json!({"thinkingConfig": {"thinkingBudget": 0}}));
+        extend(
+            &mut config,
+            json!({"thinkingConfig": {"thinkingBudget": 0}}),
+        );
     }
     let mut body = json!({
         "contents": [{"role": "user", "parts": [{"text": want.text()}]}],
         "generationConfig": config,
     });
     if let Some(system) = want.sampling.system {
-        extend(&mut body, json!({"systemInstruction": {"parts": [{"text": system}]}}));
+        extend(
+            &mut body,
+            json!({"systemInstruction": {"parts": [{"text": system}]}}),
+        );
     }
-    let path = format!("{}/models/{}:generateContent", endpoint.prefix, endpoint.model);
+    let path = format!(
+        "{}/models/{}:generateContent",
+        endpoint.prefix, endpoint.model
+    );
     WireRequest::post(path, body)
 }
 
@@ -65,6 +77,7 @@ pub(super) fn read(reply: &Value) -> Reading {
         reading.end = end_of(first["finishReason"].as_str(), &mut reading.notes);
         reading.written = logprobs::read(first.get("logprobsResult"));
     }
-    reading.refusal = text(reply, "/promptFeedback/blockReason").map(|why| format!("blocked: {why}"));
+    reading.refusal =
+        text(reply, "/promptFeedback/blockReason").map(|why| format!("blocked: {why}"));
     reading
 }

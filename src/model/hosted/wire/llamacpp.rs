@@ -48,7 +48,9 @@ pub(super) fn request(_: &Endpoint, want: &Generate<'_>) -> WireRequest {
 /// What a reply says.
 pub(super) fn read(reply: &Value) -> Reading {
     let first = reply.get(0).unwrap_or(reply);
-    let all = reply.as_array().map_or(std::slice::from_ref(reply), Vec::as_slice);
+    let all = reply
+        .as_array()
+        .map_or(std::slice::from_ref(reply), Vec::as_slice);
     let mut reading = Reading {
         served: text(first, "/model"),
         written: logprobs::read(first.get("completion_probabilities")),

@@ -28,7 +28,10 @@ pub(super) fn request(endpoint: &Endpoint, want: &Generate<'_>) -> WireRequest {
         },
     });
     if want.top > 0 {
-        extend(&mut body, json!({"logprobs": true, "top_logprobs": want.top}));
+        extend(
+            &mut body,
+            json!({"logprobs": true, "top_logprobs": want.top}),
+        );
     }
     if want.no_thinking() {
         extend(&mut body, json!({"think": false}));

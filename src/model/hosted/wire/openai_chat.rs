@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::model::hosted::Endpoint;
 
 use super::generate::{Generate, Input};
+use super::json::{count, extend, list, text};
 use super::logprobs;
 use super::reading::{Reading, end_of};
 use super::{Dialect, WireRequest};
-use super::json::{count, extend, list, text};
 
 /// A chat turn as a request.
 pub(super) fn request(endpoint: &Endpoint, want: &Generate<'_>) -> WireRequest {
@@ -158,7 +158,10 @@ pub(super) fn head(reply: &Value) -> Reading {
 fn content_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect(),
         _ => String::new(),
     }
 }

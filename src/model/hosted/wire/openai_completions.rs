@@ -37,7 +37,9 @@ pub(super) fn read(reply: &Value) -> Reading {
     let mut reading = openai_chat::head(reply);
     let choices = list(reply, "/choices");
     let texts = choices.iter().map(|choice| choice["text"].as_str());
-    reading.texts = texts.map(|text| text.unwrap_or_default().to_owned()).collect();
+    reading.texts = texts
+        .map(|text| text.unwrap_or_default().to_owned())
+        .collect();
     if let Some(first) = choices.first() {
         reading.end = end_of(first["finish_reason"].as_str(), &mut reading.notes);
         reading.written = logprobs::read(first.get("logprobs"));

@@ -25,7 +25,10 @@ pub(super) fn request(endpoint: &Endpoint, want: &Generate<'_>) -> WireRequest {
     });
     if want.top > 0 {
         let include = json!(["message.output_text.logprobs"]);
-        extend(&mut body, json!({"include": include, "top_logprobs": want.top}));
+        extend(
+            &mut body,
+            json!({"include": include, "top_logprobs": want.top}),
+        );
     }
     if want.no_thinking() {
         extend(&mut body, json!({"reasoning": {"effort": "none"}}));
@@ -42,9 +45,10 @@ pub(super) fn read(reply: &Value) -> Reading {
     let usage = &mut reading.usage;
     usage.prompt = count(reply, "/usage/input_tokens").unwrap_or(0);
     usage.completion = count(reply, "/usage/output_tokens").unwrap_or(0);
-    usage.reasoning =
-        count(reply, "/usage/output_tokens_details/reasoning_tokens").unwrap_or(0);
-    let parts = list(reply, "/output").iter().flat_map(|item| list(item, "/content"));
+    usage.reasoning = count(reply, "/usage/output_tokens_details/reasoning_tokens").unwrap_or(0);
+    let parts = list(reply, "/output")
+        .iter()
+        .flat_map(|item| list(item, "/content"));
     let mut content = String::new();
     for part in parts {
         match part["type"].as_str() {

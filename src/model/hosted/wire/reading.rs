@@ -99,10 +99,7 @@ impl Reading {
 
     /// Tokens of the first text, as the server counts them where it does.
     pub(super) fn visible_tokens(&self) -> usize {
-        let counted = self
-            .usage
-            .completion
-            .saturating_sub(self.usage.reasoning);
+        let counted = self.usage.completion.saturating_sub(self.usage.reasoning);
         match self.texts.as_slice() {
             [_] if self.usage.reported => usize::try_from(counted).unwrap_or(usize::MAX),
             [text, ..] if self.written.positions.is_empty() => {
@@ -183,7 +180,10 @@ mod tests {
         assert_eq!(end_of(Some(""), &mut notes), End::Unsaid);
         assert_eq!(end_of(None, &mut notes), End::Unsaid);
         assert_eq!(end_of(Some("tool_calls"), &mut notes), End::Stop);
-        assert_eq!(notes, ["finish: absent", "finish: absent", "finish: tool_calls"]);
+        assert_eq!(
+            notes,
+            ["finish: absent", "finish: absent", "finish: tool_calls"]
+        );
     }
 
     #[test]
@@ -194,10 +194,16 @@ mod tests {
         };
         reading.complete_usage(5);
         let usage = reading.usage;
-        assert_eq!((usage.prompt, usage.completion, usage.reported), (2, 2, false));
+        assert_eq!(
+            (usage.prompt, usage.completion, usage.reported),
+            (2, 2, false)
+        );
         assert_eq!(reading.visible_tokens(), 2);
         reading.usage.completion = 7;
         reading.complete_usage(5);
-        assert_eq!((reading.usage.reported, reading.visible_tokens()), (true, 7));
+        assert_eq!(
+            (reading.usage.reported, reading.visible_tokens()),
+            (true, 7)
+        );
     }
 }

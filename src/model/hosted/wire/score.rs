@@ -58,11 +58,7 @@ struct Tokens {
 
 impl Tokens {
     /// Nothing when the server has no tokenizer to ask.
-    async fn ask(
-        talk: &mut Talk<'_>,
-        prompt: &Prompt,
-        text: &str,
-    ) -> Result<Option<Self>, Halt> {
+    async fn ask(talk: &mut Talk<'_>, prompt: &Prompt, text: &str) -> Result<Option<Self>, Halt> {
         let before = match prompt.pose {
             Pose::Raw => plain(&prompt.text, true),
             Pose::Chat => turn(prompt),
@@ -306,7 +302,10 @@ fn span_by_offsets(read: &Logprobs, before: &str, text: &str) -> Span {
         };
         known += 1;
         let there = &joint[(*offset).min(joint.len())..];
-        if !seen.chars().eq(there.iter().copied().take(seen.chars().count())) {
+        if !seen
+            .chars()
+            .eq(there.iter().copied().take(seen.chars().count()))
+        {
             return Span::Elsewhere;
         }
     }

@@ -47,7 +47,9 @@ pub(super) fn request(_: &Endpoint, want: &Generate<'_>) -> WireRequest {
 /// What a reply says.
 pub(super) fn read(reply: &Value) -> Reading {
     let first = reply.get(0).unwrap_or(reply);
-    let all = reply.as_array().map_or(std::slice::from_ref(reply), Vec::as_slice);
+    let all = reply
+        .as_array()
+        .map_or(std::slice::from_ref(reply), Vec::as_slice);
     let meta = &first["meta_info"];
     let mut reading = Reading {
         written: logprobs::tuples(
@@ -58,7 +60,9 @@ pub(super) fn read(reply: &Value) -> Reading {
         ..Reading::default()
     };
     for one in all {
-        reading.texts.push(one["text"].as_str().unwrap_or_default().to_owned());
+        reading
+            .texts
+            .push(one["text"].as_str().unwrap_or_default().to_owned());
         reading.usage.completion += count(one, "/meta_info/completion_tokens").unwrap_or(0);
     }
     reading.usage.prompt = count(first, "/meta_info/prompt_tokens").unwrap_or(0);

@@ -261,7 +261,9 @@ impl<'a> Talk<'a> {
                 },
             }
         }
-        Err(Halt::unavailable("the server refused every form of the request"))
+        Err(Halt::unavailable(
+            "the server refused every form of the request",
+        ))
     }
 
     /// Settles what to leave out after a refusal.
@@ -329,7 +331,13 @@ impl<'a> Talk<'a> {
         let ceiling = learnt.ceiling(route);
         if top > ceiling.accepted {
             let accepted = top;
-            learnt.set_ceiling(route, Ceiling { accepted, ..ceiling });
+            learnt.set_ceiling(
+                route,
+                Ceiling {
+                    accepted,
+                    ..ceiling
+                },
+            );
         }
     }
 
