@@ -17,7 +17,8 @@ mod secret;
 mod transport;
 mod wire;
 
-pub use endpoint::Endpoint;
+pub use access::AccessReport;
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::HostedError;
 pub use model::{Checked, HostedModel};
 pub use price::{Price, Prices};

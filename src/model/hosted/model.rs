@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
+use super::access::{self, AccessReport};
 use super::endpoint::Endpoint;
 use super::error::HostedError;
 use super::transport::{Options, Transport};
@@ -54,7 +55,26 @@ pub struct HostedModel {
 }
 
 impl HostedModel {
-    /// An endpoint that was checked.
+    /// Checks an endpoint and takes it as what the check found, which is given beside it.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be sent at all (an unfit key, a limit of costs without a price), or the endpoint
+    /// does not answer.
+    pub fn open(endpoint: Endpoint, options: Options) -> Result<(Self, AccessReport), HostedError> {
+        let runtime = runtime()?;
+        let transport = Transport::new(endpoint, options)?;
+        let report = runtime.block_on(access::check(&transport))?;
+        let checked = Checked {
+            abilities: report.model,
+            access: report.abilities.clone(),
+            served: report.served.clone(),
+            sampling: report.sampling.clone(),
+        };
+        Ok((Self::of(transport, runtime, checked), report))
+    }
+
+    /// An endpoint that was checked before.
     ///
     /// # Errors
     ///
@@ -64,10 +84,12 @@ impl HostedModel {
         options: Options,
         checked: Checked,
     ) -> Result<Self, HostedError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| HostedError::Runtime { source })?;
+        let transport = Transport::new(endpoint, options)?;
+        Ok(Self::of(transport, runtime()?, checked))
+    }
+
+    fn of(transport: Transport, runtime: Runtime, checked: Checked) -> Self {
+        let endpoint = transport.endpoint();
         let identity = ModelIdentity {
             name: endpoint.name.clone(),
             source: Source::Endpoint {
@@ -80,13 +102,13 @@ impl HostedModel {
                 sampling: checked.sampling,
             },
         };
-        Ok(Self {
+        Self {
             identity,
             abilities: checked.abilities,
-            transport: Transport::new(endpoint, options)?,
+            transport,
             runtime,
             served: Mutex::new(checked.served),
-        })
+        }
     }
 
     /// Asks everything and hands on answers as they come, until there are no more, the receiver is gone, or
@@ -143,13 +165,12 @@ impl HostedModel {
 
     async fn ask(&self, question: &Question, seed: Seed) -> Result<Answer, HostedError> {
         let prompt = &question.prompt;
-        let (response, exchange) = match self.not_verified(question) {
-            Some(reason) => (Response::Unavailable { reason }, None),
-            None => {
-                let seed = sampling_seed(seed, question);
-                let (response, exchange) = self.respond(prompt, &question.request, seed).await?;
-                (response, Some(exchange))
-            }
+        let (response, exchange) = if let Some(reason) = self.not_verified(question) {
+            (Response::Unavailable { reason }, None)
+        } else {
+            let seed = sampling_seed(seed, question);
+            let (response, exchange) = self.respond(prompt, &question.request, seed).await?;
+            (response, Some(exchange))
         };
         Ok(Answer {
             rendered: format!("{}{}", prompt.text, prompt.lead),
@@ -281,6 +302,11 @@ impl Model for HostedModel {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+fn runtime() -> Result<Runtime, HostedError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| HostedError::Runtime { source })
 }
 
 /// Calls the sink until it breaks off or there are no more answers.

@@ -74,11 +74,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             attempts: 8,
             first_pause: Duration::from_millis(500),
             last_pause: Duration::from_secs(8),
-            patience: Duration::from_secs(1800),
+            patience: Duration::from_mins(30),
             failures: 10,
             concurrency: 16,
             requests_per_minute: None,

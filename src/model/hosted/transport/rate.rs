@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -82,7 +82,7 @@ impl Rate {
 #[derive(Debug)]
 struct Bucket {
     given: bool,
-    limiter: Mutex<Option<(NonZeroU32, Arc<DefaultDirectRateLimiter>)>>,
+    limiter: Mutex<Option<(NonZeroU32, DefaultDirectRateLimiter)>>,
 }
 
 impl Bucket {
@@ -104,25 +104,27 @@ impl Bucket {
     }
 
     /// Takes that many, in parts that fit.
-    async fn take(&self, mut count: u64) {
-        while count > 0 {
-            let now = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some((limit, limiter)) = now.clone() else {
-                return;
-            };
-            drop(now);
-            let part = u64::from(burst(limit).get()).min(count);
-            let part = u32::try_from(part).ok().and_then(NonZeroU32::new);
-            match part.map(|part| limiter.check_n(part)) {
-                Some(Ok(Err(until))) => {
-                    sleep(until.wait_time_from(DefaultClock::default().now())).await;
-                }
-                taken => {
-                    debug_assert!(matches!(taken, Some(Ok(Ok(())))), "parts fit");
-                    count -= part.map_or(count, |part| u64::from(part.get()));
-                }
+    async fn take(&self, count: u64) {
+        let mut left = count;
+        while let Some(part) = self.part(left) {
+            match part {
+                Ok(taken) => left = left.saturating_sub(taken),
+                Err(wait) => sleep(wait).await,
             }
         }
+    }
+
+    /// Takes a part, or says how long to wait for it; nothing when there is no rate or nothing left to take.
+    fn part(&self, left: u64) -> Option<Result<u64, Duration>> {
+        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let (limit, limiter) = limiter.as_ref()?;
+        let most = u64::from(burst(*limit).get());
+        let part = NonZeroU32::new(u32::try_from(left.min(most)).ok()?)?;
+        // A part is never more than a burst.
+        Some(match limiter.check_n(part).ok()? {
+            Ok(()) => Ok(u64::from(part.get())),
+            Err(until) => Err(until.wait_time_from(DefaultClock::default().now())),
+        })
     }
 }
 
@@ -130,9 +132,9 @@ fn burst(limit: NonZeroU32) -> NonZeroU32 {
     NonZeroU32::new(limit.get() / PARTS).unwrap_or(NonZeroU32::MIN)
 }
 
-fn limiter(limit: NonZeroU32) -> (NonZeroU32, Arc<DefaultDirectRateLimiter>) {
+fn limiter(limit: NonZeroU32) -> (NonZeroU32, DefaultDirectRateLimiter) {
     let quota = Quota::per_minute(limit).allow_burst(burst(limit));
-    (limit, Arc::new(RateLimiter::direct(quota)))
+    (limit, RateLimiter::direct(quota))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::json::Glance;
 
 /// The longest wait that a header may ask for, as OpenAI's own client takes it; zero and less are sent by
 /// servers that mean nothing by it.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 /// As much of a server's words as an error repeats.
 const WORDS: usize = 300;
 

@@ -7,7 +7,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::super::peer::{Does, KEY, Peer, chat};
 use super::super::secret::Secret;
-use super::super::wire::Dialect;
+use super::super::wire::{Dialect, Learnt};
 use super::*;
 
 /// An endpoint at this address.
@@ -20,6 +20,9 @@ pub(super) fn endpoint(url: &str) -> Endpoint {
         dialect: Dialect::OpenAiChat,
         auth: Auth::Bearer,
         key: Some(Secret::new(KEY.to_owned())),
+        prefix: String::new(),
+        upstream: None,
+        learnt: Learnt::default(),
     }
 }
 
