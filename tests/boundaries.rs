@@ -13,13 +13,26 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &["candle*", "tokenizers", "safetensors", "minijinja*"],
         &["src/model/local"],
     ),
+    (&["hf_hub", "aws_lc_rs"], &["src/model/local/hub"]),
     (
-        &["hf_hub", "tokio", "futures", "aws_lc_rs"],
-        &["src/model/local/hub"],
+        &["tokio", "futures"],
+        &["src/model/local/hub", "src/model/hosted"],
+    ),
+    (
+        &["reqwest", "governor", "backon", "httpdate", "secrecy"],
+        &["src/model/hosted"],
     ),
     (&["clap", "indicatif", "ctrlc"], &["src/cli"]),
     (&["crate::cli"], &["src/cli", "src/main.rs"]),
-    (&["toml"], &["src/battery", "src/panel.rs"]),
+    (
+        &["toml"],
+        &[
+            "src/battery",
+            "src/panel.rs",
+            "src/model/hosted/price.rs",
+            "src/model/hosted/error.rs",
+        ],
+    ),
     (&["comfy_table"], &["src/report", "src/tree"]),
 ];
 
@@ -40,6 +53,7 @@ const PURE: &[&str] = &[
 /// The outside world, which a function of its arguments does not see.
 const WORLD: &[&str] = &[
     "crate::model::local",
+    "crate::model::hosted",
     "crate::collect",
     "std::fs",
     "std::env",
@@ -57,6 +71,7 @@ const NEVER_UNDER: &[(&[&str], &[&str])] = &[
         &[
             "crate::collect",
             "crate::model::local",
+            "crate::model::hosted",
             "std::fs",
             "std::time",
         ],
@@ -70,6 +85,7 @@ const NEVER_UNDER: &[(&[&str], &[&str])] = &[
             "crate::verdict",
             "crate::report",
             "crate::model::local",
+            "crate::model::hosted",
         ],
     ),
     (
