@@ -92,7 +92,12 @@ mod tests {
         });
         let both: Estimate = [&write, &write].into_iter().map(Estimate::of).sum();
         assert_eq!(
-            (both.requests, both.prompt, both.completion_least, both.completion_most),
+            (
+                both.requests,
+                both.prompt,
+                both.completion_least,
+                both.completion_most
+            ),
             (2, 28, 2, 100)
         );
     }

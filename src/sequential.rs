@@ -254,8 +254,16 @@ mod tests {
         let ids: Vec<String> = (0..6).map(|i| format!("c{i}")).collect();
         let series = Series {
             suspect: row(90, bonus),
-            controls: ids.iter().cloned().zip((0..6).map(|i| row(i, 0.0))).collect(),
-            gaps: [("a".to_owned(), row(40, bonus)), ("b".to_owned(), row(41, bonus))].into(),
+            controls: ids
+                .iter()
+                .cloned()
+                .zip((0..6).map(|i| row(i, 0.0)))
+                .collect(),
+            gaps: [
+                ("a".to_owned(), row(40, bonus)),
+                ("b".to_owned(), row(41, bonus)),
+            ]
+            .into(),
         };
         let mean = |id: &str, mean: f64| Interaction {
             id: id.to_owned(),
@@ -309,7 +317,10 @@ mod tests {
 
     #[test]
     fn probes_not_asked_are_not_bet_on_and_two_measures_of_a_probe_count_once() {
-        let (a, b) = (contrast(Measure::Likelihood, 0.4), contrast(Measure::LikelihoodReverse, 0.4));
+        let (a, b) = (
+            contrast(Measure::Likelihood, 0.4),
+            contrast(Measure::LikelihoodReverse, 0.4),
+        );
         let mut order = a.probes.clone();
         order.extend((0..50).map(|t| format!("later{t}")));
         let found = sequential(&[&a, &b], &order).unwrap();

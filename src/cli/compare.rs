@@ -23,8 +23,8 @@ use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
 use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
-use crate::sequential::Decision;
 use crate::report::{Report, terminal};
+use crate::sequential::Decision;
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
 /// Probes that are asked between two looks at the bets.
@@ -43,7 +43,13 @@ pub(super) fn run(
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
     let order = round.battery.order(args.asking.seed);
     let weigh = |prints: &BTreeMap<String, Fingerprint>, gates| {
-        case::weigh(&panel, prints, gates, Measure::at(round.posing.access), &order)
+        case::weigh(
+            &panel,
+            prints,
+            gates,
+            Measure::at(round.posing.access),
+            &order,
+        )
     };
     let asked = |count: usize| {
         let mut part = round.battery.clone();

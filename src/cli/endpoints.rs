@@ -62,8 +62,7 @@ impl Endpoints {
 
     /// The endpoint of a name; nothing when the name is none of an endpoint.
     pub(super) fn find(name: &str) -> Result<Option<Endpoint>, CliError> {
-        Endpoint::parse(name, &|variable| std::env::var(variable).ok())
-            .map_err(CliError::Endpoint)
+        Endpoint::parse(name, &|variable| std::env::var(variable).ok()).map_err(CliError::Endpoint)
     }
 
     /// Reaches an endpoint: by an access check, unless an earlier run has left one.
@@ -80,14 +79,17 @@ impl Endpoints {
         let kept = path.as_deref().filter(|_| !self.recheck).and_then(read);
         let (model, report) = match kept {
             Some(report) => {
-                let model = HostedModel::new(endpoint, self.options.clone(), report.checked());
+                let model = HostedModel::new(endpoint, self.options.clone(), (&report).into());
                 (model.map_err(failed)?, report)
             }
             None => HostedModel::open(endpoint, self.options.clone()).map_err(failed)?,
         };
         if let Some(path) = path {
             let json = serde_json::to_string_pretty(&report);
-            write_whole(&path, &(json.map_err(|e| CliError::Output(e.into()))? + "\n"))?;
+            write_whole(
+                &path,
+                &(json.map_err(|e| CliError::Output(e.into()))? + "\n"),
+            )?;
         }
         Ok(Reached {
             model: Arc::new(model),

@@ -133,8 +133,8 @@ impl CliError {
             | Self::Collect {
                 source: CollectError::Model(ModelError::Hosted { source, .. }),
                 ..
-            }
-            | Self::Prices(source) => source.hint().map(str::to_owned),
+            } => source.hint().map(str::to_owned),
+            Self::Prices(source) => source.hint().map(str::to_owned),
             // Nothing gets better by running again where the recording itself is in the way.
             Self::Collect {
                 source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),

@@ -10,7 +10,7 @@ mod render;
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::battery::Pose;
@@ -19,13 +19,12 @@ use crate::model::Abilities;
 use crate::question::Prompt;
 use crate::response::{Exchange, Usage};
 
-use super::endpoint::Endpoint;
 use super::error::HostedError;
 use super::transport::Transport;
 use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
 
 /// What the access check found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessReport {
     /// The name by which the user pointed at the endpoint.
     pub name: String,

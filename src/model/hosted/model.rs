@@ -43,6 +43,17 @@ pub struct Checked {
     pub sampling: BTreeMap<String, serde_json::Value>,
 }
 
+impl From<&AccessReport> for Checked {
+    fn from(report: &AccessReport) -> Self {
+        Self {
+            abilities: report.model,
+            access: report.abilities.clone(),
+            served: report.served.clone(),
+            sampling: report.sampling.clone(),
+        }
+    }
+}
+
 /// A model behind an endpoint.
 #[derive(Debug)]
 pub struct HostedModel {
@@ -65,13 +76,7 @@ impl HostedModel {
         let runtime = runtime()?;
         let transport = Transport::new(endpoint, options)?;
         let report = runtime.block_on(access::check(&transport))?;
-        let checked = Checked {
-            abilities: report.model,
-            access: report.abilities.clone(),
-            served: report.served.clone(),
-            sampling: report.sampling.clone(),
-        };
-        Ok((Self::of(transport, runtime, checked), report))
+        Ok((Self::of(transport, runtime, Checked::from(&report)), report))
     }
 
     /// An endpoint that was checked before.
