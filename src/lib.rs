@@ -38,6 +38,7 @@ pub mod model;
 pub mod panel;
 pub mod passes;
 pub mod question;
+pub mod reach;
 pub mod report;
 pub mod response;
 pub mod sentinel;

@@ -17,6 +17,7 @@ use crate::battery::{BUILT_IN, Battery};
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
+use crate::identity::Source;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::measure::{Measure, Side};
 use crate::panel::{Lineage, Named, Panel};
@@ -88,6 +89,16 @@ pub(super) fn run(
             .all(|b| BUILT_IN.contains(&b.as_str())),
         posed_raw,
         unanswered,
+        posing: round.posing,
+        planned: order.len(),
+        endpoints: panel
+            .members()
+            .iter()
+            .map(|m| (m.id.clone(), &recordings[&m.model].header.identity.source))
+            .filter(|(_, source)| matches!(source, Source::Endpoint { .. }))
+            .map(|(id, source)| (id, source.clone()))
+            .collect(),
+        set_aside: BTreeMap::new(),
     };
     let report = Report::new(&panel, &case, &recordings, &conditions);
     let json =
