@@ -6,9 +6,11 @@
 mod affinity;
 mod contrast;
 pub mod distance;
+pub mod drift;
 pub mod equality;
 pub mod lineage;
 mod style;
+pub mod text_equality;
 
 pub use affinity::{Affinity, Side, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, Series, contrast};
