@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
+use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, contrast};
 use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
-use crate::verdict::{Apart, Evidence, Verdict, WeightEvidence, judge};
+use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Standing, level_adjusted, pooled};
 
 /// One measure with what it says, or why it says nothing.
@@ -91,6 +92,9 @@ pub fn weigh(
             .iter()
             .filter_map(|c| divergence_of(&c.id))
             .min_by(f64::total_cmp),
+        texts: only_text(protected)
+            .then(|| text_gate(panel, prints))
+            .flatten(),
         weights: gates.weights,
         controls: pooled_controls.len(),
         worst_without_one: worst_without_one(&scores),
@@ -131,6 +135,23 @@ pub fn weigh(
         sequential,
         verdict,
     }
+}
+
+/// Whether nothing but text was had of a model.
+fn only_text(print: Option<&Fingerprint>) -> bool {
+    print.is_some_and(|p| p.pool.is_empty() && p.next.is_empty() && !p.shorts.is_empty())
+}
+
+/// The two-sample test of texts for the suspect, and for the controls that show what it can tell apart.
+fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<TextGate> {
+    let protected = prints.get(&panel.protected.model)?;
+    let test = |member: &Member| text_equality(prints.get(&member.model)?, protected);
+    let controls: Vec<TextEquality> = panel.controls.iter().filter_map(test).collect();
+    Some(TextGate {
+        suspect: test(&panel.suspect)?,
+        nearest_control: controls.iter().map(|c| c.statistic).reduce(f64::min)?,
+        largest_control_p: controls.iter().map(|c| c.p).reduce(f64::max)?,
+    })
 }
 
 /// The rows and columns of the affinity tables.

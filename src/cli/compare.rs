@@ -98,7 +98,12 @@ pub(super) fn run(
             .filter(|(_, source)| matches!(source, Source::Endpoint { .. }))
             .map(|(id, source)| (id, source.clone()))
             .collect(),
-        set_aside: BTreeMap::new(),
+        set_aside: panel
+            .members()
+            .iter()
+            .map(|m| (m.id.clone(), prints[&m.model].set_aside))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
     };
     let report = Report::new(&panel, &case, &recordings, &conditions);
     let json =

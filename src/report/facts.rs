@@ -16,7 +16,7 @@ use crate::model::Seed;
 use crate::panel::{Matching, Member, Panel};
 use crate::question::Posing;
 use crate::sequential::Sequential;
-use crate::verdict::{Finding, WeightEvidence};
+use crate::verdict::{Finding, TextGate, WeightEvidence};
 use crate::weigh::Standing;
 
 /// The name and version of the schema.
@@ -59,6 +59,8 @@ pub struct Report {
     pub seed: Seed,
     /// Answers side by side: mean Jensen-Shannon divergence in nats.
     pub equality: Option<Equality>,
+    /// Texts side by side, where there is nothing else.
+    pub texts: Option<TextGate>,
     /// The weight gate.
     pub weights: Option<WeightEvidence>,
     /// Each measure.
@@ -209,6 +211,7 @@ impl Report {
             posing: header.posing,
             seed: header.seed,
             equality: evidence.equality,
+            texts: evidence.texts,
             weights: evidence.weights.clone(),
             measures: case.measures.iter().map(measure).collect(),
             pooled: evidence
