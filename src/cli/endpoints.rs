@@ -12,7 +12,7 @@ use crate::digest;
 use crate::estimate::Estimate;
 use crate::model::ModelError;
 use crate::model::hosted::{
-    AccessReport, Budget, Endpoint, HostedError, HostedModel, Limits, Options, Prices,
+    AccessReport, Budget, Endpoint, HostedError, HostedModel, Limits, Options, Price, Prices,
 };
 
 /// A kept access check beyond this size is no such thing.
@@ -23,6 +23,7 @@ const MAX_REPORT: u64 = 1 << 20;
 pub(super) struct Reached {
     pub(super) model: Arc<HostedModel>,
     pub(super) report: Arc<AccessReport>,
+    price: Option<Price>,
 }
 
 /// How all endpoints of a run are reached: they share one budget.
@@ -91,16 +92,20 @@ impl Endpoints {
                 &(json.map_err(|e| CliError::Output(e.into()))? + "\n"),
             )?;
         }
+        let price = self.options.prices.of(&report.provider, &report.asked);
         Ok(Reached {
             model: Arc::new(model),
+            price: price.cloned(),
             report: Arc::new(report),
         })
     }
+}
 
-    /// What some questions to an endpoint will take, in a line.
-    pub(super) fn announce(&self, report: &AccessReport, estimate: Estimate) -> String {
+impl Reached {
+    /// What some questions will take, in a line.
+    pub(super) fn announce(&self, estimate: Estimate) -> String {
         let most = estimate.prompt + estimate.completion_most;
-        let cost = match self.options.prices.of(&report.provider, &report.asked) {
+        let cost = match &self.price {
             Some(price) => format!(
                 "{:.2} to {:.2} USD (prices of {})",
                 price.cost(estimate.prompt, estimate.completion_least),
@@ -111,7 +116,7 @@ impl Endpoints {
         };
         format!(
             "{}: {} requests, at most {most} tokens beside hidden reasoning, {cost}",
-            report.name, estimate.requests
+            self.report.name, estimate.requests
         )
     }
 }

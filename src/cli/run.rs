@@ -13,14 +13,17 @@ use super::progress::Progress;
 use crate::battery::{self, Battery};
 use crate::collect::{self, Tally};
 use crate::digest;
+use crate::estimate::Estimate;
 use crate::evidence::{self, Header, Recording, Store};
-use crate::identity::Source;
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
 use crate::sentinel;
 
 /// Models of less than this run one a core; larger ones share all cores.
 const SMALL: u64 = 64 << 20;
+
+/// A model with what it is asked.
+pub(super) type Job<'a> = (&'a Target, Vec<Question>);
 
 /// Everything that is the same for all models.
 pub(super) struct Round<'a> {
@@ -94,7 +97,7 @@ impl<'a> Round<'a> {
     pub(super) fn ask(
         &self,
         stage: &'static str,
-        jobs: &[(&Target, Vec<Question>)],
+        jobs: &[Job<'_>],
         place: &(dyn Fn(&Header) -> PathBuf + Sync),
     ) -> Result<BTreeMap<String, PathBuf>, CliError> {
         let answers = jobs.iter().map(|(_, q)| q.len()).sum();
@@ -102,25 +105,33 @@ impl<'a> Round<'a> {
         let done = Mutex::new(BTreeMap::new());
         let failed = Mutex::new(None);
         let next = AtomicUsize::new(0);
-        let (workers, threads) = self.split(jobs);
+        // Endpoints wait for the network, not for a core: each has a thread of its own.
+        let (remote, local): (Vec<&Job<'_>>, Vec<&Job<'_>>) = jobs
+            .iter()
+            .partition(|(target, _)| matches!(target, Target::Endpoint { .. }));
+        let (workers, threads) = self.split(&local);
+        let run = |(target, questions): &Job<'_>| {
+            if lock(&failed).is_some() {
+                return;
+            }
+            match self.one(target, questions, place, &progress) {
+                Ok(path) => {
+                    lock(&done).insert(target.name().to_owned(), path);
+                }
+                Err(error) => {
+                    lock(&failed).get_or_insert(error);
+                }
+            }
+        };
         std::thread::scope(|scope| {
+            for job in remote {
+                scope.spawn(|| run(job));
+            }
             for _ in 0..workers {
                 scope.spawn(|| {
                     let work = || {
-                        while let Some((target, questions)) =
-                            jobs.get(next.fetch_add(1, Ordering::Relaxed))
-                        {
-                            if lock(&failed).is_some() {
-                                return;
-                            }
-                            match self.one(target, questions, place, &progress) {
-                                Ok(path) => {
-                                    lock(&done).insert(target.name().to_owned(), path);
-                                }
-                                Err(error) => {
-                                    lock(&failed).get_or_insert(error);
-                                }
-                            }
+                        while let Some(job) = local.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            run(job);
                         }
                     };
                     // A pool of its own keeps a model's small matrix products on its own threads.
@@ -144,7 +155,7 @@ impl<'a> Round<'a> {
     }
 
     /// How many models at once, with how many threads each.
-    fn split(&self, jobs: &[(&Target, Vec<Question>)]) -> (usize, usize) {
+    fn split(&self, jobs: &[&Job<'_>]) -> (usize, usize) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let small = jobs.iter().all(|(target, _)| match target {
             Target::Weights { bytes, .. } => *bytes < SMALL,
@@ -178,7 +189,7 @@ impl<'a> Round<'a> {
         };
         let header = collect::header(model, &self.battery, self.posing, self.seed);
         let directory = place(&header);
-        let tally = self.collect(model, questions, &directory, &header, progress)?;
+        let tally = self.collect(target, model, questions, &directory, &header, progress)?;
         progress.note(&format!(
             "{}: {} answers, {} kept from before{}",
             target.name(),
@@ -195,6 +206,7 @@ impl<'a> Round<'a> {
 
     fn collect(
         &self,
+        target: &Target,
         model: &dyn Model,
         questions: &[Question],
         directory: &Path,
@@ -207,10 +219,12 @@ impl<'a> Round<'a> {
         };
         let mut store = Store::open(directory, header).map_err(|e| failed(e.into()))?;
         let guarded;
-        let questions = match header.identity.source {
-            Source::Endpoint { .. } if questions.iter().any(|q| !store.has(q)) => {
+        let questions = match target {
+            Target::Endpoint { reached, .. } if questions.iter().any(|q| !store.has(q)) => {
                 let round = sentinel::next_round(&self.battery, self.posing, &|q| store.has(q));
                 guarded = sentinel::guard(&self.battery, self.posing, questions.to_vec(), round);
+                let missing = guarded.iter().filter(|q| !store.has(q));
+                progress.note(&reached.announce(missing.map(Estimate::of).sum()));
                 &guarded
             }
             _ => questions,
