@@ -9,6 +9,7 @@ use crate::battery::BatteryError;
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::model::ModelError;
+use crate::model::hosted::HostedError;
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
@@ -74,6 +75,14 @@ impl CliError {
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
             | Self::Reference { .. } => 2,
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            }
+            | Self::Collect {
+                source: CollectError::Model(ModelError::Hosted { source, .. }),
+                ..
+            } => hosted_code(source),
             Self::Open { .. } | Self::Fetch { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
@@ -102,6 +111,14 @@ impl CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            }
+            | Self::Collect {
+                source: CollectError::Model(ModelError::Hosted { source, .. }),
+                ..
+            } => source.hint().map(str::to_owned),
             Self::Fetch { source, .. } => source.hint(),
             Self::Open {
                 source: ModelError::Local { source, .. },
@@ -117,6 +134,24 @@ impl CliError {
             ),
             _ => None,
         }
+    }
+}
+
+fn hosted_code(error: &HostedError) -> u8 {
+    match error {
+        HostedError::Unpriced { .. }
+        | HostedError::PriceFile { .. }
+        | HostedError::PriceForm { .. }
+        | HostedError::PriceValue { .. } => 2,
+        HostedError::Client { .. }
+        | HostedError::Runtime { .. }
+        | HostedError::Broken { .. }
+        | HostedError::ServedChanged { .. } => 3,
+        HostedError::Billing { .. } | HostedError::Budget { .. } => 4,
+        HostedError::Key { .. }
+        | HostedError::Auth { .. }
+        | HostedError::NotFound { .. }
+        | HostedError::Redirected { .. } => 7,
     }
 }
 

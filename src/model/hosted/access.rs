@@ -19,7 +19,6 @@ use crate::model::Abilities;
 use crate::question::Prompt;
 use crate::response::{Exchange, Usage};
 
-use super::endpoint::Endpoint;
 use super::error::HostedError;
 use super::transport::Transport;
 use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
