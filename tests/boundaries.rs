@@ -220,6 +220,10 @@ fn permitted_lines_are_not() {
             "use crate::measure::equality::Equality;",
         ),
         ("src/cli/run.rs", "use clap::Parser; use std::fs;"),
+        (
+            "src/weigh/ranks.rs",
+            "fn f() -> impl Fn() + use<> { let x; x }",
+        ),
     ] {
         assert_eq!(check(file, text), Vec::<String>::new(), "{file}: {text}");
     }
@@ -303,7 +307,8 @@ fn paths(file: &str, text: &str) -> Vec<String> {
             // The tests of a file stand last in it.
             module.push("tests".to_owned());
         }
-        if tokens[at] == "use" {
+        // `use<'a>` in a type is no import.
+        if tokens[at] == "use" && tokens.get(at + 1).is_some_and(|t| t != "<") {
             at = spread(&tokens, at + 1, "", &mut paths);
         } else if is_word(&tokens[at]) {
             let mut path = tokens[at].clone();

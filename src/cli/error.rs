@@ -121,11 +121,6 @@ impl CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Fetch { source, .. } => source.hint(),
-            Self::Open {
-                source: ModelError::Local { source, .. },
-                ..
-            } => open_hint(source).map(str::to_owned),
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -134,6 +129,11 @@ impl CliError {
                 source: CollectError::Model(ModelError::Hosted { source, .. }),
                 ..
             } => source.hint().map(str::to_owned),
+            Self::Fetch { source, .. } => source.hint(),
+            Self::Open {
+                source: ModelError::Local { source, .. },
+                ..
+            } => open_hint(source).map(str::to_owned),
             Self::Prices(source) => source.hint().map(str::to_owned),
             // Nothing gets better by running again where the recording itself is in the way.
             Self::Collect {
@@ -151,10 +151,19 @@ impl CliError {
 /// The exit code of an endpoint's failure: 4 at a limit, 7 without key or model, 3 to be gone on with.
 fn hosted_code(error: &HostedError) -> u8 {
     match error {
-        HostedError::Budget { .. } | HostedError::Billing { .. } => 4,
-        HostedError::Auth { .. } | HostedError::NotFound { .. } | HostedError::Key { .. } => 7,
-        HostedError::Unpriced { .. } => 2,
-        _ => 3,
+        HostedError::Unpriced { .. }
+        | HostedError::PriceFile { .. }
+        | HostedError::PriceForm { .. }
+        | HostedError::PriceValue { .. } => 2,
+        HostedError::Client { .. }
+        | HostedError::Runtime { .. }
+        | HostedError::Broken { .. }
+        | HostedError::ServedChanged { .. } => 3,
+        HostedError::Billing { .. } | HostedError::Budget { .. } => 4,
+        HostedError::Key { .. }
+        | HostedError::Auth { .. }
+        | HostedError::NotFound { .. }
+        | HostedError::Redirected { .. } => 7,
     }
 }
 

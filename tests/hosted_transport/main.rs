@@ -346,6 +346,74 @@ fn what_was_not_verified_is_not_asked() {
 }
 
 #[test]
+fn the_scores_of_many_texts_are_one_answer_in_order() {
+    // As a server that echoes: a token for the prompt and one for the text, which has as many nats as bytes.
+    let peer = Peer::start(|asked| {
+        if asked.path == "/tokenize" {
+            return Does::Says(404, Vec::new(), "{\"detail\": \"Not Found\"}".to_owned());
+        }
+        assert_eq!(asked.path, "/v1/completions");
+        let prompt = asked.body["prompt"].as_str().unwrap();
+        let Some(text) = prompt.strip_prefix("It is") else {
+            return Does::Says(500, Vec::new(), "oops".to_owned());
+        };
+        let body = serde_json::json!({
+            "model": "m-1-2026",
+            "choices": [{"text": prompt, "finish_reason": "length", "logprobs": {
+                "tokens": ["It is", text],
+                "token_logprobs": [null, -(text.len() as f64)],
+                "top_logprobs": [null, null],
+                "text_offset": [0, 5],
+            }}],
+            "usage": {"prompt_tokens": 2, "completion_tokens": 0, "total_tokens": 2},
+        });
+        Does::Says(200, Vec::new(), body.to_string())
+    });
+    let checked = Checked {
+        abilities: Abilities {
+            raw: true,
+            score: true,
+            ..CHAT
+        },
+        ..checked()
+    };
+    let model = HostedModel::new(endpoint(&peer.url()), brisk(), checked).unwrap();
+    let question = |text: &str| Question {
+        probe: "p".to_owned(),
+        variant: 0,
+        prompt: Prompt {
+            pose: Pose::Raw,
+            text: text.to_owned(),
+            lead: String::new(),
+        },
+        request: Request::Score {
+            texts: [" so", " not so", " a"].map(str::to_owned).to_vec(),
+        },
+    };
+    let (answers, asked) = ask(&model, &[question("It is"), question("Was it")]);
+    asked.unwrap();
+    let Response::Scored { scores } = &answers[&0].response else {
+        panic!("{:?}", answers[&0]);
+    };
+    let nats: Vec<_> = scores.iter().map(|s| s.log_probability).collect();
+    assert_eq!(nats, [Some(-3.0), Some(-7.0), Some(-2.0)]);
+    let exchange = answers[&0].exchange.as_ref().unwrap();
+    let completions = exchange
+        .calls
+        .iter()
+        .filter(|c| c.path == "/v1/completions");
+    assert_eq!((completions.count(), exchange.usage.prompt), (3, 6));
+    // The first text without an answer leaves the question without one.
+    assert!(matches!(answers[&1].response, Response::Unavailable { .. }));
+    let calls = &answers[&1].exchange.as_ref().unwrap().calls;
+    assert_eq!(calls.last().unwrap().attempts, 4);
+    assert_eq!(
+        calls.iter().filter(|c| c.path == "/v1/completions").count(),
+        1
+    );
+}
+
+#[test]
 fn no_questions_take_no_request() {
     let peer = Peer::start(|asked| well(&asked));
     let (answers, asked) = ask(&model(&peer, brisk()), &[]);

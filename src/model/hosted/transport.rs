@@ -13,22 +13,19 @@ mod breaker;
 mod budget;
 mod gate;
 mod json;
+mod options;
 mod rate;
 mod retry;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep};
 
 use super::endpoint::{Auth, Endpoint};
 use super::error::HostedError;
-use super::price::{Price, Prices};
+use super::price::Price;
 use super::wire::WireRequest;
 use attempt::Heard;
 use breaker::Breaker;
@@ -39,68 +36,7 @@ use rate::Rate;
 use retry::Next;
 
 pub use budget::{Budget, Limits, Spent};
-
-/// How an endpoint is asked.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// The longest wait for one whole reply.
-    pub timeout: Duration,
-    /// How often one request is sent at most.
-    pub attempts: u32,
-    /// The pause before the second attempt, which doubles from then on; up to its own length is added at
-    /// random.
-    pub first_pause: Duration,
-    /// The longest pause, unless the server asks for another.
-    pub last_pause: Duration,
-    /// No attempt begins later than this after the first one of the same request.
-    pub patience: Duration,
-    /// Requests in a row that may come to nothing.
-    pub failures: u32,
-    /// Requests under way at once, at most.
-    pub concurrency: usize,
-    /// Requests a minute; learnt from the server where it tells.
-    pub requests_per_minute: Option<NonZeroU32>,
-    /// Tokens a minute; learnt from the server where it tells.
-    pub tokens_per_minute: Option<NonZeroU32>,
-    /// What may be spent, by all endpoints that share it.
-    pub budget: Arc<Budget>,
-    /// What tokens cost.
-    pub prices: Prices,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_mins(10),
-            attempts: 8,
-            first_pause: Duration::from_millis(500),
-            last_pause: Duration::from_secs(8),
-            patience: Duration::from_mins(30),
-            failures: 10,
-            concurrency: 16,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            budget: Arc::default(),
-            prices: Prices::built_in(),
-        }
-    }
-}
-
-impl Options {
-    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
-        let times = usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-        ExponentialBuilder::new()
-            .with_factor(2.0)
-            .with_min_delay(self.first_pause)
-            .with_max_delay(self.last_pause)
-            .with_max_times(times)
-            .with_jitter()
-            .build()
-    }
-}
+pub use options::Options;
 
 /// What came back, whole; an HTTP error that is the server's last word is a reply as well. Status 0 is no
 /// whole reply at the last attempt: the body then says why, in words.

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn it_grows_while_all_goes_well_up_to_the_bound() {
         let gate = Gate::new(20);
-        let rounds: Vec<usize> = (0..8).map(|_| round(&gate, |i| i.went_well())).collect();
+        let rounds: Vec<usize> = (0..8).map(|_| round(&gate, Inside::went_well)).collect();
         assert_eq!(rounds[0], 4);
         assert!(rounds.is_sorted(), "{rounds:?}");
         assert_eq!(rounds[7], 20);
@@ -154,15 +154,15 @@ mod tests {
     #[test]
     fn a_round_of_overload_halves_it_once_and_growth_is_slow_from_then_on() {
         let gate = Gate::new(64);
-        while round(&gate, |i| i.went_well()) < 64 {}
-        assert_eq!(round(&gate, |i| i.overloaded()), 64);
+        while round(&gate, Inside::went_well) < 64 {}
+        assert_eq!(round(&gate, Inside::overloaded), 64);
         assert_eq!(room(&gate), 32);
-        assert_eq!(round(&gate, |i| i.went_well()), 32);
+        assert_eq!(round(&gate, Inside::went_well), 32);
         assert!((32..=33).contains(&room(&gate)), "{}", room(&gate));
         for _ in 0..20 {
-            round(&gate, |i| i.overloaded());
+            round(&gate, Inside::overloaded);
         }
-        assert_eq!(round(&gate, |i| i.went_well()), 1);
+        assert_eq!(round(&gate, Inside::went_well), 1);
     }
 
     #[test]
