@@ -40,6 +40,7 @@ pub mod question;
 pub mod report;
 pub mod response;
 pub mod sentinel;
+pub mod serve;
 pub mod tree;
 pub mod verdict;
 pub mod weigh;

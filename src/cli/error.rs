@@ -12,6 +12,7 @@ use crate::model::ModelError;
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
 
 /// A command could not be finished.
@@ -61,6 +62,18 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot serve the model")]
+    Serve(#[from] ServeError),
+    #[error("cannot read the token file '{}'", path.display())]
+    TokenFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot use the token")]
+    Token(#[from] NoToken),
+    #[error("'{model}' is a recording; only weights can be served")]
+    NotWeights { model: String },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
@@ -73,7 +86,11 @@ impl CliError {
             | Self::Lineage(_)
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
-            | Self::Reference { .. } => 2,
+            | Self::Reference { .. }
+            | Self::TokenFile { .. }
+            | Self::Token(_)
+            | Self::NotWeights { .. }
+            | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Open { .. } | Self::Fetch { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
@@ -82,7 +99,11 @@ impl CliError {
                 _ => 3,
             },
             Self::NothingShared => 5,
-            Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
+            Self::Evidence(_)
+            | Self::Tree(_)
+            | Self::Write { .. }
+            | Self::Serve(_)
+            | Self::Output(_) => 1,
         })
     }
 
@@ -114,6 +135,10 @@ impl CliError {
             } => Some("what was answered is kept; run the same command again to go on".to_owned()),
             Self::Mixed { .. } => Some(
                 "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
+            ),
+            Self::Serve(ServeError::TokenRequired { .. }) => Some(
+                "give --token-file FILE or PARENTAGE_SERVE_TOKEN; `openssl rand -hex 32` makes a good token"
+                    .to_owned(),
             ),
             _ => None,
         }

@@ -19,7 +19,7 @@ use crate::question::{Access, Posing, Question};
 /// Most probable tokens kept of every `next` probe.
 const TOP: usize = 32;
 /// Models of less than this run one a core; larger ones share all cores.
-const SMALL: u64 = 64 << 20;
+pub(super) const SMALL: u64 = 64 << 20;
 
 /// Everything that is the same for all models.
 pub(super) struct Round<'a> {
