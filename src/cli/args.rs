@@ -265,11 +265,11 @@ pub(super) struct ServeLimits {
     /// Largest body of a request, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_body: u32,
-    /// Requests that may wait; further ones get status 503.
+    /// Requests in hand at once, waiting ones included; further ones get status 503.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) queue: u16,
     /// Connections at once; further ones wait to be taken.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) connections: u16,
     /// Seconds that requests in hand may take when the server is asked to stop.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]

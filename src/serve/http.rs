@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Limits;
 use super::ask::{Asked, Reader, Route};
@@ -38,6 +38,8 @@ pub(super) struct Desk {
     pub(super) log: Option<Arc<Log>>,
     pub(super) log_prompts: bool,
     pub(super) queue: mpsc::Sender<Job>,
+    /// As many as requests may be in hand, waiting ones included.
+    pub(super) places: Semaphore,
     /// Requests so far.
     pub(super) number: AtomicU64,
     /// Seeds requests that name none.
@@ -208,6 +210,7 @@ impl Desk {
             read: asked.reading(),
             drawings: asked.drawings(prompt, seed),
         });
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
         let (reply, answer) = oneshot::channel();
         let job = Job {
             prompts: prompts.collect(),

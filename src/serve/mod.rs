@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::digest;
 use crate::model::Model as _;
@@ -63,7 +63,7 @@ pub struct Limits {
     pub choices: usize,
     /// The most tokens named at a position.
     pub logprobs: usize,
-    /// Requests that may wait.
+    /// Requests in hand at once, waiting ones included.
     pub queue: usize,
     /// Connections at once.
     pub connections: usize,
@@ -221,6 +221,7 @@ fn desk(
         log,
         log_prompts: settings.log_prompts,
         queue,
+        places: Semaphore::new(settings.limits.queue),
         number: AtomicU64::new(0),
         seed: rand::random(),
         started: http::now(),

@@ -197,7 +197,7 @@ fn wave_end(decoder: &Decoder, writings: &[Writing], from: usize) -> usize {
 /// Memory for the keys and values of a text of so many tokens.
 fn cache_bytes(decoder: &Decoder, tokens: usize) -> usize {
     let spec = decoder.spec();
-    8 * spec.layers.len() * spec.kv_heads * spec.head_dim * tokens
+    (8 * spec.layers.len() * spec.kv_heads * spec.head_dim).saturating_mul(tokens)
 }
 
 impl Wave {
