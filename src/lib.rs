@@ -43,6 +43,7 @@ pub mod report;
 pub mod response;
 pub mod sentinel;
 pub mod sequential;
+pub mod serve;
 pub mod tree;
 pub mod verdict;
 pub mod weigh;

@@ -1,5 +1,6 @@
 //! Arguments as typed. Only this file and its siblings know clap.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ pub(super) enum Command {
     Probe(Probe),
     Battery(Battery),
     Tree(Tree),
+    Serve(Box<Serve>),
 }
 
 /// What is asked, and how; the same for every model.
@@ -245,6 +247,98 @@ pub(super) struct Tree {
     /// Also write the drawing as SVG.
     #[arg(long, value_name = "FILE")]
     pub(super) svg: Option<PathBuf>,
+}
+
+/// Serve a model's answers and probabilities over HTTP, as OpenAI's API has them.
+///
+/// The weights stay here; whoever may ask gets text, the probabilities of tokens, and the probability of
+/// any text they send. The first line on standard output is the address. Then, from another terminal:
+///
+///   curl http://127.0.0.1:8000/v1/completions -H 'content-type: application/json' \
+///     -d '{"prompt": "The baker opens", "max_tokens": 0, "echo": true, "logprobs": 5}'
+///
+/// Routes: GET /v1/models, POST /v1/completions (with echo, logprobs, prompt_logprobs, token ids as
+/// prompts), POST /v1/chat/completions, POST /tokenize. Parameters that would change an answer and are
+/// not supported are refused by name. Log-probabilities are the model's own: temperature and top_p act
+/// on what is drawn only, and are 1 where a request names none.
+///
+/// Only this machine can ask, unless --host says otherwise; then clients must show a token, as
+/// 'authorization: Bearer TOKEN'. The connection is not encrypted: across a network that others can
+/// read, put a proxy with TLS in front. Ctrl-C or SIGTERM finishes the requests in hand; a second one
+/// ends at once.
+///
+/// Exit codes: 0 stopped, every request answered; 1 the address or the log cannot be used; 2 usage, no
+/// token included; 7 the model cannot be opened; 130 requests were cut off.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Serve {
+    /// The model: a Hugging Face directory, a .gguf file, or hf:org/name@revision.
+    #[arg(value_name = "MODEL")]
+    pub(super) model: String,
+    /// Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all its networks.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(super) host: IpAddr,
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 8000)]
+    pub(super) port: u16,
+    /// Name under which clients ask for the model [default: the last part of MODEL].
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// File with the token that clients must show; PARENTAGE_SERVE_TOKEN may hold the token instead.
+    /// `openssl rand -hex 32` makes a good one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Append a line of JSON to this file for every request: number, time, route, status, SHA-256 of
+    /// the prompts, parameters, tokens. A request that cannot be logged is not answered.
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Keep the prompts themselves in the log.
+    #[arg(long, requires = "log")]
+    pub(super) log_prompts: bool,
+    #[command(flatten)]
+    pub(super) limits: ServeLimits,
+    /// Where weights are run.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
+    pub(super) device: DeviceArg,
+    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
+    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
+    pub(super) arithmetic: ArithmeticArg,
+    /// Threads of the engine [default: all cores, one for small models].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Take hub models from the local cache only.
+    #[arg(long)]
+    pub(super) offline: bool,
+}
+
+/// What a request may take.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct ServeLimits {
+    /// Most tokens of prompt and answer together [default: the model's context, at most 8192].
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) max_length: Option<u32>,
+    /// Most tokens of an answer.
+    #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_tokens: u32,
+    /// Most answers to one request: prompts times n.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) max_choices: u16,
+    /// Most tokens named with their probability at one position.
+    #[arg(long, value_name = "K", default_value_t = 20)]
+    pub(super) max_logprobs: u16,
+    /// Largest body of a request, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_body: u32,
+    /// Requests in hand at once, waiting ones included; further ones get status 503.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) queue: u16,
+    /// Connections at once; further ones wait to be taken.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: u16,
+    /// Seconds that requests in hand may take when the server is asked to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(super) grace: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -13,6 +13,7 @@ use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
 
 /// A command could not be finished.
@@ -72,6 +73,18 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot serve the model")]
+    Serve(#[from] ServeError),
+    #[error("cannot read the token file '{}'", path.display())]
+    TokenFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot use the token")]
+    Token(#[from] NoToken),
+    #[error("'{model}' is a recording; only weights can be served")]
+    NotWeights { model: String },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
@@ -87,7 +100,11 @@ impl CliError {
             | Self::Endpoint(_)
             | Self::NoEndpoint { .. }
             | Self::Prices(_)
-            | Self::Reference { .. } => 2,
+            | Self::Reference { .. }
+            | Self::TokenFile { .. }
+            | Self::Token(_)
+            | Self::NotWeights { .. }
+            | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -101,7 +118,11 @@ impl CliError {
                 _ => 3,
             },
             Self::NothingShared | Self::NoCommonForm { .. } => 5,
-            Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
+            Self::Evidence(_)
+            | Self::Tree(_)
+            | Self::Write { .. }
+            | Self::Serve(_)
+            | Self::Output(_) => 1,
         })
     }
 
@@ -142,6 +163,10 @@ impl CliError {
             } => Some("what was answered is kept; run the same command again to go on".to_owned()),
             Self::Mixed { .. } => Some(
                 "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
+            ),
+            Self::Serve(ServeError::TokenRequired { .. }) => Some(
+                "give --token-file FILE or PARENTAGE_SERVE_TOKEN; `openssl rand -hex 32` makes a good token"
+                    .to_owned(),
             ),
             _ => None,
         }

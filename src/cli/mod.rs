@@ -11,6 +11,7 @@ mod pose;
 mod probe;
 mod progress;
 mod run;
+mod serve;
 mod tree;
 
 use std::fs;
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
+        Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {
         Ok(code) => code,

@@ -40,6 +40,15 @@ impl Target {
                 reached: endpoints.reach(endpoint)?,
             });
         }
+        Self::resolve_local(name, engine, note)
+    }
+
+    /// The same for models on this machine or on the hub.
+    pub(super) fn resolve_local(
+        name: &str,
+        engine: &Engine,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Self, CliError> {
         if name.starts_with("hf:") {
             let path = fetch(name, engine, note)?;
             return Ok(Self::weights(name, path));

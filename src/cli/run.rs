@@ -20,7 +20,7 @@ use crate::question::{Access, Posing, Question};
 use crate::sentinel;
 
 /// Models of less than this run one a core; larger ones share all cores.
-const SMALL: u64 = 64 << 20;
+pub(super) const SMALL: u64 = 64 << 20;
 
 /// A model with what it is asked.
 pub(super) type Job<'a> = (&'a Target, Vec<Question>);
