@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! z[m, f] = (x[m, f] - mean over models of x[., f]) / sd over models of x[., f]
-//! A[m, k] = z[m] . z[k] / (|z[m]| |z[k]|)
+//! A[m, k, b] = z[m in block b] . z[k in all] / (|z[m in block b]| |z[k in all]|)
 //! ```
 //!
 //! Sources: Burrows, *Literary and Linguistic Computing* 17 (2002) 267-287; Smith and Aldridge, *Journal
@@ -16,10 +16,12 @@
 //! Humanities* 32 (2017) ii4-ii16, for why it works: that many features lean one way counts, not how far.
 //!
 //! Means, deviations and the choice of runs are taken over all models of the panel, each counted once,
-//! whatever their role. A single answer is too short for a profile, so the probes are dealt in turn, by
-//! their ids, into [`BLOCKS`] blocks, and every block gives a value: the table's third axis is blocks
-//! here. A model without text in a block has no cells in it. A value is -1 to 1, relative to the panel:
-//! with two models it is always -1.
+//! whatever their role. The probes are dealt in turn, by their ids, into [`BLOCKS`] blocks, for a single
+//! answer is too short for a profile; the table's third axis is blocks here. In every block the row's text
+//! in it is compared with all that the column wrote, each among the texts of all models from the same
+//! probes, so that what the probes are about cancels: a candidate parent's style is the better known, the
+//! more of its text is used. A model without text in a block has no cells in it. A value is -1 to 1,
+//! relative to the panel.
 //!
 //! Time and memory grow with the characters read, at most 4,096 of each sample, and with models times
 //! blocks times about 800 features.
@@ -55,32 +57,29 @@ pub(super) fn style(
         .map(|s| (s.id, s.print))
         .collect();
     let blocks = deal(&members);
-    let tallies: Vec<Vec<Tally>> = members
-        .values()
-        .map(|print| blocks.iter().map(|probes| tally(print, probes)).collect())
-        .collect();
-    let trigrams = commonest(&tallies, |t| &t.trigrams, TRIGRAMS);
-    let skeletons = commonest(&tallies, |t| &t.skeletons, SKELETONS);
-    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
+    let all = blocks.concat();
+    let whole: Vec<Tally> = members.values().map(|print| tally(print, &all)).collect();
+    let trigrams = commonest(&whole, |t| &t.trigrams, TRIGRAMS);
+    let skeletons = commonest(&whole, |t| &t.skeletons, SKELETONS);
+    let z = |tallies: Vec<Tally>| -> BTreeMap<&str, Option<Vec<f64>>> {
+        let profile = |t: Tally| (!t.is_empty()).then(|| t.profile(&trigrams, &skeletons));
+        let profiles = tallies.into_iter().map(profile).collect();
+        members.keys().copied().zip(standardise(profiles)).collect()
+    };
     let mut cells = Array3::from_elem((rows.len(), columns.len(), blocks.len()), f64::NAN);
-    for b in 0..blocks.len() {
-        let profiles = tallies.iter().map(|of_model| &of_model[b]);
-        let profiles = profiles.map(|t| (!t.is_empty()).then(|| t.profile(&trigrams, &skeletons)));
-        let z: BTreeMap<&str, Option<Vec<f64>>> = members
-            .keys()
-            .copied()
-            .zip(standardise(profiles.collect()))
-            .collect();
+    let parents = z(whole);
+    for (b, probes) in blocks.iter().enumerate() {
+        let tested = z(members.values().map(|print| tally(print, probes)).collect());
         for (i, row) in rows.iter().enumerate() {
             for (k, column) in columns.iter().enumerate() {
-                if let (true, Some(a), Some(b_)) =
-                    (exists(row.id, column.id), &z[row.id], &z[column.id])
-                {
-                    cells[[i, k, b]] = cosine(a, b_).unwrap_or(f64::NAN);
+                let sides = (&tested[row.id], &parents[column.id]);
+                if let ((Some(own), Some(other)), true) = (sides, exists(row.id, column.id)) {
+                    cells[[i, k, b]] = cosine(own, other).unwrap_or(f64::NAN);
                 }
             }
         }
     }
+    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
     Affinity {
         measure: Measure::Style,
         rows: ids(rows),
@@ -115,18 +114,14 @@ fn tally(print: &Fingerprint, probes: &[&str]) -> Tally {
 
 /// The keys with the largest mean share over the models; of equals, the first in order.
 fn commonest<K: Eq + Hash + Ord + Copy>(
-    tallies: &[Vec<Tally>],
+    models: &[Tally],
     counts: impl Fn(&Tally) -> &HashMap<K, usize>,
     limit: usize,
 ) -> Vec<K> {
     let mut shares: HashMap<K, f64> = HashMap::new();
-    for of_model in tallies {
-        let mut sums: HashMap<K, usize> = HashMap::new();
-        for (key, count) in of_model.iter().flat_map(&counts) {
-            *sums.entry(*key).or_default() += count;
-        }
-        let share = tally::shares(&sums);
-        for key in sums.keys() {
+    for model in models {
+        let share = tally::shares(counts(model));
+        for key in counts(model).keys() {
             *shares.entry(*key).or_default() += share(key);
         }
     }

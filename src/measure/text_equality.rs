@@ -92,7 +92,9 @@ pub(super) fn two_samples(prompts: &[Samples<'_>]) -> Option<TextEquality> {
     let mut rng = ChaCha8Rng::from_seed(digest::seed(&("text equality", &prompts)));
     let mut as_large = 0;
     for _ in 0..EXCHANGES {
-        orders.iter_mut().for_each(|order| shuffle(order, &mut rng));
+        for order in &mut orders {
+            shuffle(order, &mut rng);
+        }
         let exchanged = statistic(&kernels, &orders)?;
         as_large += usize::from(exchanged >= observed - ROUNDING);
     }

@@ -55,6 +55,9 @@ impl Betting {
     }
 
     /// For probes drawn in random order, none twice, from a battery of `population`.
+    ///
+    /// A number that is too large (probes that turn out to have no answer) errs on the safe side: bets are
+    /// laid only while the sum is above 0, and the larger the rest, the less it is expected to make up.
     pub fn without_replacement(population: usize) -> Self {
         Self::new(Some(population))
     }

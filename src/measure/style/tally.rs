@@ -78,7 +78,9 @@ impl Tally {
         let text: Vec<char> = text.chars().take(MAX_CHARS).collect();
         self.texts += 1;
         self.chars += text.len();
-        text.iter().for_each(|c| self.character(*c));
+        for c in &text {
+            self.character(*c);
+        }
         self.layout(&text);
         self.runs(&text);
         self.skeletons(&text);
@@ -184,9 +186,9 @@ impl Tally {
             profile.push(ratio(count, self.words));
         }
         let share = shares(&self.trigrams);
-        profile.extend(trigrams.iter().map(|t| share(t)));
+        profile.extend(trigrams.iter().map(share));
         let share = shares(&self.skeletons);
-        profile.extend(skeletons.iter().map(|s| share(s)));
+        profile.extend(skeletons.iter().map(share));
         let of_chars = [
             self.capitals,
             self.digits,
@@ -259,7 +261,9 @@ mod tests {
 
     fn tally(texts: &[&str]) -> Tally {
         let mut tally = Tally::default();
-        texts.iter().for_each(|t| tally.add(t));
+        for text in texts {
+            tally.add(text);
+        }
         tally
     }
 

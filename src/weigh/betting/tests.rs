@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use rand_chacha::rand_core::SeedableRng as _;
 use serde::Deserialize;
 
 use super::*;
@@ -43,7 +43,9 @@ fn wealth_agrees_with_confseq_at_every_step() {
 
 fn observed(population: Option<usize>, differences: &[f64]) -> Betting {
     let mut betting = start(population);
-    differences.iter().for_each(|d| betting.observe(*d));
+    for d in differences {
+        betting.observe(*d);
+    }
     betting
 }
 
@@ -196,6 +198,9 @@ fn watch(
     (share(f64::from(decided)), share(asked as f64))
 }
 
+/// A name, and a difference from a number between 0 and 1.
+type Shape = (&'static str, fn(f64) -> f64);
+
 const RUNS: u32 = 2000;
 const ALPHA: f64 = 0.05;
 
@@ -216,13 +221,13 @@ fn battery(n: usize, mean: f64, rng: &mut ChaCha8Rng, one: fn(f64) -> f64) -> Ve
 fn false_alarms_stay_below_alpha_under_continuous_looking() {
     let bound = ALPHA + 3.0 * (ALPHA * (1.0 - ALPHA) / f64::from(RUNS)).sqrt();
     let n = 200;
-    let independent: [(&str, fn(f64) -> f64); 4] = [
+    let independent: [Shape; 4] = [
         ("signs", |u| if u < 0.5 { 1.0 } else { -1.0 }),
         ("uniform", |u| 2.0 * u - 1.0),
         ("small", |u| 0.1 * (2.0 * u - 1.0)),
         ("rare large losses", |u| if u < 0.1 { -0.9 } else { 0.1 }),
     ];
-    let whole: [(&str, fn(f64) -> f64); 4] = [
+    let whole: [Shape; 4] = [
         ("signs", |_| 1.0),
         ("uniform", |u| u),
         ("small", |u| 0.1 * u),
