@@ -1,12 +1,14 @@
 //! Arguments as typed. Only this file and its siblings know clap.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::battery::Tier;
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::question::Access;
 use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
@@ -37,6 +39,7 @@ pub(super) struct Common {
 pub(super) enum Command {
     Compare(Compare),
     Collect(Collect),
+    Probe(Probe),
     Battery(Battery),
     Tree(Tree),
     Serve(Box<Serve>),
@@ -55,6 +58,12 @@ pub(super) struct Asking {
     /// Samples of every open question.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) samples: u16,
+    /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
+    #[arg(long, value_enum)]
+    pub(super) access: Option<AccessArg>,
+    /// Short samples that stand for the distribution of a closed question, where only text is to be had.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(super) repeats: u16,
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
@@ -78,6 +87,39 @@ pub(super) struct Engine {
     /// Take hub models from the local cache only.
     #[arg(long)]
     pub(super) offline: bool,
+}
+
+/// How endpoints are asked, and what may be spent on them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Endpoints")]
+pub(super) struct Hosted {
+    /// End the run, to be gone on with, before it takes more requests than this.
+    #[arg(long, value_name = "N")]
+    pub(super) max_calls: Option<u64>,
+    /// End the run before it takes more tokens than this, hidden ones included.
+    #[arg(long, value_name = "N")]
+    pub(super) max_tokens: Option<u64>,
+    /// End the run before it costs more than this.
+    #[arg(long, value_name = "USD")]
+    pub(super) max_cost: Option<f64>,
+    /// Prices to go before those that come with the tool (see `parentage plan --help`).
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
+    /// Requests under way at once, at most; fewer where the server asks for it.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) concurrency: u16,
+    /// Requests a minute, at most [default: as the server tells].
+    #[arg(long, value_name = "N")]
+    pub(super) requests_per_minute: Option<NonZeroU32>,
+    /// Tokens a minute, at most [default: as the server tells].
+    #[arg(long, value_name = "N")]
+    pub(super) tokens_per_minute: Option<NonZeroU32>,
+    /// The longest wait for one reply, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) timeout: u32,
+    /// Check again what an endpoint gives, even where an earlier run has.
+    #[arg(long)]
+    pub(super) recheck: bool,
 }
 
 /// Compare a suspect with a protected model, among controls.
@@ -116,6 +158,12 @@ pub(super) struct Compare {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
+    /// Ask in random order and stop as soon as the bets on the probes asked are decided, for or against.
+    /// Their error rate (one in a thousand each way) holds whenever one stops.
+    #[arg(long)]
+    pub(super) stop_when_decided: bool,
     /// Where recordings and report.json go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
@@ -137,9 +185,26 @@ pub(super) struct Collect {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
     /// Directory of the recording.
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+/// Find out what an endpoint really gives, with positive controls.
+///
+/// Takes about fifteen small requests, thirty where the server writes one text at a time. Each ability is
+/// verified, refused, silently_ignored or untested; only what is verified is used in a comparison. The same
+/// check comes first in every run against an endpoint.
+#[derive(Debug, clap::Args)]
+pub(super) struct Probe {
+    /// The endpoint: openai/NAME, anthropic/NAME, google/NAME, vllm/NAME, ollama/NAME,
+    /// openai-api/SERVER/NAME, ...
+    #[arg(value_name = "MODEL")]
+    pub(super) model: String,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
 }
 
 /// List, show and check batteries.
@@ -289,6 +354,26 @@ impl From<TierArg> for Tier {
             TierArg::Quick => Self::Quick,
             TierArg::Standard => Self::Standard,
             TierArg::Full => Self::Full,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessArg {
+    /// Samples of text.
+    Text,
+    /// The most probable next tokens.
+    Top,
+    /// The probability of any text.
+    Scored,
+}
+
+impl From<AccessArg> for Access {
+    fn from(arg: AccessArg) -> Self {
+        match arg {
+            AccessArg::Text => Self::Text,
+            AccessArg::Top => Self::Top,
+            AccessArg::Scored => Self::Scored,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::question::Question;
 use crate::response::{Exchange, Response};
 
 /// What a model can be asked; checked before asking, not found out by failing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Abilities {
     /// It has a chat form.
     pub chat: bool,

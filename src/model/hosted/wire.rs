@@ -1,16 +1,157 @@
 //! The dialects: calls to requests, replies to answers. One file a dialect; none knows retries or keys.
+//!
+//! A [`Call`] becomes one or more [`Generate`]s, the one thing that every server does: read a prompt, say
+//! how probable it was, write some tokens, name the alternatives. A wire file turns a `Generate` into a
+//! request and a reply into a [`Reading`], both as pure functions. [`talk`] sends, drops what a server
+//! refuses and remembers it; [`score`] finds a text's own tokens in a prompt that was read.
 
+mod anthropic;
+mod decline;
+mod gemini;
+mod generate;
+mod json;
+mod learnt;
+mod llamacpp;
+mod logprobs;
+mod ollama;
+mod openai_chat;
+mod openai_completions;
+mod openai_responses;
+mod reading;
+mod score;
+mod sglang;
+mod talk;
+
+#[cfg(test)]
+mod tests;
+
+use crate::battery::Pose;
 use crate::question::Prompt;
 use crate::response::{Continuation, Exchange, Finish};
 
 use super::error::HostedError;
 use super::transport::Transport;
 
+pub(super) use decline::Decline;
+pub(super) use generate::Sampling;
+pub(super) use json::without_non_numbers;
+pub(super) use learnt::Learnt;
+pub(super) use talk::Talk;
+
+use generate::{Generate, Input};
+use reading::{End, Reading};
+use talk::Halt;
+
 /// A way of speaking to endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Dialect {
     /// `/chat/completions` of OpenAI and those like it.
     OpenAiChat,
+    /// `/completions` of OpenAI.
+    OpenAiCompletions,
+    /// `/responses` of OpenAI.
+    OpenAiResponses,
+    /// Both `/chat/completions` and `/completions`, of servers that imitate OpenAI.
+    Compatible,
+    /// As [`Self::Compatible`], with what vLLM adds.
+    Vllm,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Ollama's own.
+    Ollama,
+    /// `/completion` of llama.cpp's server; its chat turns go through `/chat/completions`.
+    LlamaCpp,
+    /// `/generate` of SGLang; its chat turns go through `/chat/completions`.
+    Sglang,
+}
+
+impl Dialect {
+    /// Its name in recordings.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai-chat",
+            Self::OpenAiCompletions => "openai-completions",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Compatible => "openai-compatible",
+            Self::Vllm => "vllm",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
+            Self::LlamaCpp => "llamacpp",
+            Self::Sglang => "sglang",
+        }
+    }
+
+    /// The highest temperature that it documents, for the check that temperature acts.
+    pub(super) fn hottest(self) -> f64 {
+        if self == Self::Anthropic { 1.0 } else { 1.5 }
+    }
+
+    fn form(self, pose: Pose) -> Option<Form> {
+        use Form as F;
+        Some(match (self, pose) {
+            (Self::OpenAiCompletions | Self::Compatible | Self::Vllm, Pose::Raw) => F::Completions,
+            (
+                Self::OpenAiChat | Self::Compatible | Self::Vllm | Self::LlamaCpp | Self::Sglang,
+                Pose::Chat,
+            ) => F::Chat,
+            (Self::OpenAiResponses, Pose::Chat) => F::Responses,
+            (Self::Anthropic, Pose::Chat) => F::Anthropic,
+            (Self::Gemini, Pose::Chat) => F::Gemini,
+            (Self::Ollama, _) => F::Ollama,
+            (Self::LlamaCpp, Pose::Raw) => F::LlamaCpp,
+            (Self::Sglang, Pose::Raw) => F::Sglang,
+            (Self::OpenAiCompletions, Pose::Chat)
+            | (
+                Self::OpenAiChat | Self::OpenAiResponses | Self::Anthropic | Self::Gemini,
+                Pose::Raw,
+            ) => return None,
+        })
+    }
+}
+
+/// The form of one request, each with a file of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Chat,
+    Completions,
+    Responses,
+    Anthropic,
+    Gemini,
+    Ollama,
+    LlamaCpp,
+    Sglang,
+}
+
+impl Form {
+    fn request(self, endpoint: &super::Endpoint, want: &Generate<'_>) -> WireRequest {
+        let request = match self {
+            Self::Chat => openai_chat::request,
+            Self::Completions => openai_completions::request,
+            Self::Responses => openai_responses::request,
+            Self::Anthropic => anthropic::request,
+            Self::Gemini => gemini::request,
+            Self::Ollama => ollama::request,
+            Self::LlamaCpp => llamacpp::request,
+            Self::Sglang => sglang::request,
+        };
+        request(endpoint, want)
+    }
+
+    fn read(self, reply: &serde_json::Value) -> Reading {
+        match self {
+            Self::Chat => openai_chat::read(reply),
+            Self::Completions => openai_completions::read(reply),
+            Self::Responses => openai_responses::read(reply),
+            Self::Anthropic => anthropic::read(reply),
+            Self::Gemini => gemini::read(reply),
+            Self::Ollama => ollama::read(reply),
+            Self::LlamaCpp => llamacpp::read(reply),
+            Self::Sglang => sglang::read(reply),
+        }
+    }
 }
 
 /// A request in no dialect yet knows path and body; the transport adds address and key.
@@ -22,6 +163,24 @@ pub(super) struct WireRequest {
     pub(super) headers: Vec<(&'static str, String)>,
     /// The JSON to post; nothing for a GET.
     pub(super) body: Option<serde_json::Value>,
+}
+
+impl WireRequest {
+    pub(super) fn get(path: String) -> Self {
+        Self {
+            path,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub(super) fn post(path: String, body: serde_json::Value) -> Self {
+        Self {
+            path,
+            headers: Vec::new(),
+            body: Some(body),
+        }
+    }
 }
 
 /// One thing asked of an endpoint, in no dialect.
@@ -93,6 +252,126 @@ pub(super) struct Heard {
 
 /// Asks one thing. An error means that the run cannot go on.
 pub(super) async fn ask(transport: &Transport, call: Call<'_>) -> Result<Heard, HostedError> {
-    let _ = (transport, call);
-    todo!()
+    let (heard, _) = ask_with(transport, call, Sampling::default()).await?;
+    Ok(heard)
+}
+
+/// Asks one thing under other sampling than a run's; gives all texts where several were asked for.
+pub(super) async fn ask_with(
+    transport: &Transport,
+    call: Call<'_>,
+    sampling: Sampling<'_>,
+) -> Result<(Heard, Vec<String>), HostedError> {
+    let mut talk = Talk::new(transport);
+    let mut texts = Vec::new();
+    let outcome = match answer(&mut talk, call, sampling, &mut texts).await {
+        Ok(outcome) | Err(Halt::Answer(outcome)) => outcome,
+        Err(Halt::Failed(error)) => return Err(error),
+    };
+    let exchange = talk.into_exchange();
+    Ok((Heard { outcome, exchange }, texts))
+}
+
+async fn answer(
+    talk: &mut Talk<'_>,
+    call: Call<'_>,
+    sampling: Sampling<'_>,
+    texts: &mut Vec<String>,
+) -> Result<Outcome, Halt> {
+    let endpoint = talk.endpoint();
+    let prompt = call.prompt;
+    let Some(form) = endpoint.dialect.form(prompt.pose) else {
+        let takes = match prompt.pose {
+            Pose::Chat => "plain text only",
+            Pose::Raw => "chat turns only",
+        };
+        return Err(Halt::unavailable(format!(
+            "{} takes {takes}",
+            endpoint.dialect.name()
+        )));
+    };
+    if !prompt.lead.is_empty() && prompt.pose == Pose::Chat && endpoint.dialect != Dialect::Vllm {
+        return Err(Halt::unavailable(format!(
+            "the beginning of an answer cannot be written for a model behind {}",
+            endpoint.dialect.name()
+        )));
+    }
+    let input = match prompt.pose {
+        Pose::Chat => Input::Turn {
+            text: &prompt.text,
+            lead: &prompt.lead,
+        },
+        Pose::Raw => Input::Text(&prompt.text),
+    };
+    let want = Generate {
+        seed: call.seed & 0x7fff_ffff,
+        ..Generate::new(input, sampling)
+    };
+    match call.want {
+        Want::Text { max_tokens } => {
+            let want = Generate { max_tokens, ..want };
+            let reading = talk.generate(form, want).await?;
+            texts.clone_from(&reading.texts);
+            Ok(text_of(reading, max_tokens))
+        }
+        Want::Top { top } => {
+            let max_tokens = 1;
+            let want = Generate {
+                top,
+                max_tokens,
+                ..want
+            };
+            let reading = talk.generate(form, want).await?;
+            Ok(top_of(talk, &reading, top))
+        }
+        Want::Score { text } => score::score(talk, form, prompt, text, want).await,
+    }
+}
+
+/// A text as an answer.
+fn text_of(reading: Reading, max_tokens: usize) -> Outcome {
+    if let Some(reason) = reading.declined() {
+        return Outcome::Refused(reason);
+    }
+    let finish = match reading.end {
+        End::Length => Finish::Length,
+        End::Unsaid if reading.visible_tokens() >= max_tokens => Finish::Length,
+        End::Stop | End::Unsaid | End::Filtered(_) => Finish::Stop,
+    };
+    let tokens = reading.visible_tokens();
+    let text = reading.texts.into_iter().next().unwrap_or_default();
+    if text.is_empty() && reading.usage.reasoning > 0 {
+        return Outcome::Unavailable(format!(
+            "hidden reasoning used up the answer ({} tokens)",
+            reading.usage.reasoning
+        ));
+    }
+    Outcome::Text {
+        text,
+        tokens,
+        finish,
+    }
+}
+
+/// The alternatives of the first written token.
+fn top_of(talk: &mut Talk<'_>, reading: &Reading, top: usize) -> Outcome {
+    if reading.usage.reasoning > 0 {
+        return Outcome::Unavailable(talk::REASONS.to_owned());
+    }
+    let Some(first) = reading.written.positions.first() else {
+        return match reading.declined() {
+            Some(reason) => Outcome::Refused(reason),
+            None => Outcome::Unavailable("the reply has no log-probabilities".to_owned()),
+        };
+    };
+    let (continuations, left_out) = first.continuations(top);
+    if left_out > 0 {
+        talk.note(format!(
+            "top: {left_out} entries are no text or have no number"
+        ));
+    }
+    if continuations.is_empty() {
+        return Outcome::Unavailable("the reply names no alternatives".to_owned());
+    }
+    Outcome::Top(continuations)
 }

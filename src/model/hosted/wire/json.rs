@@ -1,0 +1,89 @@
+//! Reading JSON from servers that write numbers JSON does not have.
+
+use serde_json::Value;
+
+/// Parses a body. Bare `NaN` and `Infinity`, which some servers write, are read as null; the flag says so.
+pub(super) fn parse(body: &[u8]) -> Result<(Value, bool), serde_json::Error> {
+    match serde_json::from_slice(body) {
+        Ok(value) => Ok((value, false)),
+        Err(error) => match serde_json::from_slice(&without_non_numbers(body)) {
+            Ok(value) => Ok((value, true)),
+            Err(_) => Err(error),
+        },
+    }
+}
+
+/// The body with null where bare `NaN` and `Infinity` stand.
+pub(in crate::model::hosted) fn without_non_numbers(body: &[u8]) -> Vec<u8> {
+    const WORDS: [&[u8]; 4] = [b"-Infinity", b"Infinity", b"NaN", b"-inf"];
+    let mut out = Vec::with_capacity(body.len());
+    let (mut at, mut quoted) = (0, false);
+    while let Some(&byte) = body.get(at) {
+        let word = WORDS
+            .iter()
+            .find(|word| !quoted && body[at..].starts_with(word));
+        if let Some(word) = word {
+            out.extend(b"null");
+            at += word.len();
+            continue;
+        }
+        out.push(byte);
+        at += 1;
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => {
+                out.extend(body.get(at));
+                at += 1;
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A text at a pointer; nothing when it is absent, null, empty or no text.
+pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
+    let text = value.pointer(pointer)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A count at a pointer.
+pub(super) fn count(value: &Value, pointer: &str) -> Option<u64> {
+    value.pointer(pointer)?.as_u64()
+}
+
+/// A list at a pointer; empty when there is none.
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Takes `from`'s members into `into`, both objects.
+pub(super) fn extend(into: &mut Value, from: Value) {
+    if let (Some(into), Value::Object(from)) = (into.as_object_mut(), from) {
+        into.extend(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_that_json_does_not_have_become_null_outside_of_texts_only() {
+        let body = br#"{"a": -Infinity, "b": [NaN, 1], "c": "\"NaN Infinity", "d": Infinity}"#;
+        let expected = json!({"a": null, "b": [null, 1], "c": "\"NaN Infinity", "d": null});
+        assert_eq!(parse(body).unwrap(), (expected, true));
+        assert_eq!(parse(b"{\"a\": 1}").unwrap(), (json!({"a": 1}), false));
+    }
+
+    #[test]
+    fn cut_off_and_foreign_bodies_are_errors() {
+        for body in [&b""[..], b"{\"a\": ", b"<html>", b"\"\\", b"{\"a\": -Inf"] {
+            assert!(parse(body).is_err());
+        }
+    }
+}
