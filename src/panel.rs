@@ -71,7 +71,10 @@ struct RawLineage {
 #[derive(Deserialize)]
 struct RawEntry {
     id: String,
-    path: String,
+    /// A path, relative to the file.
+    path: Option<String>,
+    /// Or a name as the command line takes it: an endpoint, a model of the hub.
+    model: Option<String>,
     kind: String,
     base: Option<String>,
     #[serde(default)]
@@ -139,7 +142,10 @@ impl Lineage {
             .models
             .into_iter()
             .map(|entry| Declared {
-                model: locate(directory, &entry.path),
+                model: match (entry.model, entry.path) {
+                    (Some(model), _) => model,
+                    (None, path) => locate(directory, &path.unwrap_or_default()),
+                },
                 id: entry.id,
                 kind: entry.kind,
                 base: entry.base,
@@ -210,6 +216,10 @@ fn check(path: &Path, raw: &RawLineage) -> Result<(), LineageError> {
     for entry in &raw.models {
         if !ids.insert(entry.id.as_str()) {
             return Err(wrong(&entry.id, "stands twice".to_owned()));
+        }
+        if entry.path.is_some() == entry.model.is_some() {
+            let what = "needs either a 'path' or a 'model'";
+            return Err(wrong(&entry.id, what.to_owned()));
         }
     }
     for entry in &raw.models {

@@ -1,9 +1,5 @@
 //! `parentage serve` against the engine it serves: the built binary on loopback, asked over HTTP.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 #[path = "serve/answers.rs"]
 mod answers;

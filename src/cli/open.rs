@@ -40,11 +40,11 @@ impl Target {
                 reached: endpoints.reach(endpoint)?,
             });
         }
-        Self::resolve_local(name, engine, note)
+        Self::here(name, engine, note)
     }
 
-    /// The same for models on this machine or on the hub.
-    pub(super) fn resolve_local(
+    /// The same for what is not asked over a network: weights and recordings.
+    pub(super) fn here(
         name: &str,
         engine: &Engine,
         note: &mut dyn FnMut(&str),

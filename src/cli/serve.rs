@@ -35,7 +35,7 @@ pub(super) fn run(
         offline: args.offline,
     };
     let notes = Progress::new("fetching", 0, common.quiet);
-    let target = Target::resolve_local(&args.model, &engine, &mut |text| notes.note(text))?;
+    let target = Target::here(&args.model, &engine, &mut |text| notes.note(text))?;
     notes.finish();
     let Target::Weights { name, path, bytes } = &target else {
         return Err(CliError::NotWeights {

@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(90);
 /// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long a client may take no part of its answer.
-const UNREAD: Duration = Duration::from_secs(60);
+const UNREAD: Duration = Duration::from_mins(1);
 
 /// Takes connections while there are places.
 pub(super) struct Gate {

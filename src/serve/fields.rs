@@ -137,14 +137,14 @@ impl Fields {
             return Ok(None);
         };
         let fits = |x: &f64| (*x > above || (inclusive && *x >= above)) && *x <= most;
-        match value.as_f64().filter(fits) {
-            Some(number) => Ok(Some(number)),
-            None => {
-                let from = if inclusive { "from" } else { "above" };
-                let what = format!("must be a number {from} {above} up to {most}");
-                Err(Refusal::invalid(name, what))
-            }
-        }
+        let wrong = || {
+            let from = if inclusive { "from" } else { "above" };
+            Refusal::invalid(
+                name,
+                format!("must be a number {from} {above} up to {most}"),
+            )
+        };
+        value.as_f64().filter(fits).map(Some).ok_or_else(wrong)
     }
 
     /// One text or several.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::ModelError;
-use crate::model::local::{Drawing, Drawn, LocalModel, Passage, PassageRead, Writer};
+use crate::model::local::{Drawing, Drawn, Joining, LocalModel, Passage, PassageRead, Writer};
 
 /// Pieces of work that are taken from the queue before the first is done.
 const AHEAD: usize = 256;
@@ -197,13 +197,13 @@ impl<'a> Worker<'a> {
                     self.settle(job, 1);
                 }
             }
-            Err(error) => self.fail(places.iter().map(|(job, _)| *job).collect(), &error),
+            Err(error) => self.fail(&places.iter().map(|(job, _)| *job).collect(), &error),
         }
     }
 
     /// Lets waiting samples join while there is room; those of one prompt share its reading.
     fn begin(&mut self) {
-        let mut starts: Vec<(&[u32], Vec<(u64, Drawing)>)> = Vec::new();
+        let mut joining: Vec<Joining<'_>> = Vec::new();
         let (mut planned, mut rows) = (Vec::new(), 0);
         while let Some((place, sample)) = self.writes.front_mut()
             && let Some(work) = self.open.get(&place.0).map(|o| &o.job.prompts[place.1])
@@ -211,22 +211,25 @@ impl<'a> Worker<'a> {
             let max_tokens = work.drawings[*sample].max_tokens;
             let tokens = work.tokens.len() + max_tokens;
             let room = self.writer.room(&planned, tokens);
-            let known = starts.iter().position(|(prompt, drawings)| {
-                *prompt == work.tokens.as_slice() && drawings[0].1.max_tokens == max_tokens
+            let known = joining.iter().position(|other| {
+                other.prompt == work.tokens && other.samples[0].1.max_tokens == max_tokens
             });
             rows += known.map_or(work.tokens.len(), |_| 0);
-            if room == 0 || (rows > TURN && !starts.is_empty()) {
+            if room == 0 || (rows > TURN && !joining.is_empty()) {
                 break;
             }
-            let start = known.unwrap_or_else(|| {
-                starts.push((&work.tokens, Vec::new()));
-                starts.len() - 1
+            let joined = known.unwrap_or_else(|| {
+                joining.push(Joining {
+                    prompt: &work.tokens,
+                    samples: Vec::new(),
+                });
+                joining.len() - 1
             });
             for _ in 0..room.min(work.drawings.len() - *sample) {
                 self.next += 1;
                 self.samples.insert(self.next, (*place, *sample));
-                starts[start]
-                    .1
+                joining[joined]
+                    .samples
                     .push((self.next, work.drawings[*sample].clone()));
                 planned.push(tokens);
                 *sample += 1;
@@ -236,10 +239,10 @@ impl<'a> Worker<'a> {
             }
             self.writes.pop_front();
         }
-        if starts.is_empty() {
+        if joining.is_empty() {
             return;
         }
-        if let Err(error) = self.writer.begin(starts) {
+        if let Err(error) = self.writer.begin(joining) {
             self.fail_written(&error);
         }
     }
@@ -280,20 +283,18 @@ impl<'a> Worker<'a> {
     /// The writer has lost what it was writing.
     fn fail_written(&mut self, error: &ModelError) {
         let samples = std::mem::take(&mut self.samples);
-        self.fail(
-            samples.into_values().map(|((job, _), _)| job).collect(),
-            error,
-        );
+        let jobs = samples.into_values().map(|((job, _), _)| job);
+        self.fail(&jobs.collect(), error);
     }
 
-    fn fail(&mut self, jobs: BTreeSet<u64>, error: &ModelError) {
+    fn fail(&mut self, jobs: &BTreeSet<u64>, error: &ModelError) {
         let mut what = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
             what = format!("{what}: {error}");
             cause = error.source();
         }
-        for job in &jobs {
+        for job in jobs {
             if let Some(open) = self.open.remove(job) {
                 let _ = open.job.reply.send(Err(what.clone()));
             }

@@ -248,7 +248,7 @@ fn many_clients_get_the_answers_that_one_gets() {
         let prompt = format!("{prompt}{}", "again ".repeat(client % 3));
         let max_tokens = [0, 1, 9, 30][client % 4];
         json!({
-            "prompt": prompt, "max_tokens": max_tokens, "echo": client % 2 == 0,
+            "prompt": prompt, "max_tokens": max_tokens, "echo": client.is_multiple_of(2),
             "logprobs": 4, "n": 1 + client % 3, "seed": client, "prompt_logprobs": 2,
         })
     };

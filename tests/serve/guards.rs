@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::server::{Reply, Server, command};
 
@@ -86,6 +85,35 @@ fn what_would_change_an_answer_is_refused_by_name_and_nothing_is_ignored() {
             "stop",
             "invalid_value",
         ),
+    ] {
+        refuse(&server, &more, param, code);
+    }
+    let body = json!({"model": "gpt-x", "prompt": "a"});
+    assert_refused(
+        &server,
+        "/v1/completions",
+        &body,
+        404,
+        "model",
+        "model_not_found",
+    );
+    let body = json!({"prompt": "a", "max_tokens": 1, "temperature": 1, "top_p": 1, "top_k": 0,
+        "min_p": 0.0, "presence_penalty": 0, "user": "u", "stop": null, "stream": false});
+    server.ask("/v1/completions", &body);
+}
+
+/// Adds fields to a good request for a completion.
+fn refuse(server: &Server, more: &Value, param: &str, code: &str) {
+    let mut body = json!({"prompt": "a", "max_tokens": 1});
+    let fields = body.as_object_mut().unwrap();
+    fields.extend(more.as_object().unwrap().clone());
+    assert_refused(server, "/v1/completions", &body, 400, param, code);
+}
+
+#[test]
+fn prompts_of_another_kind_or_too_many_are_refused() {
+    let server = Server::teacher(&[]);
+    for (more, param, code) in [
         (json!({"prompt": null}), "prompt", "invalid_value"),
         (json!({"prompt": []}), "prompt", "invalid_value"),
         (json!({"prompt": [1, "a"]}), "prompt", "invalid_value"),
@@ -110,23 +138,8 @@ fn what_would_change_an_answer_is_refused_by_name_and_nothing_is_ignored() {
             "invalid_value",
         ),
     ] {
-        let mut body = json!({"prompt": "a", "max_tokens": 1});
-        let fields = body.as_object_mut().unwrap();
-        fields.extend(more.as_object().unwrap().clone());
-        assert_refused(&server, "/v1/completions", &body, 400, param, code);
+        refuse(&server, &more, param, code);
     }
-    let body = json!({"model": "gpt-x", "prompt": "a"});
-    assert_refused(
-        &server,
-        "/v1/completions",
-        &body,
-        404,
-        "model",
-        "model_not_found",
-    );
-    let body = json!({"prompt": "a", "max_tokens": 1, "temperature": 1, "top_p": 1, "top_k": 0,
-        "min_p": 0.0, "presence_penalty": 0, "user": "u", "stop": null, "stream": false});
-    server.ask("/v1/completions", &body);
 }
 
 #[test]
@@ -368,8 +381,7 @@ fn every_request_leaves_a_line_in_the_log() {
         assert_eq!(of("route")[2], "/v1/models");
         assert_eq!(lines[0]["parameters"], json!({"max_tokens": 3, "seed": 1}));
         assert_eq!(lines[0]["completion_tokens"], 3);
-        let digest = Sha256::digest(b"the baker");
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = parentage::digest::of_bytes(b"the baker");
         let kept = if prompts {
             "the baker".to_owned()
         } else {

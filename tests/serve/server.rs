@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Nothing here may take longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that ends with its test.
 pub(crate) struct Server {
@@ -128,7 +128,7 @@ impl Server {
 
 pub(crate) fn read_reply(stream: &mut TcpStream) -> Reply {
     let mut bytes = Vec::new();
-    let mut part = [0; 1 << 16];
+    let mut part = [0; 1 << 12];
     // After an early refusal the connection may be reset; what came before counts.
     while let Ok(length @ 1..) = stream.read(&mut part) {
         bytes.extend_from_slice(&part[..length]);

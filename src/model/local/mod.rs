@@ -46,7 +46,7 @@ pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
 pub use sampler::Seen;
 pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
-pub use write::Drawing;
+pub use write::{Drawing, Joining};
 
 /// A model whose weights are loaded.
 #[derive(Debug)]

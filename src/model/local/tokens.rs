@@ -9,7 +9,7 @@ use super::error::LocalError;
 use super::sampler::Seen;
 use super::template::{Message, TemplateError};
 use super::tokenizer::{Reading as Markup, Start, Tokenizer, TokenizerError};
-use super::write::{Drawing, Sample, Wave};
+use super::write::{Drawing, Joining, Sample, Wave};
 use super::{LocalModel, load};
 use crate::model::ModelError;
 use crate::response::Finish;
@@ -220,14 +220,13 @@ impl Writer<'_> {
         self.wave.room(&self.model.decoder, planned, tokens)
     }
 
-    /// Reads prompts together and draws the first token of each of their samples, which carry the
-    /// caller's marks.
+    /// Reads prompts together and draws the first token of each of their samples.
     ///
     /// # Errors
     ///
     /// When the engine fails; what was being written is lost then.
-    pub fn begin(&mut self, starts: Vec<(&[u32], Vec<(u64, Drawing)>)>) -> Result<(), ModelError> {
-        let done = self.wave.prefill(&self.model.decoder, starts);
+    pub fn begin(&mut self, joining: Vec<Joining<'_>>) -> Result<(), ModelError> {
+        let done = self.wave.prefill(&self.model.decoder, joining);
         done.map_err(|source| self.failed(source))
     }
 

@@ -117,8 +117,14 @@ impl Sample {
     }
 }
 
-/// A prompt with the samples to be written behind it, each with its owner.
-pub(super) type Start<'a> = (&'a [u32], Vec<(u64, Drawing)>);
+/// A prompt with the samples to be written behind it.
+#[derive(Debug, Clone)]
+pub struct Joining<'a> {
+    /// The prompt's tokens, at least one.
+    pub prompt: &'a [u32],
+    /// The samples, each with the caller's mark.
+    pub samples: Vec<(u64, Drawing)>,
+}
 
 /// The samples written together, each with its keys and values.
 #[derive(Default)]
@@ -141,15 +147,16 @@ pub(crate) fn write(
         let until = wave_end(decoder, writings, next);
         let mut wave = Wave::default();
         for (index, writing) in writings.iter().enumerate().take(until).skip(next) {
-            let mut drawings = Vec::new();
+            let mut samples = Vec::new();
             for (number, seed) in writing.seeds.iter().enumerate() {
-                drawings.push((
+                samples.push((
                     owners.len() as u64,
                     Drawing::plain(*seed, writing.max_tokens),
                 ));
                 owners.push((index, number));
             }
-            wave.prefill(decoder, vec![(&writing.prompt, drawings)])?;
+            let prompt = &writing.prompt;
+            wave.prefill(decoder, vec![Joining { prompt, samples }])?;
         }
         next = until;
         let last = |sample: &Sample| sample.tokens.last().copied();
@@ -220,12 +227,12 @@ impl Wave {
     pub(super) fn prefill(
         &mut self,
         decoder: &Decoder,
-        starts: Vec<Start<'_>>,
+        joining: Vec<Joining<'_>>,
     ) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         let (mut caches, mut rows) = (Vec::new(), Vec::new());
-        for (index, (prompt, drawings)) in starts.iter().enumerate() {
-            let longest = drawings.iter().map(|(_, d)| d.max_tokens).max();
+        for (index, Joining { prompt, samples }) in joining.iter().enumerate() {
+            let longest = samples.iter().map(|(_, d)| d.max_tokens).max();
             let capacity = prompt.len() + longest.unwrap_or(0);
             caches.push(
                 Cache::new(decoder.spec(), capacity, decoder.device())
@@ -236,16 +243,20 @@ impl Wave {
         }
         let hidden = decoder.hidden(&pack, &mut caches).step("read a prompt")?;
         let mut first = Vec::new();
-        let mut starts = starts.into_iter();
+        let mut joining = joining.into_iter();
         each_row(decoder, &hidden, &rows, |logits| {
-            let (prompt, drawings) = starts.next().unwrap_or_default();
-            let mut samples = Vec::new();
-            for (owner, drawing) in drawings {
-                let mut sample = Sample::new(owner, drawing, prompt.len());
-                sample.capacity = prompt.len() + sample.drawing.max_tokens;
-                sample.take(logits);
-                samples.push(sample);
-            }
+            let Some(Joining { prompt, samples }) = joining.next() else {
+                return;
+            };
+            let samples: Vec<Sample> = samples
+                .into_iter()
+                .map(|(owner, drawing)| {
+                    let mut sample = Sample::new(owner, drawing, prompt.len());
+                    sample.capacity = prompt.len() + sample.drawing.max_tokens;
+                    sample.take(logits);
+                    sample
+                })
+                .collect();
             first.push(samples);
         })?;
         for (samples, cache) in first.into_iter().zip(caches) {

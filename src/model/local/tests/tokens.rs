@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::oracle::{NAMES, Oracle};
 use super::{TOLERANCE, whole};
 use crate::model::local::write::{Writing, write};
-use crate::model::local::{Drawing, Drawn, LocalModel, Passage, Writer};
+use crate::model::local::{Drawing, Drawn, Joining, LocalModel, Passage, Writer};
 use crate::response::Finish;
 
 fn drawing(seed: u8, max_tokens: usize) -> Drawing {
@@ -139,15 +139,20 @@ fn samples_join_and_leave_and_are_those_written_alone() {
     ];
     let start = |number: usize| {
         let (mark, prompt, drawing) = &plans[number];
-        (*prompt, vec![(*mark, drawing.clone())])
+        Joining {
+            prompt,
+            samples: vec![(*mark, drawing.clone())],
+        }
     };
     writer.begin(vec![start(0), start(2)]).unwrap();
     finish(&mut writer, 3, &mut done);
     writer.begin(vec![start(1)]).unwrap();
     finish(&mut writer, 2, &mut done);
-    writer
-        .begin(vec![start(3), (&long[..8], vec![(9, drawing(1, 50))])])
-        .unwrap();
+    let given_up = Joining {
+        prompt: &long[..8],
+        samples: vec![(9, drawing(1, 50))],
+    };
+    writer.begin(vec![start(3), given_up]).unwrap();
     writer.keep(&|mark| mark != 9);
     finish(&mut writer, 60, &mut done);
     assert_eq!(done.len(), 4);
