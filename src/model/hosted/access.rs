@@ -19,8 +19,9 @@ use crate::model::Abilities;
 use crate::question::Prompt;
 use crate::response::{Exchange, Usage};
 
+use super::endpoint::Endpoint;
 use super::error::HostedError;
-use super::transport::Transport;
+use super::transport::{Options, Transport};
 use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
 
 /// What the access check found.
@@ -54,6 +55,15 @@ pub struct AccessReport {
     pub requests: u64,
     /// Tokens that it took.
     pub usage: Usage,
+}
+
+/// Finds out what an endpoint gives, over a transport of its own.
+///
+/// # Errors
+///
+/// When the endpoint cannot be asked at all: no connection, no valid key.
+pub async fn probe(endpoint: Endpoint, options: Options) -> Result<AccessReport, HostedError> {
+    check(&Transport::new(endpoint, options)?).await
 }
 
 /// Finds out what an endpoint gives, in about fifteen requests where it can write several texts at once

@@ -17,10 +17,10 @@ mod secret;
 mod transport;
 mod wire;
 
-pub use access::AccessReport;
+pub use access::{AccessReport, probe};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::HostedError;
 pub use model::{Checked, HostedModel};
 pub use price::{Price, Prices};
 pub use secret::Secret;
-pub use transport::{Budget, Limits, Options, Spent};
+pub use transport::{Budget, Limits, Options, Rates, Spent};

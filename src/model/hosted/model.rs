@@ -2,16 +2,16 @@
 
 mod answer;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::access::{self, AccessReport};
 use super::endpoint::Endpoint;
@@ -25,8 +25,6 @@ use crate::question::{Prompt, Question, Request};
 use crate::response::{Exchange, Response};
 use answer::{join, response, sampling_seed};
 
-/// Answers on their way from the wire to the sink.
-const IN_HAND: usize = 64;
 /// How long requests under way may still take once the run has come to its end: they are paid for.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -116,55 +114,44 @@ impl HostedModel {
         }
     }
 
-    /// Asks everything and hands on answers as they come, until there are no more, the receiver is gone, or
+    /// Asks everything and hands on answers as they come, until there are no more, the sink breaks off, or
     /// the run cannot go on. Then what is under way gets a while to end.
     async fn ask_all(
         &self,
         questions: &[Question],
         seed: Seed,
-        answers: &SyncSender<(usize, Answer)>,
+        sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), HostedError> {
         let ask = |(index, question)| async move { (index, self.ask(question, seed).await) };
         let most = self.transport.options().concurrency.max(1);
-        let failure = Mutex::new(None);
-        let open = || {
-            failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_none()
-        };
+        let closing = Cell::new(None);
+        let mut failure = None;
         let mut under_way = stream::iter(questions.iter().enumerate())
-            .take_while(|_| std::future::ready(open()))
+            .take_while(|_| ready(closing.get().is_none()))
             .map(ask)
             .buffer_unordered(most);
-        let mut end = None;
         loop {
-            let next = match end {
+            let next = match closing.get() {
                 None => under_way.next().await,
                 Some(end) => timeout_at(end, under_way.next()).await.unwrap_or(None),
             };
             match next {
-                None => break,
+                None => return failure.map_or(Ok(()), Err),
                 Some((index, Ok(answer))) => {
-                    if answers.send((index, answer)).is_err() {
-                        break;
+                    if sink(index, answer).is_break() {
+                        return Ok(());
                     }
                 }
-                Some((_, Err(error))) => {
+                Some((_, Err(error))) if failure.is_none() => {
                     let grace = match error {
                         HostedError::Broken { .. } => Duration::ZERO,
                         _ => GRACE,
                     };
-                    end.get_or_insert_with(|| tokio::time::Instant::now() + grace);
-                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    failure.get_or_insert(error);
+                    closing.set(Some(Instant::now() + grace));
+                    failure = Some(error);
                 }
+                Some((_, Err(_))) => {}
             }
-        }
-        drop(under_way);
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(()),
         }
     }
 
@@ -283,45 +270,16 @@ impl Model for HostedModel {
         seed: Seed,
         sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), ModelError> {
-        let asked = std::thread::scope(|scope| {
-            let (sender, answers) = mpsc::sync_channel(IN_HAND);
-            let (listening, deaf) = oneshot::channel::<()>();
-            // The wire goes on while the sink writes to disk.
-            let wire = scope.spawn(move || {
-                self.runtime.block_on(async {
-                    tokio::select! {
-                        asked = self.ask_all(questions, seed, &sender) => asked,
-                        _ = deaf => Ok(()),
-                    }
-                })
-            });
-            hand_over(answers, sink);
-            drop(listening);
-            wire.join()
-        });
-        match asked {
-            Ok(asked) => asked.map_err(|source| ModelError::Hosted {
-                model: self.identity.name.clone(),
-                source: Box::new(source),
-            }),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        // All on this thread: while the sink writes to disk, replies wait in the system's buffers.
+        let asked = self.runtime.block_on(self.ask_all(questions, seed, sink));
+        asked.map_err(|source| ModelError::Hosted {
+            model: self.identity.name.clone(),
+            source: Box::new(source),
+        })
     }
 }
 
 fn runtime() -> Result<Runtime, HostedError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|source| HostedError::Runtime { source })
-}
-
-/// Calls the sink until it breaks off or there are no more answers.
-fn hand_over(
-    answers: Receiver<(usize, Answer)>,
-    sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
-) {
-    for (index, answer) in answers {
-        if sink(index, answer).is_break() {
-            return;
-        }
-    }
 }

@@ -31,11 +31,16 @@ impl Secret {
         if key.len() < SHORTEST {
             return bytes;
         }
-        let escaped = serde_json::Value::from(key).to_string();
-        let slashed = key.replace('/', "\\/");
-        [key, escaped.trim_matches('"'), &slashed]
-            .into_iter()
-            .fold(bytes, |bytes, form| mask(bytes, form.as_bytes()))
+        // JSON has other ways to write some characters.
+        let mut bytes = mask(bytes, key.as_bytes());
+        if key.contains(['"', '\\']) {
+            let escaped = serde_json::Value::from(key).to_string();
+            bytes = mask(bytes, &escaped.as_bytes()[1..escaped.len() - 1]);
+        }
+        if key.contains('/') {
+            bytes = mask(bytes, key.replace('/', "\\/").as_bytes());
+        }
+        bytes
     }
 
     /// [`Self::scrub`] for text.
@@ -45,9 +50,13 @@ impl Secret {
 }
 
 fn mask(bytes: Vec<u8>, key: &[u8]) -> Vec<u8> {
-    let find = |from: usize| {
-        let found = bytes[from..].windows(key.len()).position(|w| w == key);
-        found.map(|at| from + at)
+    // Nearly always in vain, over whole replies: so only where the key's first byte stands.
+    let find = |mut from: usize| loop {
+        let at = from + bytes[from..].iter().position(|byte| *byte == key[0])?;
+        if bytes[at..].starts_with(key) {
+            return Some(at);
+        }
+        from = at + 1;
     };
     let Some(mut next) = find(0) else {
         return bytes;

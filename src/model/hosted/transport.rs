@@ -18,6 +18,7 @@ mod rate;
 mod retry;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -37,6 +38,7 @@ use retry::Next;
 
 pub use budget::{Budget, Limits, Spent};
 pub use options::Options;
+pub use rate::Rates;
 
 /// What came back, whole; an HTTP error that is the server's last word is a reply as well. Status 0 is no
 /// whole reply at the last attempt: the body then says why, in words.
@@ -60,7 +62,7 @@ pub(super) struct Transport {
     key: Option<(HeaderName, HeaderValue)>,
     price: Option<Price>,
     options: Options,
-    rate: Rate,
+    rate: Arc<Rate>,
     gate: Gate,
     breaker: Breaker,
 }
@@ -97,7 +99,11 @@ impl Transport {
             key: key_header(&endpoint)?,
             client,
             price,
-            rate: Rate::new(options.requests_per_minute, options.tokens_per_minute),
+            rate: options.rates.of(
+                &endpoint,
+                options.requests_per_minute,
+                options.tokens_per_minute,
+            ),
             gate: Gate::new(options.concurrency),
             breaker: Breaker::new(options.failures),
             endpoint,

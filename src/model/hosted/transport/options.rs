@@ -8,6 +8,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::super::price::Prices;
 use super::budget::Budget;
+use super::rate::Rates;
 
 /// How an endpoint is asked.
 #[derive(Debug, Clone)]
@@ -29,10 +30,12 @@ pub struct Options {
     pub failures: u32,
     /// Requests under way at once, at most.
     pub concurrency: usize,
-    /// Requests a minute; learnt from the server where it tells.
+    /// Requests a minute, by all models of a provider; learnt from the server where it tells.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// Tokens a minute; learnt from the server where it tells.
+    /// Tokens a minute, by all models of a provider; learnt from the server where it tells.
     pub tokens_per_minute: Option<NonZeroU32>,
+    /// Where the paces of a run are kept.
+    pub rates: Rates,
     /// What may be spent, by all endpoints that share it.
     pub budget: Arc<Budget>,
     /// What tokens cost.
@@ -52,6 +55,7 @@ impl Default for Options {
             concurrency: 16,
             requests_per_minute: None,
             tokens_per_minute: None,
+            rates: Rates::default(),
             budget: Arc::default(),
             prices: Prices::built_in(),
         }

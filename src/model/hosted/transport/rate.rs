@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::time::{Instant, sleep, sleep_until};
+
+use super::super::endpoint::Endpoint;
 
 /// Headers that give the limit of requests a minute, and of tokens.
 const REQUESTS: [&str; 2] = [
@@ -23,7 +25,32 @@ const FEWEST_TOKENS: u32 = 1000;
 /// A minute's worth is let through in this many parts, so that a burst never makes a minute much fuller.
 const PARTS: u32 = 12;
 
-/// The pace of requests to one endpoint.
+/// The paces of a run, which all its models share: the user's rates are those of a provider, and what a
+/// server tells is about one model.
+#[derive(Debug, Clone, Default)]
+pub struct Rates(Arc<Mutex<BTreeMap<String, Arc<Rate>>>>);
+
+impl Rates {
+    /// The pace for a model, with the user's rates a minute.
+    pub(super) fn of(
+        &self,
+        endpoint: &Endpoint,
+        requests: Option<NonZeroU32>,
+        tokens: Option<NonZeroU32>,
+    ) -> Arc<Rate> {
+        let key = match (requests, tokens) {
+            (None, None) => format!("{}/{}", endpoint.provider, endpoint.model),
+            _ => endpoint.provider.clone(),
+        };
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = rates
+            .entry(key)
+            .or_insert_with(|| Arc::new(Rate::new(requests, tokens)));
+        Arc::clone(rate)
+    }
+}
+
+/// The pace of requests.
 #[derive(Debug)]
 pub(super) struct Rate {
     requests: Bucket,
@@ -33,7 +60,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// With the user's rates a minute; those that are not given are learnt.
-    pub(super) fn new(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>) -> Self {
+    fn new(requests: Option<NonZeroU32>, tokens: Option<NonZeroU32>) -> Self {
         Self {
             requests: Bucket::new(requests),
             tokens: Bucket::new(tokens),
@@ -186,6 +213,20 @@ mod tests {
         rate.pause(Duration::from_millis(120));
         rate.pause(Duration::from_millis(10));
         assert!(time(rate.pace(1)) >= 100);
+    }
+
+    #[test]
+    fn models_of_a_provider_share_the_users_rates_and_nothing_learnt() {
+        let one = super::super::tests::endpoint("http://localhost");
+        let other = Endpoint {
+            model: "m-2".to_owned(),
+            ..one.clone()
+        };
+        let rates = Rates::default();
+        let of = |endpoint, limit| rates.of(endpoint, NonZeroU32::new(limit), None);
+        assert!(Arc::ptr_eq(&of(&one, 5), &of(&other, 5)));
+        assert!(!Arc::ptr_eq(&of(&one, 0), &of(&other, 0)));
+        assert!(Arc::ptr_eq(&of(&one, 0), &of(&one, 0)));
     }
 
     #[test]
