@@ -66,8 +66,8 @@ pub async fn probe(endpoint: Endpoint) -> Result<AccessReport, HostedError> {
     check(&Transport::new(endpoint)?).await
 }
 
-/// Finds out what an endpoint gives, in about fifteen requests where it can write several texts at once
-/// and about thirty where it cannot. An error means that the endpoint cannot be asked at all.
+/// Finds out what an endpoint gives, in about twenty small requests where only texts are to be had, and
+/// twice as many where there is more to check. An error means that it cannot be asked at all.
 pub(super) async fn check(transport: &Transport) -> Result<AccessReport, HostedError> {
     let mut check = Check::new(transport);
     check.models().await?;
@@ -178,10 +178,8 @@ impl<'a> Check<'a> {
     /// The pose in which sampling is looked at: plain text where there is some, for then no template
     /// and no guard stand between.
     fn pose(&self) -> Option<Pose> {
-        let poses = [Pose::Raw, Pose::Chat].into_iter();
-        poses
-            .into_iter()
-            .find(|pose| self.is_verified(pose_name(*pose)))
+        let mut poses = [Pose::Raw, Pose::Chat].into_iter();
+        poses.find(|pose| self.is_verified(pose_name(*pose)))
     }
 
     /// Asks and counts.

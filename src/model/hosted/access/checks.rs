@@ -218,7 +218,7 @@ impl Check<'_> {
             true => (texts, left_out(&heard, "temperature")),
             false => self.samples(&prompt, hottest).await?,
         };
-        let cold = self.samples(&prompt, 0.0).await?;
+        let cold = self.several_or_each(&prompt, 0.0).await?;
         if hot.1 || cold.1 {
             let seen = "the parameter is refused: texts are drawn as the provider sets it";
             self.found("temperature", Status::Refused, seen);
@@ -243,6 +243,24 @@ impl Check<'_> {
         };
         self.found("temperature", status, seen);
         Ok(())
+    }
+
+    /// Texts at a temperature, at once where that is possible: some servers write several only where
+    /// they can differ.
+    async fn several_or_each(
+        &mut self,
+        prompt: &Prompt,
+        temperature: f64,
+    ) -> Result<(Vec<String>, bool), HostedError> {
+        if self.is_verified("several") {
+            let want = Want::Text { max_tokens: SHORT };
+            let asked = self.ask(prompt, want, heated(temperature, SAMPLES));
+            let (heard, texts) = asked.await?;
+            if texts.len() == SAMPLES {
+                return Ok((texts, left_out(&heard, "temperature")));
+            }
+        }
+        self.samples(prompt, temperature).await
     }
 
     /// Texts at a temperature, and whether the server refused to have it set.
@@ -348,7 +366,9 @@ impl Check<'_> {
         if holds {
             self.tops.insert(pose_name(pose), given);
             self.found(&name, Status::Verified, seen);
-            self.before_temperature(&prompt, &first, given).await?;
+            if self.status("logprobs_before_temperature") == Status::Untested {
+                self.before_temperature(&prompt, &first, given).await?;
+            }
         } else {
             self.found(
                 &name,
