@@ -4,8 +4,11 @@
 //! tried on something whose outcome is known beforehand (a memorised line is more probable than a
 //! shuffled one; more heat gives more different texts), and what no control has shown is not asked for.
 
-mod checks;
+mod basics;
 mod render;
+mod sampling;
+mod score;
+mod top;
 
 use std::collections::BTreeMap;
 
@@ -113,6 +116,13 @@ fn pose_name(pose: Pose) -> &'static str {
         Pose::Raw => "raw",
     }
 }
+
+/// Tokens of a short text.
+const SHORT: usize = 8;
+/// How far the same log-probability may move from call to call on one machine, in nats.
+const NOISE: f64 = 0.05;
+/// How far it may move on shared ones, where batches differ.
+const SHARED_NOISE: f64 = 0.5;
 
 /// A check under way.
 struct Check<'a> {
@@ -288,5 +298,36 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Text { .. } | Outcome::Top(_) | Outcome::Score { .. } => {
             "an answer of another kind".to_owned()
         }
+    }
+}
+
+fn turn(text: &str) -> Prompt {
+    Prompt {
+        pose: Pose::Chat,
+        text: text.to_owned(),
+        lead: String::new(),
+    }
+}
+
+fn plain(text: &str) -> Prompt {
+    Prompt {
+        pose: Pose::Raw,
+        ..turn(text)
+    }
+}
+
+/// A prompt after which much is possible.
+fn open(pose: Pose) -> Prompt {
+    match pose {
+        Pose::Chat => turn("Write any short sentence."),
+        Pose::Raw => plain("Once upon a time there was a"),
+    }
+}
+
+fn heated(temperature: f64, n: usize) -> Sampling<'static> {
+    Sampling {
+        temperature,
+        n,
+        system: None,
     }
 }
