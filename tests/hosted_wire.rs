@@ -201,90 +201,30 @@ async fn a_temperature_that_does_nothing_is_found_out() {
 
 #[tokio::test]
 async fn other_liars_are_found_out() {
-    let honest = Toy::honest;
-    for (toy, name, status) in [
+    type Lie = fn(&mut Toy);
+    let lies: [(Lie, &str, AbilityStatus); 10] = [
+        (|toy| toy.seeded = false, "seed", SilentlyIgnored),
+        (|toy| toy.several = false, "several", SilentlyIgnored),
+        (|toy| toy.template = 20, "raw", SilentlyIgnored),
         (
-            Toy {
-                seeded: false,
-                ..honest()
-            },
-            "seed",
-            SilentlyIgnored,
-        ),
-        (
-            Toy {
-                several: false,
-                ..honest()
-            },
-            "several",
-            SilentlyIgnored,
-        ),
-        (
-            Toy {
-                template: 20,
-                ..honest()
-            },
-            "raw",
-            SilentlyIgnored,
-        ),
-        (
-            Toy {
-                heated_logprobs: true,
-                ..honest()
-            },
+            |toy| toy.heated_logprobs = true,
             "logprobs_before_temperature",
             Refused,
         ),
+        (|toy| toy.wrong_top = true, "top_raw", Untested),
+        (|toy| toy.sum = 1.2, "top_raw", Untested),
+        (|toy| toy.most = 0, "top_raw", Refused),
         (
-            Toy {
-                wrong_top: true,
-                ..honest()
-            },
-            "top_raw",
-            Untested,
-        ),
-        (
-            Toy {
-                sum: 1.2,
-                ..honest()
-            },
-            "top_raw",
-            Untested,
-        ),
-        (
-            Toy {
-                most: 0,
-                ..honest()
-            },
-            "top_raw",
-            Refused,
-        ),
-        (
-            Toy {
-                thinks: 64,
-                switches_off: true,
-                ..honest()
-            },
+            |toy| (toy.thinks, toy.switches_off) = (64, true),
             "thinking_off",
             Verified,
         ),
-        (
-            Toy {
-                limits: false,
-                ..honest()
-            },
-            "rate_headers",
-            Untested,
-        ),
-        (
-            Toy {
-                guarded: true,
-                ..honest()
-            },
-            "guard",
-            Refused,
-        ),
-    ] {
+        (|toy| toy.limits = false, "rate_headers", Untested),
+        (|toy| toy.guarded = true, "guard", Refused),
+    ];
+    for (lie, name, status) in lies {
+        let mut toy = Toy::honest();
+        lie(&mut toy);
         let report = check("vllm/toy", toy).await;
         assert_found(&report, &[(name, status)]);
         let able = report.model;
@@ -330,7 +270,6 @@ async fn a_real_llamacpp_server_reports_its_true_abilities() {
         };
         let endpoint = Endpoint::parse(name, &env).unwrap().unwrap();
         let report = probe(endpoint).await.unwrap();
-        eprintln!("{}", report.render());
         assert_found(
             &report,
             &[

@@ -1,6 +1,7 @@
 //! A server over a toy language model: sixteen words, each with probabilities of what follows it. It is
 //! honest unless told otherwise.
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -121,9 +122,10 @@ impl Respond for Toy {
             Err((status, message)) => ResponseTemplate::new(status)
                 .set_body_json(json!({"error": {"message": message, "type": "bad_request"}})),
         };
-        match self.limits {
-            true => reply.insert_header("x-ratelimit-limit-requests", "500"),
-            false => reply,
+        if self.limits {
+            reply.insert_header("x-ratelimit-limit-requests", "500")
+        } else {
+            reply
         }
     }
 }
@@ -307,7 +309,12 @@ impl Toy {
             }
             choices.push(choice);
         }
-        Ok(self.reply(&json!(choices), prompt.len() + self.template, most, 0))
+        Ok(reply(
+            &json!(choices),
+            prompt.len() + self.template,
+            most,
+            0,
+        ))
     }
 
     fn numbers(&self, prompt: &[String]) -> Vec<Value> {
@@ -359,7 +366,7 @@ impl Toy {
     fn chat(&self, body: &Value) -> Said {
         if self.guarded {
             let refusal = json!([{"message": {"content": null, "refusal": "I cannot."}, "finish_reason": "stop"}]);
-            return Ok(self.reply(&refusal, 5, 3, 0));
+            return Ok(reply(&refusal, 5, 3, 0));
         }
         let prompt = split(&turn(&body["messages"]));
         let limit = body
@@ -387,7 +394,7 @@ impl Toy {
             }
             choices.push(choice);
         }
-        Ok(self.reply(&json!(choices), prompt.len(), visible, thinks))
+        Ok(reply(&json!(choices), prompt.len(), visible, thinks))
     }
 
     fn messages(&self, body: &Value) -> Said {
@@ -412,16 +419,6 @@ impl Toy {
             reply["completion_probabilities"] = content(&top);
         }
         Ok(reply)
-    }
-
-    fn reply(&self, choices: &Value, read: usize, written: usize, thought: u64) -> Value {
-        json!({
-            "model": "toy-2026", "system_fingerprint": "toy", "choices": choices,
-            "usage": {
-                "prompt_tokens": read + 1, "completion_tokens": written as u64 + thought,
-                "completion_tokens_details": {"reasoning_tokens": thought},
-            },
-        })
     }
 }
 
@@ -449,7 +446,7 @@ fn turn(messages: &Value) -> String {
             message["role"].as_str().unwrap(),
             message["content"].as_str().unwrap(),
         );
-        text += &format!(" <{role}> {content}");
+        let _ = write!(text, " <{role}> {content}");
     }
     text + " <answer>"
 }
@@ -460,4 +457,15 @@ fn content(top: &[(&str, f64)]) -> Value {
     let mut first = top.first().map(one).unwrap_or_default();
     first["top_logprobs"] = top.iter().map(one).collect();
     json!([first])
+}
+
+/// A whole reply of OpenAI's form.
+fn reply(choices: &Value, read: usize, written: usize, thought: u64) -> Value {
+    json!({
+        "model": "toy-2026", "system_fingerprint": "toy", "choices": choices,
+        "usage": {
+            "prompt_tokens": read + 1, "completion_tokens": written as u64 + thought,
+            "completion_tokens_details": {"reasoning_tokens": thought},
+        },
+    })
 }

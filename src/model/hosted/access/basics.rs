@@ -32,12 +32,11 @@ impl Check<'_> {
                 let is_listed = ids
                     .iter()
                     .any(|id| *id == asked || *id == format!("models/{asked}"));
-                match is_listed {
-                    true => (Status::Verified, format!("listed among {}", ids.len())),
-                    false => (
-                        Status::Untested,
-                        format!("not among the {} listed", ids.len()),
-                    ),
+                let count = ids.len();
+                if is_listed {
+                    (Status::Verified, format!("listed among {count}"))
+                } else {
+                    (Status::Untested, format!("not among the {count} listed"))
                 }
             }
         };
@@ -50,9 +49,10 @@ impl Check<'_> {
         let (say, want) = (turn("Say A."), Want::Text { max_tokens: 16 });
         let (heard, _) = self.ask(&say, want, Sampling::default()).await?;
         let limits = rate_headers(&heard.exchange.calls);
-        match limits.is_empty() {
-            true => self.found("rate_headers", Status::Untested, "none came"),
-            false => self.found("rate_headers", Status::Verified, limits),
+        if limits.is_empty() {
+            self.found("rate_headers", Status::Untested, "none came");
+        } else {
+            self.found("rate_headers", Status::Verified, limits);
         }
         match &heard.outcome {
             Outcome::Text { text, .. } if !text.trim().is_empty() => {

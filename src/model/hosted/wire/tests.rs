@@ -118,7 +118,7 @@ const TEXT: Want<'static> = Want::Text { max_tokens: 16 };
 const TOP: Want<'static> = Want::Top { top: 5 };
 
 /// A chat reply of OpenAI's form.
-fn chat(choice: Value) -> Value {
+fn chat(choice: &Value) -> Value {
     json!({
         "model": "m-2026",
         "system_fingerprint": "fp",
@@ -131,7 +131,7 @@ fn chat(choice: Value) -> Value {
 fn chat_logprobs(logprobs: Value) -> Value {
     let mut choice = json!({"message": {"content": "A"}, "finish_reason": "length"});
     choice["logprobs"] = logprobs;
-    chat(choice)
+    chat(&choice)
 }
 
 fn top(heard: &Heard) -> Vec<(&str, f64)> {

@@ -39,7 +39,7 @@ const AB: [(&str, f64); 2] = [("A", -0.25), (" other", -1.25)];
 async fn openai_chat() {
     let mut choice = json!({"message": {"content": "A", "refusal": null}, "finish_reason": "stop"});
     choice["logprobs"] = json!({"content": [logprob("A", -0.25)], "refusal": null});
-    let reply = chat(choice);
+    let reply = chat(&choice);
     let (heard, ranked, sent, for_top) = both("openai/m", &reply, &turn()).await;
     assert_eq!(text(&heard), ("A", 2, Finish::Stop));
     assert_eq!(top(&ranked), AB);
@@ -64,7 +64,7 @@ async fn openai_chat() {
 
 #[tokio::test]
 async fn providers_of_openais_form_differ_in_small_things() {
-    let reply = chat(json!({"message": {"content": "A"}, "finish_reason": "stop"}));
+    let reply = chat(&json!({"message": {"content": "A"}, "finish_reason": "stop"}));
     for (name, field, value) in [
         ("azure/m", "/max_completion_tokens", json!(16)),
         ("mistral/m", "/random_seed", json!(7)),
@@ -322,7 +322,7 @@ async fn the_beginning_of_an_answer_is_written_only_where_that_is_possible() {
         lead: "I say".to_owned(),
         ..turn()
     };
-    let reply = chat(json!({"message": {"content": " A"}, "finish_reason": "stop"}));
+    let reply = chat(&json!({"message": {"content": " A"}, "finish_reason": "stop"}));
     for name in [
         "openai/m",
         "anthropic/m",

@@ -7,103 +7,105 @@ async fn declined(name: &str, status: u16, body: &str) -> Heard {
     line.ask(&turn(), TEXT).await
 }
 
+/// Endpoint, status, body, what is said of it.
+const FORMS: &[(&str, u16, &str, &str)] = &[
+    (
+        "openai/m",
+        404,
+        r#"{"error":{"message":"no such model","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
+        "HTTP 404, model_not_found: no such model",
+    ),
+    (
+        "vllm/m",
+        400,
+        r#"{"error":{"message":"bad thing","type":"BadRequestError","param":null,"code":400}}"#,
+        "HTTP 400, BadRequestError: bad thing",
+    ),
+    (
+        "vllm/m",
+        400,
+        r#"{"object":"error","message":"bad thing","type":"BadRequestError","param":null,"code":400}"#,
+        "HTTP 400, BadRequestError: bad thing",
+    ),
+    (
+        "anthropic/m",
+        529,
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+        "HTTP 529, overloaded_error: Overloaded",
+    ),
+    (
+        "google/m",
+        403,
+        r#"{"error":{"code":403,"message":"denied","status":"PERMISSION_DENIED"}}"#,
+        "HTTP 403, PERMISSION_DENIED: denied",
+    ),
+    (
+        "google/m",
+        403,
+        r#"[{"error":{"code":403,"message":"denied","status":"PERMISSION_DENIED"}}]"#,
+        "HTTP 403, PERMISSION_DENIED: denied",
+    ),
+    (
+        "sglang/m",
+        404,
+        r#"{"detail":"Not Found"}"#,
+        "HTTP 404: Not Found",
+    ),
+    (
+        "openai-api/x/m",
+        422,
+        r#"{"detail":[{"loc":["body","model"],"msg":"field required","type":"value_error"}]}"#,
+        "HTTP 422: model: field required",
+    ),
+    (
+        "mistral/m",
+        422,
+        r#"{"object":"error","message":{"detail":[{"loc":["body","messages"],"msg":"empty"}]},"type":"invalid","code":"3000"}"#,
+        "HTTP 422, invalid: messages: empty",
+    ),
+    (
+        "ollama/m",
+        404,
+        r#"{"error":"model 'm' not found"}"#,
+        "HTTP 404: model 'm' not found",
+    ),
+    (
+        "llamacpp/m",
+        503,
+        r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+        "HTTP 503, unavailable_error: Loading model",
+    ),
+    (
+        "openrouter/o/m@up",
+        502,
+        r#"{"error":{"code":502,"message":"Provider returned error","metadata":{"raw":"upstream is down","provider_name":"up"}}}"#,
+        "HTTP 502: Provider returned error: upstream is down",
+    ),
+    (
+        "together/m",
+        502,
+        "<html><head><title>502 Bad Gateway</title></head><body>\n<h1>502 Bad Gateway</h1></body></html>",
+        "HTTP 502: 502 Bad Gateway 502 Bad Gateway",
+    ),
+    ("xai/m", 500, "", "HTTP 500: no words"),
+    ("xai/m", 500, "null", "HTTP 500: null"),
+    (
+        "xai/m",
+        500,
+        r#"{"error":null}"#,
+        r#"HTTP 500: {"error":null}"#,
+    ),
+    (
+        "deepseek/m",
+        500,
+        r#"{"error":{"message":"","code":null}}"#,
+        "HTTP 500: no words",
+    ),
+];
+
 #[tokio::test]
 async fn every_form_of_error_gives_its_status_code_and_words() {
-    let forms = [
-        (
-            "openai/m",
-            404,
-            r#"{"error":{"message":"no such model","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
-            "HTTP 404, model_not_found: no such model",
-        ),
-        (
-            "vllm/m",
-            400,
-            r#"{"error":{"message":"bad thing","type":"BadRequestError","param":null,"code":400}}"#,
-            "HTTP 400, BadRequestError: bad thing",
-        ),
-        (
-            "vllm/m",
-            400,
-            r#"{"object":"error","message":"bad thing","type":"BadRequestError","param":null,"code":400}"#,
-            "HTTP 400, BadRequestError: bad thing",
-        ),
-        (
-            "anthropic/m",
-            529,
-            r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-            "HTTP 529, overloaded_error: Overloaded",
-        ),
-        (
-            "google/m",
-            403,
-            r#"{"error":{"code":403,"message":"denied","status":"PERMISSION_DENIED"}}"#,
-            "HTTP 403, PERMISSION_DENIED: denied",
-        ),
-        (
-            "google/m",
-            403,
-            r#"[{"error":{"code":403,"message":"denied","status":"PERMISSION_DENIED"}}]"#,
-            "HTTP 403, PERMISSION_DENIED: denied",
-        ),
-        (
-            "sglang/m",
-            404,
-            r#"{"detail":"Not Found"}"#,
-            "HTTP 404: Not Found",
-        ),
-        (
-            "openai-api/x/m",
-            422,
-            r#"{"detail":[{"loc":["body","model"],"msg":"field required","type":"value_error"}]}"#,
-            "HTTP 422: model: field required",
-        ),
-        (
-            "mistral/m",
-            422,
-            r#"{"object":"error","message":{"detail":[{"loc":["body","messages"],"msg":"empty"}]},"type":"invalid","code":"3000"}"#,
-            "HTTP 422, invalid: messages: empty",
-        ),
-        (
-            "ollama/m",
-            404,
-            r#"{"error":"model 'm' not found"}"#,
-            "HTTP 404: model 'm' not found",
-        ),
-        (
-            "llamacpp/m",
-            503,
-            r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
-            "HTTP 503, unavailable_error: Loading model",
-        ),
-        (
-            "openrouter/o/m@up",
-            502,
-            r#"{"error":{"code":502,"message":"Provider returned error","metadata":{"raw":"upstream is down","provider_name":"up"}}}"#,
-            "HTTP 502: Provider returned error: upstream is down",
-        ),
-        (
-            "together/m",
-            502,
-            "<html><head><title>502 Bad Gateway</title></head><body>\n<h1>502 Bad Gateway</h1></body></html>",
-            "HTTP 502: 502 Bad Gateway 502 Bad Gateway",
-        ),
-        ("xai/m", 500, "", "HTTP 500: no words"),
-        ("xai/m", 500, "null", "HTTP 500: null"),
-        (
-            "xai/m",
-            500,
-            r#"{"error":null}"#,
-            r#"HTTP 500: {"error":null}"#,
-        ),
-        (
-            "deepseek/m",
-            500,
-            r#"{"error":{"message":"","code":null}}"#,
-            "HTTP 500: no words",
-        ),
-    ];
-    for (name, status, body, words) in forms {
+    for &(name, status, body, words) in FORMS {
         let heard = declined(name, status, body).await;
         assert_eq!(
             heard.outcome,

@@ -148,7 +148,9 @@ async fn tokens_of_the_server_make_the_boundary_exact() {
         (&sent["prompt_logprobs"], &sent["echo"]),
         (&json!(1), &json!(true))
     );
-    asked.iter().for_each(|(_, body)| assert_no_null(body));
+    for (_, body) in &asked {
+        assert_no_null(body);
+    }
 }
 
 #[tokio::test]
