@@ -2,9 +2,9 @@
 """Compares every model of a family with a protected one of it, and says where the finding is wrong.
 
     cargo build --release
-    scripts/family_table.py models/family teacher [--out DIR] [--tier standard] [--binary PATH]
+    scripts/family_table.py models/family teacher [--out DIR] [--tier standard] [--binary PATH] [FLAG...]
 
-Prints a Markdown table and ends with exit code 1 if a true student is not `distilled`, a model made
+Flags that this script does not know (`--access text`, `--repeats 32`) go to `parentage compare`. Prints a Markdown table and ends with exit code 1 if a true student is not `distilled`, a model made
 from the protected one's weights is neither `weight_derivative` nor `same_model`, or an innocent model
 is any of the three. What the lineage file says of a suspect is used here, to judge the finding; the
 tool itself does not look at it.
@@ -49,19 +49,17 @@ def main():
     parser.add_argument("--out", default="target/family-table")
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--binary", default="target/release/parentage")
-    args = parser.parse_args()
+    args, more = parser.parse_known_args()
     lineage = args.family / "lineage.toml"
     models = {m["id"]: m for m in tomllib.loads(lineage.read_text())["model"]}
-    print("| suspect | truth | finding | pooled | t | p | controls | preference | next | likelihood | reverse |")
-    print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    wrong = []
+    wrong, header = [], None
     for suspect, entry in models.items():
         if suspect == args.protected:
             continue
         run = subprocess.run(
             [args.binary, "compare", "--json", "--quiet", "--tier", args.tier, "--out", args.out,
              "--controls", lineage, "--protected", args.family / models[args.protected]["path"],
-             "--suspect", args.family / entry["path"]],
+             "--suspect", args.family / entry["path"], *more],
             stdout=subprocess.PIPE, check=True)
         report = json.loads(run.stdout)
         kind = truth(models, suspect, args.protected)
@@ -69,7 +67,13 @@ def main():
         if not right(kind, finding):
             wrong.append(suspect)
         pooled = report["pooled"]
-        by_measure = " | ".join(f"{m['t']:.1f}" for m in report["measures"])
+        measures = report["measures"]
+        if header is None:
+            header = ["suspect", "truth", "finding", "pooled", "t", "p", "controls"]
+            header += [m["name"] for m in measures]
+            print("| " + " | ".join(header) + " |")
+            print("|---|---|---" + "|---:" * (len(header) - 3) + "|")
+        by_measure = " | ".join("-" if m["t"] is None else f"{m['t']:.1f}" for m in measures)
         print(f"| {suspect} | {kind} | {finding}{'' if right(kind, finding) else ' **wrong**'} "
               f"| {pooled['interaction']:.2f} | {pooled['t']:.1f} | {pooled['t_p']:.0e} "
               f"| {len(pooled['controls'])} | {by_measure} |", flush=True)

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
+use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, contrast};
 use crate::panel::{Matching, Member, Panel};
-use crate::verdict::{Apart, Evidence, Verdict, WeightEvidence, judge};
+use crate::sequential::{Sequential, sequential};
+use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Standing, level_adjusted, pooled};
 
 /// One measure with what it says, or why it says nothing.
@@ -33,6 +35,8 @@ pub struct Case {
     pub matched_alternatives: Vec<String>,
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
+    /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
+    pub sequential: Option<Sequential>,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -46,14 +50,18 @@ pub struct Gates {
     pub weights: Option<WeightEvidence>,
 }
 
-/// Weighs a case. `prints` has the fingerprint of every member of the panel, by model name.
-pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates) -> Case {
+/// Weighs a case by some measures. `prints` has the fingerprint of every member of the panel, by model
+/// name; `order` is the random order of the probes that was fixed before the first answer.
+pub fn weigh(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    gates: Gates,
+    measures: &[Measure],
+    order: &[String],
+) -> Case {
     let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
-    let measures: Vec<MeasureResult> = Measure::ALL
-        .into_iter()
-        .map(|measure| sides.measure(measure))
-        .collect();
+    let measures: Vec<MeasureResult> = measures.iter().map(|m| sides.measure(*m)).collect();
     let (pooled_controls, scores) = pool(&measures);
     let standing =
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
@@ -84,6 +92,9 @@ pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates
             .iter()
             .filter_map(|c| divergence_of(&c.id))
             .min_by(f64::total_cmp),
+        texts: only_text(protected)
+            .then(|| text_gate(panel, prints))
+            .flatten(),
         weights: gates.weights,
         controls: pooled_controls.len(),
         worst_without_one: worst_without_one(&scores),
@@ -105,6 +116,14 @@ pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates
         }),
         pooled: overall,
     };
+    let contrasts: Vec<&Contrast> = measures
+        .iter()
+        .filter(|m| m.measure != Measure::Style)
+        .filter_map(|m| m.result.as_ref().ok())
+        .map(|(contrast, _)| contrast)
+        .collect();
+    // Style is about blocks of probes, which are no steps of the order.
+    let sequential = sequential(&contrasts, order);
     let verdict = judge(&evidence);
     Case {
         measures,
@@ -113,8 +132,26 @@ pub fn weigh(panel: &Panel, prints: &BTreeMap<String, Fingerprint>, gates: Gates
         likeness,
         matched_alternatives,
         doubtful_alternatives,
+        sequential,
         verdict,
     }
+}
+
+/// Whether nothing but text was had of a model.
+fn only_text(print: Option<&Fingerprint>) -> bool {
+    print.is_some_and(|p| p.pool.is_empty() && p.next.is_empty() && !p.shorts.is_empty())
+}
+
+/// The two-sample test of texts for the suspect, and for the controls that show what it can tell apart.
+fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<TextGate> {
+    let protected = prints.get(&panel.protected.model)?;
+    let test = |member: &Member| text_equality(prints.get(&member.model)?, protected);
+    let controls: Vec<TextEquality> = panel.controls.iter().filter_map(test).collect();
+    Some(TextGate {
+        suspect: test(&panel.suspect)?,
+        nearest_control: controls.iter().map(|c| c.statistic).reduce(f64::min)?,
+        largest_control_p: controls.iter().map(|c| c.p).reduce(f64::max)?,
+    })
 }
 
 /// The rows and columns of the affinity tables.
@@ -209,6 +246,7 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
         return;
     };
     let row = contrast.controls.remove(place);
+    contrast.series.controls.remove(base);
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 

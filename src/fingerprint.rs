@@ -8,6 +8,7 @@ use crate::battery::{Ask, Battery};
 use crate::evidence::{Entry, Recording};
 use crate::question::Request;
 use crate::response::{Continuation, Response};
+use crate::sentinel;
 
 /// The comparable view of a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +28,8 @@ pub struct Fingerprint {
     pub readings: BTreeMap<String, BTreeMap<String, f64>>,
     /// Questions without an answer.
     pub unanswered: usize,
+    /// Answers left out because sentinels show that the model had changed before them.
+    pub set_aside: usize,
 }
 
 impl Fingerprint {
@@ -39,7 +42,9 @@ impl Fingerprint {
             .collect();
         let mut print = Self::default();
         let mut parts = Parts::default();
-        for entry in &recording.entries {
+        let stable = sentinel::stable(&recording.entries);
+        print.set_aside = recording.entries.len() - stable;
+        for entry in &recording.entries[..stable] {
             let probe = &entry.question.probe;
             if let Some(ask) = asks.get(probe.as_str()) {
                 print.add(entry, ask, &mut parts);

@@ -95,6 +95,21 @@ pub enum AbilityStatus {
 }
 
 impl Source {
+    /// What must stay the same for answers to be of one item. An access check may see something else
+    /// another time without the item being another one.
+    #[must_use]
+    pub fn item(&self) -> Self {
+        let mut item = self.clone();
+        if let Self::Endpoint {
+            access, sampling, ..
+        } = &mut item
+        {
+            access.clear();
+            sampling.clear();
+        }
+        item
+    }
+
     /// The digest of the weights, if this is a model of weights.
     pub fn digest(&self) -> Option<&str> {
         match self {

@@ -4,8 +4,13 @@
 //! They are ordinary questions under names of their own, so they stand in the recording like all others
 //! and take no part in any measure.
 
+use std::collections::BTreeMap;
+
 use crate::battery::{Ask, Battery};
+use crate::evidence::Entry;
+use crate::measure::drift::{Round, drift};
 use crate::question::{Access, Posing, Question, Request, SHORT, pose};
+use crate::response::Response;
 
 /// What a sentinel's probe is called: this and the id of the probe that it repeats.
 pub const PREFIX: &str = "sentinel:";
@@ -13,6 +18,11 @@ pub const PREFIX: &str = "sentinel:";
 const PROBES: usize = 5;
 /// Short samples of each, where only text is to be had.
 const SAMPLES: usize = 8;
+/// Nats by which a log-probability may move between rounds: servers were seen to move by 2e-5 from caches
+/// alone, and batches in 16-bit arithmetic move the least probable of twenty tokens by tenths.
+const TOLERANCE: f64 = 0.5;
+/// The corrected p at which texts of two rounds count as different.
+const ALPHA: f64 = 0.01;
 
 /// The questions of one round.
 fn round(battery: &Battery, posing: Posing, number: usize) -> Vec<Question> {
@@ -58,6 +68,17 @@ pub fn guard(
     guarded
 }
 
+/// The first round of which nothing was answered yet.
+pub fn next_round(
+    battery: &Battery,
+    posing: Posing,
+    answered: &dyn Fn(&Question) -> bool,
+) -> usize {
+    (0..)
+        .find(|number| !round(battery, posing, *number).iter().any(answered))
+        .unwrap_or(0)
+}
+
 /// The round of a sentinel; nothing for other questions.
 pub fn round_of(question: &Question) -> Option<usize> {
     question
@@ -66,11 +87,40 @@ pub fn round_of(question: &Question) -> Option<usize> {
         .then_some(question.variant)
 }
 
+/// How many of the answers, in the order in which they came, are of one model: all of them, or those
+/// before the round of sentinels that first differs from the one before it.
+pub fn stable(entries: &[Entry]) -> usize {
+    let mut rounds: BTreeMap<usize, (usize, Round)> = BTreeMap::new();
+    for (place, entry) in entries.iter().enumerate() {
+        let Some(number) = round_of(&entry.question) else {
+            continue;
+        };
+        let (_, round) = rounds.entry(number).or_insert((place, Round::default()));
+        let probe = entry.question.probe.clone();
+        match &entry.response {
+            Response::Next { top } => {
+                round.tops.insert(probe, top.clone());
+            }
+            Response::Text { text, .. } => {
+                round.texts.entry(probe).or_default().push(text.clone());
+            }
+            _ => {}
+        }
+    }
+    let (places, rounds): (Vec<usize>, Vec<Round>) = rounds.into_values().unzip();
+    let differs = drift(&rounds)
+        .into_iter()
+        .filter(|d| d.is_beyond(TOLERANCE, ALPHA));
+    // First and last may differ by small steps that no two neighbours show.
+    differs.map(|d| places[d.to]).min().unwrap_or(entries.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::battery::Tier;
     use crate::question::ask_all;
+    use crate::response::Continuation;
 
     #[test]
     fn rounds_stand_at_the_start_in_the_middle_and_at_the_end() {
@@ -98,5 +148,45 @@ mod tests {
             ..posing
         };
         assert_eq!(round(&battery, text, 0).len(), PROBES * SAMPLES);
+    }
+
+    #[test]
+    fn answers_after_a_changed_round_are_not_of_the_same_model() {
+        let battery = Battery::built_in("core-v1").unwrap().select(Tier::Quick);
+        let posing = Posing {
+            chat: false,
+            raw: true,
+            access: Access::Top,
+            samples: 1,
+            repeats: 0,
+            top: 20,
+        };
+        let questions = guard(&battery, posing, ask_all(&battery, posing), 0);
+        let middle = questions
+            .iter()
+            .position(|q| round_of(q) == Some(1))
+            .unwrap();
+        let recorded = |log_probability: &dyn Fn(usize) -> f64| -> Vec<Entry> {
+            let answer = |place: usize| Response::Next {
+                top: vec![Continuation {
+                    text: "a".to_owned(),
+                    log_probability: log_probability(place),
+                }],
+            };
+            let entry = |(place, question): (usize, &Question)| Entry {
+                n: place as u64,
+                previous: String::new(),
+                question: question.clone(),
+                rendered: String::new(),
+                response: answer(place),
+                exchange: None,
+            };
+            questions.iter().enumerate().map(entry).collect()
+        };
+        let same = recorded(&|place| -1.0 - (place % 7) as f64 * 0.01);
+        assert_eq!(stable(&same), questions.len());
+        let changed = recorded(&|place| if place < middle - 3 { -1.0 } else { -2.0 });
+        assert_eq!(stable(&changed), middle);
+        assert_eq!(stable(&[]), 0);
     }
 }

@@ -18,6 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::measure::equality::Equality;
+use crate::measure::text_equality::TextEquality;
 use crate::weigh::Standing;
 
 /// With fewer controls no distribution of controls can be spoken of.
@@ -28,6 +29,10 @@ pub const MIN_CONTROLS: usize = 5;
 pub const SAME_DIVERGENCE: f64 = 0.003;
 /// And it must be below this share of the divergence of the nearest control.
 pub const SAME_SHARE: f64 = 0.1;
+/// The p of the two-sample test above which texts count as alike,
+pub const SAME_TEXT_P: f64 = 0.05;
+/// if every control is told apart with less than this.
+pub const APART_TEXT_P: f64 = 0.01;
 /// The weight gate's p below which descent is taken as given.
 pub const LINEAGE_P: f64 = 1e-6;
 /// The Crawford-Howell p of the pooled contrast below which a suspect counts as closer.
@@ -111,6 +116,26 @@ impl WeightEvidence {
     }
 }
 
+/// The two-sample test of texts, with the controls that show what it can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TextGate {
+    /// Suspect against protected model.
+    pub suspect: TextEquality,
+    /// The smallest statistic of a control against the protected model.
+    pub nearest_control: f64,
+    /// The largest p of a control.
+    pub largest_control_p: f64,
+}
+
+impl TextGate {
+    /// The suspect is not told apart from the protected model, by a test that tells every control apart.
+    pub fn same(&self) -> bool {
+        self.suspect.p > SAME_TEXT_P
+            && self.largest_control_p < APART_TEXT_P
+            && self.suspect.statistic < SAME_SHARE * self.nearest_control
+    }
+}
+
 /// How one alternative stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Apart {
@@ -129,6 +154,8 @@ pub struct Evidence {
     pub equality: Option<Equality>,
     /// Divergence (nats) between the protected model and its nearest control.
     pub nearest_control: Option<f64>,
+    /// The texts of suspect and protected model side by side, where there is nothing else.
+    pub texts: Option<TextGate>,
     /// The weight gate, when both sides are weights of one shape.
     pub weights: Option<WeightEvidence>,
     /// Controls with the answers that every pooled measure needs.
@@ -233,6 +260,26 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
                 "alike to within arithmetic"
             } else {
                 "not the same model"
+            }
+        ));
+        if same {
+            return Some(Finding::SameModel);
+        }
+    }
+    if let Some(texts) = evidence.texts {
+        let same = texts.same();
+        reasons.push(format!(
+            "texts at {} prompts differ by {:.4} from the protected model's (two-sample p = {:.3}), the \
+             nearest control's by {:.4} (largest p of a control = {:.3}): {}",
+            texts.suspect.prompts,
+            texts.suspect.statistic,
+            texts.suspect.p,
+            texts.nearest_control,
+            texts.largest_control_p,
+            if same {
+                "not told apart"
+            } else {
+                "not shown to be the same model"
             }
         ));
         if same {
@@ -403,6 +450,36 @@ mod tests {
         // Models that all answer alike cannot be told to be the same one.
         evidence.nearest_control = Some(0.004);
         assert_eq!(finding(&evidence), Finding::Inconclusive);
+    }
+
+    #[test]
+    fn texts_show_the_same_model_only_where_they_tell_strangers_apart() {
+        let test = |statistic, p| TextEquality {
+            statistic,
+            p,
+            samples: 640,
+            prompts: 20,
+        };
+        let mut evidence = Evidence {
+            texts: Some(TextGate {
+                suspect: test(0.0004, 0.4),
+                nearest_control: 0.02,
+                largest_control_p: 0.001,
+            }),
+            ..Evidence::default()
+        };
+        assert_eq!(finding(&evidence), Finding::SameModel);
+        let mut with = |suspect: TextEquality, nearest_control, largest_control_p| {
+            evidence.texts = Some(TextGate {
+                suspect,
+                nearest_control,
+                largest_control_p,
+            });
+            finding(&evidence)
+        };
+        assert_eq!(with(test(0.0004, 0.04), 0.02, 0.001), Finding::Inconclusive);
+        assert_eq!(with(test(0.0004, 0.4), 0.02, 0.02), Finding::Inconclusive);
+        assert_eq!(with(test(0.003, 0.4), 0.02, 0.001), Finding::Inconclusive);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 mod toy;
 
 use parentage::identity::AbilityStatus::{self, Refused, SilentlyIgnored, Untested, Verified};
-use parentage::model::hosted::{AccessReport, Endpoint, probe};
+use parentage::model::hosted::{AccessReport, Endpoint, HostedModel, Options};
 use toy::{Heat, Toy};
 use wiremock::MockServer;
 use wiremock::matchers::any;
@@ -21,7 +21,13 @@ async fn check(name: &str, toy: Toy) -> AccessReport {
         _ => None,
     };
     let endpoint = Endpoint::parse(name, &env).unwrap().unwrap();
-    probe(endpoint).await.unwrap()
+    open(endpoint).await
+}
+
+/// Opening a model blocks, so it gets a thread of its own.
+async fn open(endpoint: Endpoint) -> AccessReport {
+    let opened = tokio::task::spawn_blocking(|| HostedModel::open(endpoint, Options::default()));
+    opened.await.unwrap().unwrap().1
 }
 
 #[track_caller]
@@ -269,7 +275,7 @@ async fn a_real_llamacpp_server_reports_its_true_abilities() {
             _ => None,
         };
         let endpoint = Endpoint::parse(name, &env).unwrap().unwrap();
-        let report = probe(endpoint).await.unwrap();
+        let report = open(endpoint).await;
         assert_found(
             &report,
             &[

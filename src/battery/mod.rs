@@ -129,6 +129,16 @@ impl Battery {
         self
     }
 
+    /// The ids of the probes in a random order that the seed fixes: the order of an evaluation that may
+    /// stop early.
+    pub fn order(&self, seed: u64) -> Vec<String> {
+        let whole = self.digest();
+        let mut ids: Vec<String> = self.probes.iter().map(|p| p.id.clone()).collect();
+        // By digests that nobody can foresee without seed and battery.
+        ids.sort_by_cached_key(|id| digest::of_value(&(seed, &whole, id)));
+        ids
+    }
+
     /// SHA-256 of the probes in order: the battery's identity in every recording.
     pub fn digest(&self) -> String {
         digest::of_value(&self.probes)
@@ -163,5 +173,19 @@ mod tests {
             }
         }
         assert_ne!(quick.digest(), standard.digest());
+    }
+
+    #[test]
+    fn the_seed_fixes_a_random_order() {
+        let quick = Battery::built_in("core-v1").unwrap().select(Tier::Quick);
+        let order = quick.order(1);
+        assert_eq!(order, quick.order(1));
+        assert_ne!(order, quick.order(2));
+        let mut sorted = order.clone();
+        sorted.sort();
+        let mut ids: Vec<String> = quick.probes.iter().map(|p| p.id.clone()).collect();
+        assert_ne!(order, ids);
+        ids.sort();
+        assert_eq!(sorted, ids);
     }
 }

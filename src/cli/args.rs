@@ -1,11 +1,14 @@
 //! Arguments as typed. Only this file and its siblings know clap.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::battery::Tier;
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::question::Access;
 use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
@@ -36,8 +39,10 @@ pub(super) struct Common {
 pub(super) enum Command {
     Compare(Compare),
     Collect(Collect),
+    Probe(Probe),
     Battery(Battery),
     Tree(Tree),
+    Serve(Box<Serve>),
 }
 
 /// What is asked, and how; the same for every model.
@@ -53,6 +58,12 @@ pub(super) struct Asking {
     /// Samples of every open question.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) samples: u16,
+    /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
+    #[arg(long, value_enum)]
+    pub(super) access: Option<AccessArg>,
+    /// Short samples that stand for the distribution of a closed question, where only text is to be had.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(super) repeats: u16,
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
@@ -76,6 +87,39 @@ pub(super) struct Engine {
     /// Take hub models from the local cache only.
     #[arg(long)]
     pub(super) offline: bool,
+}
+
+/// How endpoints are asked, and what may be spent on them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Endpoints")]
+pub(super) struct Hosted {
+    /// End the run, to be gone on with, before it takes more requests than this.
+    #[arg(long, value_name = "N")]
+    pub(super) max_calls: Option<u64>,
+    /// End the run before it takes more tokens than this, hidden ones included.
+    #[arg(long, value_name = "N")]
+    pub(super) max_tokens: Option<u64>,
+    /// End the run before it costs more than this.
+    #[arg(long, value_name = "USD")]
+    pub(super) max_cost: Option<f64>,
+    /// Prices to go before those that come with the tool (see `parentage plan --help`).
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
+    /// Requests under way at once, at most; fewer where the server asks for it.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) concurrency: u16,
+    /// Requests a minute, at most [default: as the server tells].
+    #[arg(long, value_name = "N")]
+    pub(super) requests_per_minute: Option<NonZeroU32>,
+    /// Tokens a minute, at most [default: as the server tells].
+    #[arg(long, value_name = "N")]
+    pub(super) tokens_per_minute: Option<NonZeroU32>,
+    /// The longest wait for one reply, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) timeout: u32,
+    /// Check again what an endpoint gives, even where an earlier run has.
+    #[arg(long)]
+    pub(super) recheck: bool,
 }
 
 /// Compare a suspect with a protected model, among controls.
@@ -114,6 +158,12 @@ pub(super) struct Compare {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
+    /// Ask in random order and stop as soon as the bets on the probes asked are decided, for or against.
+    /// Their error rate (one in a thousand each way) holds whenever one stops.
+    #[arg(long)]
+    pub(super) stop_when_decided: bool,
     /// Where recordings and report.json go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
@@ -135,9 +185,26 @@ pub(super) struct Collect {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
     /// Directory of the recording.
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+/// Find out what an endpoint really gives, with positive controls.
+///
+/// Takes about fifteen small requests, thirty where the server writes one text at a time. Each ability is
+/// verified, refused, silently_ignored or untested; only what is verified is used in a comparison. The same
+/// check comes first in every run against an endpoint.
+#[derive(Debug, clap::Args)]
+pub(super) struct Probe {
+    /// The endpoint: openai/NAME, anthropic/NAME, google/NAME, vllm/NAME, ollama/NAME,
+    /// openai-api/SERVER/NAME, ...
+    #[arg(value_name = "MODEL")]
+    pub(super) model: String,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
 }
 
 /// List, show and check batteries.
@@ -182,6 +249,98 @@ pub(super) struct Tree {
     pub(super) svg: Option<PathBuf>,
 }
 
+/// Serve a model's answers and probabilities over HTTP, as OpenAI's API has them.
+///
+/// The weights stay here; whoever may ask gets text, the probabilities of tokens, and the probability of
+/// any text they send. The first line on standard output is the address. Then, from another terminal:
+///
+///   curl http://127.0.0.1:8000/v1/completions -H 'content-type: application/json' \
+///     -d '{"prompt": "The baker opens", "max_tokens": 0, "echo": true, "logprobs": 5}'
+///
+/// Routes: GET /v1/models, POST /v1/completions (with echo, logprobs, prompt_logprobs, token ids as
+/// prompts), POST /v1/chat/completions, POST /tokenize. Parameters that would change an answer and are
+/// not supported are refused by name. Log-probabilities are the model's own: temperature and top_p act
+/// on what is drawn only, and are 1 where a request names none.
+///
+/// Only this machine can ask, unless --host says otherwise; then clients must show a token, as
+/// 'authorization: Bearer TOKEN'. The connection is not encrypted: across a network that others can
+/// read, put a proxy with TLS in front. Ctrl-C or SIGTERM finishes the requests in hand; a second one
+/// ends at once.
+///
+/// Exit codes: 0 stopped, every request answered; 1 the address or the log cannot be used; 2 usage, no
+/// token included; 7 the model cannot be opened; 130 requests were cut off.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Serve {
+    /// The model: a Hugging Face directory, a .gguf file, or hf:org/name@revision.
+    #[arg(value_name = "MODEL")]
+    pub(super) model: String,
+    /// Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all its networks.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(super) host: IpAddr,
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 8000)]
+    pub(super) port: u16,
+    /// Name under which clients ask for the model [default: the last part of MODEL].
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// File with the token that clients must show; PARENTAGE_SERVE_TOKEN may hold the token instead.
+    /// `openssl rand -hex 32` makes a good one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Append a line of JSON to this file for every request: number, time, route, status, SHA-256 of
+    /// the prompts, parameters, tokens. A request that cannot be logged is not answered.
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Keep the prompts themselves in the log.
+    #[arg(long, requires = "log")]
+    pub(super) log_prompts: bool,
+    #[command(flatten)]
+    pub(super) limits: ServeLimits,
+    /// Where weights are run.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
+    pub(super) device: DeviceArg,
+    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
+    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
+    pub(super) arithmetic: ArithmeticArg,
+    /// Threads of the engine [default: all cores, one for small models].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Take hub models from the local cache only.
+    #[arg(long)]
+    pub(super) offline: bool,
+}
+
+/// What a request may take.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct ServeLimits {
+    /// Most tokens of prompt and answer together [default: the model's context, at most 8192].
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) max_length: Option<u32>,
+    /// Most tokens of an answer.
+    #[arg(long, value_name = "TOKENS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_tokens: u32,
+    /// Most answers to one request: prompts times n.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) max_choices: u16,
+    /// Most tokens named with their probability at one position.
+    #[arg(long, value_name = "K", default_value_t = 20)]
+    pub(super) max_logprobs: u16,
+    /// Largest body of a request, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_body: u32,
+    /// Requests in hand at once, waiting ones included; further ones get status 503.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) queue: u16,
+    /// Connections at once; further ones wait to be taken.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: u16,
+    /// Seconds that requests in hand may take when the server is asked to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(super) grace: u16,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TierArg {
     Quick,
@@ -195,6 +354,26 @@ impl From<TierArg> for Tier {
             TierArg::Quick => Self::Quick,
             TierArg::Standard => Self::Standard,
             TierArg::Full => Self::Full,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessArg {
+    /// Samples of text.
+    Text,
+    /// The most probable next tokens.
+    Top,
+    /// The probability of any text.
+    Scored,
+}
+
+impl From<AccessArg> for Access {
+    fn from(arg: AccessArg) -> Self {
+        match arg {
+            AccessArg::Text => Self::Text,
+            AccessArg::Top => Self::Top,
+            AccessArg::Scored => Self::Scored,
         }
     }
 }

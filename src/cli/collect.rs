@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::args::{Collect, Common};
+use super::endpoints::Endpoints;
 use super::error::CliError;
 use super::open::Target;
 use super::progress::Progress;
@@ -17,7 +18,11 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let notes = Progress::new("fetching", 0, common.quiet);
-    let target = Target::resolve(&args.model, &args.engine, &mut |text| notes.note(text))?;
+    // The recording's own directory keeps the check of the endpoint that it is of.
+    let endpoints = Endpoints::new(&args.hosted, Some(args.out.clone()))?;
+    let target = Target::resolve(&args.model, &args.engine, &endpoints, &mut |text| {
+        notes.note(text);
+    })?;
     notes.finish();
     let (round, _) = Round::new(
         &args.asking,

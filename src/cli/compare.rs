@@ -1,7 +1,6 @@
 //! `parentage compare`: the whole job.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,22 +8,28 @@ use std::process::ExitCode;
 use ndarray::Array2;
 
 use super::args::{Common, Compare};
+use super::endpoints::Endpoints;
 use super::error::CliError;
 use super::open::{self, Target};
 use super::run::{Round, slug};
-use crate::battery::BUILT_IN;
+use super::write_whole;
+use crate::battery::{BUILT_IN, Battery};
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::measure::Side;
+use crate::identity::Source;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
+use crate::measure::{Measure, Side};
 use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
-use crate::question::{Question, ask_all};
+use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
 use crate::report::{Report, terminal};
+use crate::sequential::Decision;
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
+/// Probes that are asked between two looks at the bets.
+const STEP: usize = 40;
 /// Columns of the terminal report when the terminal does not say.
 const WIDTH: usize = 100;
 
@@ -37,10 +42,38 @@ pub(super) fn run(
     let targets = resolve(args, &panel, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
-    let recordings = collect(&round, &panel, &targets, &args.out)?;
+    let order = round.battery.order(args.asking.seed);
+    let weigh = |prints: &BTreeMap<String, Fingerprint>, gates| {
+        case::weigh(
+            &panel,
+            prints,
+            gates,
+            Measure::at(round.posing.access),
+            &order,
+        )
+    };
+    let asked = |count: usize| {
+        let mut part = round.battery.clone();
+        part.probes.retain(|p| order[..count].contains(&p.id));
+        part
+    };
+    let mut part = asked(first_step(args, order.len()));
+    let recordings = loop {
+        let recordings = collect(&round, &part, &panel, &targets, &args.out)?;
+        let count = part.probes.len();
+        let decided = || {
+            let case = weigh(&prints(&round, &recordings), Gates::default());
+            let bets = case.sequential;
+            bets.is_some_and(|bets| bets.decision != Decision::Open)
+        };
+        if count == order.len() || decided() {
+            break recordings;
+        }
+        part = asked((count + STEP).min(order.len()));
+    };
     let prints = prints(&round, &recordings);
     let gates = gates(args, &panel, &targets, &recordings)?;
-    let case = case::weigh(&panel, &prints, gates);
+    let case = weigh(&prints, gates);
     let unanswered = panel
         .members()
         .iter()
@@ -48,7 +81,7 @@ pub(super) fn run(
         .filter(|(_, n)| *n > 0)
         .collect();
     let conditions = Conditions {
-        probes: round.battery.probes.len(),
+        probes: part.probes.len(),
         published: args
             .asking
             .battery
@@ -56,6 +89,21 @@ pub(super) fn run(
             .all(|b| BUILT_IN.contains(&b.as_str())),
         posed_raw,
         unanswered,
+        posing: round.posing,
+        planned: order.len(),
+        endpoints: panel
+            .members()
+            .iter()
+            .map(|m| (m.id.clone(), &recordings[&m.model].header.identity.source))
+            .filter(|(_, source)| matches!(source, Source::Endpoint { .. }))
+            .map(|(id, source)| (id, source.clone()))
+            .collect(),
+        set_aside: panel
+            .members()
+            .iter()
+            .map(|m| (m.id.clone(), prints[&m.model].set_aside))
+            .filter(|(_, n)| *n > 0)
+            .collect(),
     };
     let report = Report::new(&panel, &case, &recordings, &conditions);
     let json =
@@ -75,6 +123,15 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(code(args, &report, case.evidence.controls))
+}
+
+/// How many probes are asked before it is looked at whether they suffice.
+fn first_step(args: &Compare, planned: usize) -> usize {
+    if args.stop_when_decided {
+        STEP.min(planned)
+    } else {
+        planned
+    }
 }
 
 fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {
@@ -110,24 +167,28 @@ fn resolve(
     quiet: bool,
 ) -> Result<BTreeMap<String, Target>, CliError> {
     let notes = super::progress::Progress::new("fetching", 0, quiet);
+    let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
     let mut targets = BTreeMap::new();
     for member in panel.members() {
-        let target = Target::resolve(&member.model, &args.engine, &mut |text| notes.note(text))?;
+        let target = Target::resolve(&member.model, &args.engine, &endpoints, &mut |text| {
+            notes.note(text);
+        })?;
         targets.insert(member.model.clone(), target);
     }
     notes.finish();
     Ok(targets)
 }
 
-/// Both passes.
+/// Both passes over a part of the battery.
 fn collect(
     round: &Round<'_>,
+    part: &Battery,
     panel: &Panel,
     targets: &BTreeMap<String, Target>,
     out: &Path,
 ) -> Result<BTreeMap<String, Recording>, CliError> {
     let place = |header: &Header| out.join("recordings").join(slug(header));
-    let questions = ask_all(&round.battery, round.posing);
+    let questions = ask_all(part, round.posing);
     let jobs: Vec<(&Target, Vec<Question>)> =
         targets.values().map(|t| (t, questions.clone())).collect();
     let directories = round.ask("asking ", &jobs, &place)?;
@@ -142,7 +203,11 @@ fn collect(
         .collect();
     let columns: Vec<Side<'_>> = parents.iter().filter_map(|m| side(m)).collect();
     let everyone: Vec<Side<'_>> = targets.keys().filter_map(side).collect();
-    let pools = pools(&columns);
+    // Where not everyone can be asked for given strings, they are compared over their top tokens.
+    let pools = match round.posing.access {
+        Access::Scored => pools(&columns),
+        Access::Top | Access::Text => BTreeMap::new(),
+    };
     let jobs: Vec<(&Target, Vec<Question>)> = targets
         .iter()
         .map(|(model, target)| {
@@ -152,7 +217,11 @@ fn collect(
             } else {
                 &columns
             };
-            let questions = second_pass(&round.battery, round.posing, &pools, authors);
+            let questions = if round.reads(model) {
+                second_pass(part, round.posing, &pools, authors)
+            } else {
+                Vec::new()
+            };
             (target, questions)
         })
         .collect();
@@ -182,7 +251,7 @@ fn gates(
     let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
     let layers = |model: &String| match &targets[model] {
         Target::Weights { name, path, .. } => gated_layers(name, path, args),
-        Target::Recording { .. } => Ok(None),
+        Target::Endpoint { .. } | Target::Recording { .. } => Ok(None),
     };
     let (Some(own), Some(theirs)) = (layers(protected)?, layers(suspect)?) else {
         return Ok(Gates {
@@ -247,15 +316,4 @@ fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
             .collect()
     }
     phi_match(&view(a), &view(b)).ok()
-}
-
-fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let partial = path.with_extension("json.partial");
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|()| fs::write(&partial, text))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|source| CliError::Write {
-            path: path.to_owned(),
-            source,
-        })
 }

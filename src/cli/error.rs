@@ -9,9 +9,11 @@ use crate::battery::BatteryError;
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::model::ModelError;
+use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
 
 /// A command could not be finished.
@@ -27,6 +29,12 @@ pub(super) enum CliError {
         #[source]
         source: ModelError,
     },
+    #[error("cannot use the endpoint's name")]
+    Endpoint(#[source] EndpointError),
+    #[error("'{model}' is no endpoint; weights need no access check")]
+    NoEndpoint { model: String },
+    #[error("cannot use the prices")]
+    Prices(#[source] HostedError),
     #[error("cannot fetch model '{model}'")]
     Fetch {
         model: String,
@@ -49,6 +57,10 @@ pub(super) enum CliError {
     Evidence(#[from] EvidenceError),
     #[error("the recording '{model}' was made with another {what} than the rest of the comparison")]
     Mixed { model: String, what: &'static str },
+    #[error(
+        "'{turns}' takes chat turns only and '{plain}' has no chat form, so they cannot be asked alike"
+    )]
+    NoCommonForm { turns: String, plain: String },
     #[error("the battery has neither a family nor a probe called '{name}'")]
     NoProbe { name: String },
     #[error("cannot draw the tree")]
@@ -61,6 +73,18 @@ pub(super) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot serve the model")]
+    Serve(#[from] ServeError),
+    #[error("cannot read the token file '{}'", path.display())]
+    TokenFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot use the token")]
+    Token(#[from] NoToken),
+    #[error("'{model}' is a recording; only weights can be served")]
+    NotWeights { model: String },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 }
@@ -73,16 +97,32 @@ impl CliError {
             | Self::Lineage(_)
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
-            | Self::Reference { .. } => 2,
+            | Self::Endpoint(_)
+            | Self::NoEndpoint { .. }
+            | Self::Prices(_)
+            | Self::Reference { .. }
+            | Self::TokenFile { .. }
+            | Self::Token(_)
+            | Self::NotWeights { .. }
+            | Self::Serve(ServeError::TokenRequired { .. }) => 2,
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            } => hosted_code(source),
             Self::Open { .. } | Self::Fetch { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
+                CollectError::Model(ModelError::Hosted { source, .. }) => hosted_code(source),
                 CollectError::Evidence(EvidenceError::Other { .. }) => 2,
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
-            Self::NothingShared => 5,
-            Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
+            Self::NothingShared | Self::NoCommonForm { .. } => 5,
+            Self::Evidence(_)
+            | Self::Tree(_)
+            | Self::Write { .. }
+            | Self::Serve(_)
+            | Self::Output(_) => 1,
         })
     }
 
@@ -102,11 +142,20 @@ impl CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Open {
+                source: ModelError::Hosted { source, .. },
+                ..
+            }
+            | Self::Collect {
+                source: CollectError::Model(ModelError::Hosted { source, .. }),
+                ..
+            } => source.hint().map(str::to_owned),
             Self::Fetch { source, .. } => source.hint(),
             Self::Open {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
+            Self::Prices(source) => source.hint().map(str::to_owned),
             // Nothing gets better by running again where the recording itself is in the way.
             Self::Collect {
                 source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),
@@ -115,8 +164,31 @@ impl CliError {
             Self::Mixed { .. } => Some(
                 "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
             ),
+            Self::Serve(ServeError::TokenRequired { .. }) => Some(
+                "give --token-file FILE or PARENTAGE_SERVE_TOKEN; `openssl rand -hex 32` makes a good token"
+                    .to_owned(),
+            ),
             _ => None,
         }
+    }
+}
+
+/// The exit code of an endpoint's failure: 4 at a limit, 7 without key or model, 3 to be gone on with.
+fn hosted_code(error: &HostedError) -> u8 {
+    match error {
+        HostedError::Unpriced { .. }
+        | HostedError::PriceFile { .. }
+        | HostedError::PriceForm { .. }
+        | HostedError::PriceValue { .. } => 2,
+        HostedError::Client { .. }
+        | HostedError::Runtime { .. }
+        | HostedError::Broken { .. }
+        | HostedError::ServedChanged { .. } => 3,
+        HostedError::Billing { .. } | HostedError::Budget { .. } => 4,
+        HostedError::Key { .. }
+        | HostedError::Auth { .. }
+        | HostedError::NotFound { .. }
+        | HostedError::Redirected { .. } => 7,
     }
 }
 

@@ -4,13 +4,19 @@ mod args;
 mod battery;
 mod collect;
 mod compare;
+mod endpoints;
 mod error;
 mod open;
+mod pose;
+mod probe;
 mod progress;
 mod run;
+mod serve;
 mod tree;
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -51,8 +57,10 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Compare(compare) => compare::run(&compare, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
+        Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
+        Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {
         Ok(code) => code,
@@ -65,4 +73,16 @@ pub fn main() -> ExitCode {
             error.code()
         }
     }
+}
+
+/// Writes a file whole or not at all.
+fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
+    let partial = path.with_extension("json.partial");
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| fs::write(&partial, text))
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|source| CliError::Write {
+            path: path.to_owned(),
+            source,
+        })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::Engine;
+use super::endpoints::{Endpoints, Reached};
 use super::error::CliError;
 use crate::evidence;
 use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
@@ -10,7 +11,7 @@ use crate::model::local::{LocalModel, Options};
 use crate::model::{Abilities, ModelError};
 
 /// Where a model's answers will come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Target {
     /// Weights to be run.
     Weights {
@@ -18,13 +19,32 @@ pub(super) enum Target {
         path: PathBuf,
         bytes: u64,
     },
+    /// An endpoint to be asked.
+    Endpoint { name: String, reached: Reached },
     /// A recording made earlier.
     Recording { name: String, directory: PathBuf },
 }
 
 impl Target {
-    /// Finds out what a name means; models of the hub are fetched.
+    /// Finds out what a name means; models of the hub are fetched, endpoints are checked.
     pub(super) fn resolve(
+        name: &str,
+        engine: &Engine,
+        endpoints: &Endpoints,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Self, CliError> {
+        if let Some(endpoint) = Endpoints::find(name)? {
+            note(&format!("checking what {name} gives"));
+            return Ok(Self::Endpoint {
+                name: name.to_owned(),
+                reached: endpoints.reach(endpoint)?,
+            });
+        }
+        Self::resolve_local(name, engine, note)
+    }
+
+    /// The same for models on this machine or on the hub.
+    pub(super) fn resolve_local(
         name: &str,
         engine: &Engine,
         note: &mut dyn FnMut(&str),
@@ -59,7 +79,9 @@ impl Target {
 
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Weights { name, .. } | Self::Recording { name, .. } => name,
+            Self::Weights { name, .. }
+            | Self::Endpoint { name, .. }
+            | Self::Recording { name, .. } => name,
         }
     }
 }

@@ -8,23 +8,28 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::args::{Asking, Engine};
 use super::error::CliError;
 use super::open::{self, Target};
+use super::pose::{self, Known};
 use super::progress::Progress;
 use crate::battery::{self, Battery};
 use crate::collect::{self, Tally};
 use crate::digest;
+use crate::estimate::Estimate;
 use crate::evidence::{self, Header, Recording, Store};
-use crate::model::{Model, Seed};
+use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
+use crate::sentinel;
 
-/// Most probable tokens kept of every `next` probe.
-const TOP: usize = 32;
 /// Models of less than this run one a core; larger ones share all cores.
-const SMALL: u64 = 64 << 20;
+pub(super) const SMALL: u64 = 64 << 20;
+
+/// A model with what it is asked.
+pub(super) type Job<'a> = (&'a Target, Vec<Question>);
 
 /// Everything that is the same for all models.
 pub(super) struct Round<'a> {
     pub(super) battery: Battery,
     pub(super) posing: Posing,
+    abilities: BTreeMap<String, Abilities>,
     pub(super) seed: Seed,
     pub(super) engine: &'a Engine,
     pub(super) quiet: bool,
@@ -32,46 +37,67 @@ pub(super) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// Settles battery and posing: chat turns only when every model has a chat form.
+    /// Settles battery and posing. Also says whether a model with a chat form is asked without it.
     pub(super) fn new(
         asking: &Asking,
         engine: &'a Engine,
         quiet: bool,
         targets: &[Target],
     ) -> Result<(Self, bool), CliError> {
-        let mut chats = Vec::new();
+        let access = asking.access.map(Access::from);
+        let mut known = Vec::new();
+        let mut abilities = BTreeMap::new();
         for target in targets {
-            chats.push(match target {
-                Target::Weights { name, path, .. } => open::abilities(name, path)?.chat,
-                Target::Recording { directory, .. } => {
-                    evidence::read(directory)?.header.posing.chat
-                }
-            });
+            known.push((
+                target.name(),
+                match target {
+                    Target::Weights { name, path, .. } => {
+                        let can = pose::at_most(open::abilities(name, path)?, access);
+                        abilities.insert(name.clone(), can);
+                        Known::Abilities(can)
+                    }
+                    Target::Endpoint { name, reached } => {
+                        let can = pose::at_most(reached.report.model, access);
+                        abilities.insert(name.clone(), can);
+                        Known::Abilities(can)
+                    }
+                    Target::Recording { directory, .. } => {
+                        Known::Posing(evidence::read(directory)?.header.posing)
+                    }
+                },
+            ));
         }
-        let chat = !asking.raw && chats.iter().all(|c| *c);
+        let posing = pose::settle(asking, &known)?;
         let round = Self {
             battery: open_battery(asking)?,
-            posing: Posing {
-                chat,
-                raw: true,
-                access: Access::Scored,
-                samples: usize::from(asking.samples),
-                repeats: 0,
-                top: TOP,
-            },
+            posing,
+            abilities,
             seed: Seed(asking.seed),
             engine,
             quiet,
             stop: stop_flag(),
         };
-        Ok((round, !chat && chats.iter().any(|c| *c)))
+        let chats = known.iter().any(|(_, k)| k.chat());
+        Ok((round, !posing.chat && chats))
+    }
+
+    /// Whether a model can read texts after the prompts of this round. Recordings have read what they
+    /// have read.
+    pub(super) fn reads(&self, model: &str) -> bool {
+        self.abilities.get(model).is_some_and(|a| {
+            if self.posing.chat {
+                a.score_chat
+            } else {
+                a.score
+            }
+        })
     }
 
     /// Asks every model its questions; gives the directory of each model's recording, by name.
     pub(super) fn ask(
         &self,
         stage: &'static str,
-        jobs: &[(&Target, Vec<Question>)],
+        jobs: &[Job<'_>],
         place: &(dyn Fn(&Header) -> PathBuf + Sync),
     ) -> Result<BTreeMap<String, PathBuf>, CliError> {
         let answers = jobs.iter().map(|(_, q)| q.len()).sum();
@@ -79,25 +105,33 @@ impl<'a> Round<'a> {
         let done = Mutex::new(BTreeMap::new());
         let failed = Mutex::new(None);
         let next = AtomicUsize::new(0);
-        let (workers, threads) = self.split(jobs);
+        // Endpoints wait for the network, not for a core: each has a thread of its own.
+        let (remote, local): (Vec<&Job<'_>>, Vec<&Job<'_>>) = jobs
+            .iter()
+            .partition(|(target, _)| matches!(target, Target::Endpoint { .. }));
+        let (workers, threads) = self.split(&local);
+        let run = |(target, questions): &Job<'_>| {
+            if lock(&failed).is_some() {
+                return;
+            }
+            match self.one(target, questions, place, &progress) {
+                Ok(path) => {
+                    lock(&done).insert(target.name().to_owned(), path);
+                }
+                Err(error) => {
+                    lock(&failed).get_or_insert(error);
+                }
+            }
+        };
         std::thread::scope(|scope| {
+            for job in remote {
+                scope.spawn(|| run(job));
+            }
             for _ in 0..workers {
                 scope.spawn(|| {
                     let work = || {
-                        while let Some((target, questions)) =
-                            jobs.get(next.fetch_add(1, Ordering::Relaxed))
-                        {
-                            if lock(&failed).is_some() {
-                                return;
-                            }
-                            match self.one(target, questions, place, &progress) {
-                                Ok(path) => {
-                                    lock(&done).insert(target.name().to_owned(), path);
-                                }
-                                Err(error) => {
-                                    lock(&failed).get_or_insert(error);
-                                }
-                            }
+                        while let Some(job) = local.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            run(job);
                         }
                     };
                     // A pool of its own keeps a model's small matrix products on its own threads.
@@ -121,11 +155,11 @@ impl<'a> Round<'a> {
     }
 
     /// How many models at once, with how many threads each.
-    fn split(&self, jobs: &[(&Target, Vec<Question>)]) -> (usize, usize) {
+    fn split(&self, jobs: &[&Job<'_>]) -> (usize, usize) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let small = jobs.iter().all(|(target, _)| match target {
             Target::Weights { bytes, .. } => *bytes < SMALL,
-            Target::Recording { .. } => true,
+            Target::Endpoint { .. } | Target::Recording { .. } => true,
         });
         let asked = self.engine.jobs.map(usize::from);
         let workers = asked
@@ -141,19 +175,24 @@ impl<'a> Round<'a> {
         place: &dyn Fn(&Header) -> PathBuf,
         progress: &Progress,
     ) -> Result<PathBuf, CliError> {
-        let (name, path) = match target {
-            Target::Weights { name, path, .. } => (name, path),
+        let weights;
+        let model: &dyn Model = match target {
+            Target::Weights { name, path, .. } => {
+                weights = open::load(name, path, self.engine.options())?;
+                &weights
+            }
+            Target::Endpoint { reached, .. } => &*reached.model,
             Target::Recording { directory, .. } => {
                 progress.kept(questions.len());
                 return Ok(directory.clone());
             }
         };
-        let model = open::load(name, path, self.engine.options())?;
-        let header = collect::header(&model, &self.battery, self.posing, self.seed);
+        let header = collect::header(model, &self.battery, self.posing, self.seed);
         let directory = place(&header);
-        let tally = self.collect(&model, questions, &directory, &header, progress)?;
+        let tally = self.collect(target, model, questions, &directory, &header, progress)?;
         progress.note(&format!(
-            "{name}: {} answers, {} kept from before{}",
+            "{}: {} answers, {} kept from before{}",
+            target.name(),
             tally.answered,
             tally.kept,
             if tally.without > 0 {
@@ -167,6 +206,7 @@ impl<'a> Round<'a> {
 
     fn collect(
         &self,
+        target: &Target,
         model: &dyn Model,
         questions: &[Question],
         directory: &Path,
@@ -178,6 +218,17 @@ impl<'a> Round<'a> {
             source,
         };
         let mut store = Store::open(directory, header).map_err(|e| failed(e.into()))?;
+        let guarded;
+        let questions = match target {
+            Target::Endpoint { reached, .. } if questions.iter().any(|q| !store.has(q)) => {
+                let round = sentinel::next_round(&self.battery, self.posing, &|q| store.has(q));
+                guarded = sentinel::guard(&self.battery, self.posing, questions.to_vec(), round);
+                let missing = guarded.iter().filter(|q| !store.has(q));
+                progress.note(&reached.announce(missing.map(Estimate::of).sum()));
+                &guarded
+            }
+            _ => questions,
+        };
         let tally = collect::collect(model, questions, self.seed, &mut store, self.stop, &|| {
             progress.answered();
         })
@@ -247,6 +298,7 @@ pub(super) fn slug(header: &Header) -> String {
         .collect();
     let mut anonymous = header.clone();
     anonymous.identity.name.clear();
+    anonymous.identity.source = anonymous.identity.source.item();
     anonymous.tool.clear();
     format!(
         "{}-{}",

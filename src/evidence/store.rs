@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use super::reader::{read_header, scan};
 use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header};
 use crate::digest;
+use crate::identity::Source;
 use crate::model::Answer;
 use crate::question::Question;
 
-/// Answers between two syncs to disk: what a power failure may cost, in answers of local weights.
+/// Answers between two syncs to disk: what a power failure may cost, in answers of local weights. Those of
+/// endpoints were paid for, so each is synced.
 const SYNC_EVERY: u64 = 64;
 
 /// A recording that is being written.
@@ -23,6 +25,7 @@ pub struct Store {
     head: String,
     answered: BTreeSet<String>,
     unsynced: u64,
+    sync_every: u64,
 }
 
 impl Store {
@@ -74,6 +77,10 @@ impl Store {
             head: scan.head,
             answered,
             unsynced: 0,
+            sync_every: match header.identity.source {
+                Source::Endpoint { .. } => 1,
+                _ => SYNC_EVERY,
+            },
         })
     }
 
@@ -113,7 +120,7 @@ impl Store {
         self.lines += 1;
         self.answered.insert(key(question));
         self.unsynced += 1;
-        if self.unsynced >= SYNC_EVERY {
+        if self.unsynced >= self.sync_every {
             self.sync()?;
         }
         Ok(())
@@ -154,7 +161,10 @@ fn write_whole(path: &Path, header: &Header) -> io::Result<()> {
 
 fn difference(found: &Header, wanted: &Header) -> Option<&'static str> {
     let pairs = [
-        (found.identity.source == wanted.identity.source, "the model"),
+        (
+            found.identity.source.item() == wanted.identity.source.item(),
+            "the model",
+        ),
         (found.battery == wanted.battery, "the battery"),
         (found.posing == wanted.posing, "the posing"),
         (found.seed == wanted.seed, "the seed"),
@@ -170,7 +180,7 @@ mod tests {
     use super::*;
     use crate::battery::Pose;
     use crate::evidence::{BatteryMark, FORMAT, read};
-    use crate::identity::{ModelIdentity, Source};
+    use crate::identity::ModelIdentity;
     use crate::model::Seed;
     use crate::question::{Access, Posing, Prompt, Request};
     use crate::response::{Finish, Response};

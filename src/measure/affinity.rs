@@ -6,6 +6,7 @@ use ndarray::Array3;
 
 use super::Measure;
 use super::distance::bhattacharyya;
+use super::style::style;
 use crate::fingerprint::Fingerprint;
 use crate::response::Continuation;
 
@@ -27,7 +28,7 @@ pub struct Affinity {
     pub rows: Vec<String>,
     /// Ids of the candidate parents.
     pub columns: Vec<String>,
-    /// Ids of the probes, in order.
+    /// Ids of the probes, in order; of blocks of probes for [`Measure::Style`].
     pub probes: Vec<String>,
     /// [rows, columns, probes]; NaN where a cell does not exist.
     pub cells: Array3<f64>,
@@ -41,6 +42,9 @@ pub fn affinity(
     columns: &[Side<'_>],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Affinity {
+    if measure == Measure::Style {
+        return style(rows, columns, exists);
+    }
     let mut values: BTreeMap<(usize, usize), BTreeMap<&str, f64>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         for (k, column) in columns.iter().enumerate() {
@@ -99,6 +103,8 @@ fn compare<'a>(
         Measure::LikelihoodReverse => by_probe(&column.readings, |probe, readings| {
             reading(readings, row.texts.get(probe)?)
         }),
+        // Not a matter of two models and a probe: see `style`.
+        Measure::Style => BTreeMap::new(),
     }
 }
 

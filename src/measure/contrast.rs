@@ -13,6 +13,8 @@
 //! alternative it is `A[m, P, t] - c[P, t]`: mere likeness beyond the controls', which cannot tell
 //! distillation from shared data. The interaction of a model is its mean over the probes.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::{Affinity, Measure};
@@ -47,6 +49,20 @@ pub struct Contrast {
     /// than to this one, beyond what the controls are? The unit is the probe, so it says nothing about
     /// models not in the panel.
     pub against: Vec<(String, Option<PairedTest>)>,
+    /// The same probe by probe.
+    pub series: Series,
+}
+
+/// Interactions probe by probe, in the order of the contrast's probes; NaN where a cell does not exist.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    /// The suspect's.
+    pub suspect: Vec<f64>,
+    /// Each control's, those left out of the contrast included.
+    pub controls: BTreeMap<String, Vec<f64>>,
+    /// How much closer the suspect is to the protected model than to each alternative, beyond what the
+    /// controls are.
+    pub gaps: BTreeMap<String, Vec<f64>>,
 }
 
 /// Why a measure gives no contrast.
@@ -101,7 +117,7 @@ pub fn contrast(
         for (k, gap) in gaps.iter_mut().enumerate() {
             let cells = table.row(suspect_row);
             let difference = (cells[column] - effects[column]) - (cells[k] - effects[k]);
-            if k != column && difference.is_finite() {
+            if k != column {
                 gap.push(difference);
             }
         }
@@ -109,6 +125,24 @@ pub fn contrast(
     if used.is_empty() {
         return Err(NoContrast::NoProbes);
     }
+    let values = |cells: &[Option<Cell>]| {
+        let value = |cell: &Option<Cell>| cell.map_or(f64::NAN, |c| c.value);
+        cells.iter().map(value).collect::<Vec<f64>>()
+    };
+    let series = Series {
+        suspect: values(&suspect_cells),
+        controls: control_rows
+            .iter()
+            .zip(&control_cells)
+            .map(|(i, cells)| (affinity.rows[*i].clone(), values(cells)))
+            .collect(),
+        gaps: gaps
+            .iter()
+            .enumerate()
+            .filter(|(k, _)| *k != column)
+            .map(|(k, gap)| (affinity.columns[k].clone(), gap.clone()))
+            .collect(),
+    };
     let several = affinity.columns.len() > 1;
     let controls: Vec<Interaction> = control_rows
         .iter()
@@ -126,7 +160,10 @@ pub fn contrast(
         .into_iter()
         .enumerate()
         .filter(|(k, _)| *k != column)
-        .map(|(k, gap)| (affinity.columns[k].clone(), signed_rank(&gap)))
+        .map(|(k, mut gap)| {
+            gap.retain(|difference| difference.is_finite());
+            (affinity.columns[k].clone(), signed_rank(&gap))
+        })
         .collect();
     Ok(Contrast {
         measure: affinity.measure,
@@ -134,6 +171,7 @@ pub fn contrast(
         probes: used,
         controls,
         against,
+        series,
     })
 }
 

@@ -6,13 +6,18 @@
 mod affinity;
 mod contrast;
 pub mod distance;
+pub mod drift;
 pub mod equality;
 pub mod lineage;
+mod style;
+pub mod text_equality;
 
 pub use affinity::{Affinity, Side, affinity};
-pub use contrast::{Contrast, Interaction, NoContrast, contrast};
+pub use contrast::{Contrast, Interaction, NoContrast, Series, contrast};
 
 use serde::{Deserialize, Serialize};
+
+use crate::question::Access;
 
 /// A way to compare two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,16 +31,28 @@ pub enum Measure {
     Likelihood,
     /// How well the column predicts what the row wrote (minus bits per byte).
     LikelihoodReverse,
+    /// Likeness of manner in open text (cosine of z-scored features, -1 to 1).
+    Style,
 }
 
 impl Measure {
     /// All measures, in the order of reports.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Preference,
         Self::Next,
         Self::Likelihood,
         Self::LikelihoodReverse,
+        Self::Style,
     ];
+
+    /// The measures that a comparison with this access is weighed by. `style` stands in where
+    /// distributions cannot be had in full; the rules for full access were fixed without it.
+    pub fn at(access: Access) -> &'static [Self] {
+        match access {
+            Access::Scored => &Self::ALL[..4],
+            Access::Top | Access::Text => &Self::ALL,
+        }
+    }
 
     /// The name in files and reports.
     pub fn name(self) -> &'static str {
@@ -44,6 +61,7 @@ impl Measure {
             Self::Next => "next",
             Self::Likelihood => "likelihood",
             Self::LikelihoodReverse => "likelihood_reverse",
+            Self::Style => "style",
         }
     }
 
@@ -52,6 +70,21 @@ impl Measure {
         match self {
             Self::Preference | Self::Next => "Bhattacharyya coefficient",
             Self::Likelihood | Self::LikelihoodReverse => "bits per byte, negated",
+            Self::Style => "cosine of z-scored features",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn style_takes_part_only_where_distributions_are_not_to_be_had() {
+        assert!(!Measure::at(Access::Scored).contains(&Measure::Style));
+        assert_eq!(Measure::at(Access::Scored).len(), 4);
+        for access in [Access::Top, Access::Text] {
+            assert_eq!(Measure::at(access), Measure::ALL);
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::case::Case;
+use crate::identity::{AbilityStatus, Source};
 use crate::panel::{Matching, Panel};
+use crate::question::{Access, Posing};
 use crate::verdict::MIN_CONTROLS;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
@@ -61,6 +63,40 @@ pub enum Caveat {
     },
     /// Models with a chat form were asked without it.
     PosedRaw,
+    /// Plain text was put as chat turns.
+    PosedAsTurns,
+    /// Some model gives less than the probability of given texts.
+    ReducedAccess {
+        /// What all were asked for.
+        access: Access,
+    },
+    /// Endpoints whose sampling could not be set.
+    SamplingUnknown {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Endpoints that reason out of sight before they answer.
+    HiddenReasoning {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Endpoints that say that another model answered than was asked for.
+    ServedOther {
+        /// Id and the model served.
+        served: BTreeMap<String, String>,
+    },
+    /// Endpoints that changed while they were asked.
+    Drifted {
+        /// Id and answers set aside.
+        set_aside: BTreeMap<String, usize>,
+    },
+    /// The run ended before all probes were asked.
+    StoppedEarly {
+        /// Probes asked.
+        probes: usize,
+        /// Probes planned.
+        planned: usize,
+    },
     /// A small battery.
     SmallBattery {
         /// Probes asked.
@@ -87,6 +123,13 @@ impl Caveat {
             Self::ControlsDropped { .. } => "controls_dropped",
             Self::Unanswered { .. } => "unanswered",
             Self::PosedRaw => "posed_raw",
+            Self::PosedAsTurns => "posed_as_turns",
+            Self::ReducedAccess { .. } => "reduced_access",
+            Self::SamplingUnknown { .. } => "sampling_unknown",
+            Self::HiddenReasoning { .. } => "hidden_reasoning",
+            Self::ServedOther { .. } => "served_other",
+            Self::Drifted { .. } => "drifted",
+            Self::StoppedEarly { .. } => "stopped_early",
             Self::SmallBattery { .. } => "small_battery",
             Self::PublishedBattery => "published_battery",
         }
@@ -143,6 +186,37 @@ impl Caveat {
                 "chat questions were put as plain text, because not every model in the comparison has a chat form"
                     .to_owned()
             }
+            Self::PosedAsTurns => {
+                "plain text was put as chat turns that ask to go on, because some model takes turns only".to_owned()
+            }
+            Self::ReducedAccess { access: Access::Text } => {
+                "distributions were estimated from short samples, because some model gives text alone".to_owned()
+            }
+            Self::ReducedAccess { .. } => {
+                "distributions were taken from the most probable tokens, because some model gives no more".to_owned()
+            }
+            Self::SamplingUnknown { ids } => format!(
+                "{}: temperature could not be set, so the texts are drawn as the provider sees fit and those of the other models are not",
+                ids.join(", ")
+            ),
+            Self::HiddenReasoning { ids } => format!(
+                "{}: reasons out of sight before it answers, which the other models need not do",
+                ids.join(", ")
+            ),
+            Self::ServedOther { served } => {
+                let list: Vec<String> = served.iter().map(|(id, s)| format!("{id}: {s}")).collect();
+                format!("another model answered than was asked for: {}", list.join(", "))
+            }
+            Self::Drifted { set_aside } => {
+                let list: Vec<String> = set_aside.iter().map(|(id, n)| format!("{id}: {n}")).collect();
+                format!(
+                    "sentinel questions show that an endpoint changed while it was asked; answers set aside: {}",
+                    list.join(", ")
+                )
+            }
+            Self::StoppedEarly { probes, planned } => {
+                format!("{probes} of {planned} planned probes were asked: the bets were decided")
+            }
             Self::SmallBattery { probes } => {
                 format!("only {probes} probes were asked; small likenesses may be missed")
             }
@@ -187,6 +261,23 @@ impl Caveat {
             Self::PosedRaw => {
                 "compare models that all have a chat form, or read the result as one about plain text"
             }
+            Self::PosedAsTurns => {
+                "read the result as one about chat models, or leave that model out"
+            }
+            Self::ReducedAccess { .. } => {
+                "where the owner of a model can grant more, let them run 'parentage serve' or send a recording"
+            }
+            Self::SamplingUnknown { .. } => {
+                "prefer controls served under the same conditions; likeness in mere warmth of sampling is no parentage"
+            }
+            Self::HiddenReasoning { .. } => {
+                "switch reasoning off on both sides, or compare models that all reason"
+            }
+            Self::ServedOther { .. } => {
+                "find out what the name stands for before the finding is used"
+            }
+            Self::Drifted { .. } => "collect again into another --out, in one go",
+            Self::StoppedEarly { .. } => "run again without --stop-when-decided to ask the rest",
             Self::SmallBattery { .. } => "ask more with --tier standard or --tier full",
             Self::PublishedBattery => "add private probes with --battery DIR",
         }
@@ -204,6 +295,42 @@ pub struct Conditions {
     pub posed_raw: bool,
     /// Questions without an answer, by model.
     pub unanswered: BTreeMap<String, usize>,
+    /// How all were asked.
+    pub posing: Posing,
+    /// Probes of the plan.
+    pub planned: usize,
+    /// What was seen of the endpoints, by id.
+    pub endpoints: BTreeMap<String, Source>,
+    /// Answers set aside because an endpoint changed, by id.
+    pub set_aside: BTreeMap<String, usize>,
+}
+
+impl Conditions {
+    /// Endpoints of which the access check did not find this ability.
+    fn without(&self, ability: &str, found: fn(AbilityStatus) -> bool) -> Vec<String> {
+        let lacks = |source: &Source| match source {
+            Source::Endpoint { access, .. } => access.get(ability).is_some_and(|a| found(a.status)),
+            _ => false,
+        };
+        let ids = self.endpoints.iter().filter(|(_, source)| lacks(source));
+        ids.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Endpoints that say that another model answers than was asked for, beyond a dated name of it.
+    fn served_other(&self) -> BTreeMap<String, String> {
+        let other = |source: &Source| match source {
+            Source::Endpoint {
+                asked,
+                served: Some(served),
+                ..
+            } if !served.starts_with(asked.as_str()) => Some(served.clone()),
+            _ => None,
+        };
+        let pairs = self.endpoints.iter();
+        pairs
+            .filter_map(|(id, source)| Some((id.clone(), other(source)?)))
+            .collect()
+    }
 }
 
 /// All limits of a case, the weightiest first.
@@ -274,6 +401,21 @@ pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Cavea
     let counts = conditions.unanswered.clone();
     add(!counts.is_empty(), Caveat::Unanswered { counts });
     add(conditions.posed_raw, Caveat::PosedRaw);
+    add(!conditions.posing.raw, Caveat::PosedAsTurns);
+    let access = conditions.posing.access;
+    add(access != Access::Scored, Caveat::ReducedAccess { access });
+    let ids = conditions.without("temperature", |status| status != AbilityStatus::Verified);
+    add(!ids.is_empty(), Caveat::SamplingUnknown { ids });
+    let ids = conditions.without("thinking_off", |status| {
+        status == AbilityStatus::SilentlyIgnored
+    });
+    add(!ids.is_empty(), Caveat::HiddenReasoning { ids });
+    let served = conditions.served_other();
+    add(!served.is_empty(), Caveat::ServedOther { served });
+    let set_aside = conditions.set_aside.clone();
+    add(!set_aside.is_empty(), Caveat::Drifted { set_aside });
+    let (probes, planned) = (conditions.probes, conditions.planned);
+    add(probes < planned, Caveat::StoppedEarly { probes, planned });
     let probes = conditions.probes;
     add(probes < 200, Caveat::SmallBattery { probes });
     add(conditions.published, Caveat::PublishedBattery);

@@ -15,7 +15,8 @@ use crate::measure::equality::Equality;
 use crate::model::Seed;
 use crate::panel::{Matching, Member, Panel};
 use crate::question::Posing;
-use crate::verdict::{Finding, WeightEvidence};
+use crate::sequential::Sequential;
+use crate::verdict::{Finding, TextGate, WeightEvidence};
 use crate::weigh::Standing;
 
 /// The name and version of the schema.
@@ -58,12 +59,16 @@ pub struct Report {
     pub seed: Seed,
     /// Answers side by side: mean Jensen-Shannon divergence in nats.
     pub equality: Option<Equality>,
+    /// Texts side by side, where there is nothing else.
+    pub texts: Option<TextGate>,
     /// The weight gate.
     pub weights: Option<WeightEvidence>,
     /// Each measure.
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
+    /// The case as a bet that may stop at any time.
+    pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio: null until a calibration exists.
     pub log10_lr: Option<f64>,
     /// What limits the finding.
@@ -206,12 +211,14 @@ impl Report {
             posing: header.posing,
             seed: header.seed,
             equality: evidence.equality,
+            texts: evidence.texts,
             weights: evidence.weights.clone(),
             measures: case.measures.iter().map(measure).collect(),
             pooled: evidence
                 .pooled
                 .as_ref()
                 .map(|s| standing(s, probes, &case.pooled_controls)),
+            e_values: case.sequential.clone(),
             log10_lr: None,
             caveats: caveats(panel, case, conditions)
                 .iter()

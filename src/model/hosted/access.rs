@@ -13,7 +13,7 @@ mod top;
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::battery::Pose;
@@ -22,13 +22,12 @@ use crate::model::Abilities;
 use crate::question::Prompt;
 use crate::response::{Exchange, Usage};
 
-use super::endpoint::Endpoint;
 use super::error::HostedError;
 use super::transport::Transport;
 use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
 
 /// What the access check found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessReport {
     /// The name by which the user pointed at the endpoint.
     pub name: String,
@@ -58,15 +57,6 @@ pub struct AccessReport {
     pub requests: u64,
     /// Tokens that it took.
     pub usage: Usage,
-}
-
-/// Finds out what an endpoint gives, over a transport of its own.
-///
-/// # Errors
-///
-/// When the endpoint cannot be asked at all: no connection, no valid key.
-pub async fn probe(endpoint: Endpoint) -> Result<AccessReport, HostedError> {
-    check(&Transport::new(endpoint)?).await
 }
 
 /// Finds out what an endpoint gives, in about twenty small requests where only texts are to be had, and

@@ -1,15 +1,48 @@
 //! One request at a time, through retries, rates, the budget and the circuit breaker.
+//!
+//! ```text
+//! request -> rate (requests and tokens a minute, pauses) -> gate (how many at once) -> budget
+//!         -> attempt -> judgement: last word | another attempt after a pause | end of the run
+//! ```
+//!
+//! A request that fails to its last attempt is a reply like any other; too many of them in a row end the
+//! run, as do a refused key, a missing model, an exhausted account and a limit of the user's.
+
+mod attempt;
+mod breaker;
+mod budget;
+mod gate;
+mod json;
+mod options;
+mod rate;
+mod retry;
 
 use std::collections::BTreeMap;
 
-use super::endpoint::Endpoint;
-use super::error::HostedError;
-use super::wire::WireRequest;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use tokio::time::{Instant, sleep};
 
-/// What came back, whole; an HTTP error that is the server's last word is a reply as well.
+use super::endpoint::{Auth, Endpoint};
+use super::error::HostedError;
+use super::price::Price;
+use super::wire::WireRequest;
+use attempt::Heard;
+use breaker::Breaker;
+use budget::{Estimate, Reserved};
+use gate::{Gate, Inside};
+use json::Glance;
+use rate::Rate;
+use retry::Next;
+
+pub use budget::{Budget, Limits, Spent};
+pub use options::Options;
+
+/// What came back, whole; an HTTP error that is the server's last word is a reply as well. Status 0 is no
+/// whole reply at the last attempt: the body then says why, in words.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
-    /// HTTP status.
+    /// HTTP status, or 0.
     pub(super) status: u16,
     /// All headers, names in lower case.
     pub(super) headers: BTreeMap<String, String>,
@@ -24,44 +57,222 @@ pub(super) struct Reply {
 pub(super) struct Transport {
     endpoint: Endpoint,
     client: reqwest::Client,
+    key: Option<(HeaderName, HeaderValue)>,
+    price: Option<Price>,
+    options: Options,
+    rate: Rate,
+    gate: Gate,
+    breaker: Breaker,
+}
+
+/// A request ready to be sent, as often as it takes.
+struct Prepared {
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<String>,
+    estimate: Estimate,
 }
 
 impl Transport {
-    pub(super) fn new(endpoint: Endpoint) -> Result<Self, HostedError> {
+    pub(super) fn new(endpoint: Endpoint, options: Options) -> Result<Self, HostedError> {
         let client = reqwest::Client::builder()
+            .user_agent(concat!("parentage/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout)
+            // A redirect could carry the key to another host.
+            .redirect(Policy::none())
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(options.concurrency)
             .build()
             .map_err(|source| HostedError::Client { source })?;
-        Ok(Self { endpoint, client })
+        let price = options.prices.of(&endpoint.provider, &endpoint.model);
+        let price = price.cloned();
+        if options.budget.limits().cost.is_some() && price.is_none() {
+            return Err(HostedError::Unpriced {
+                provider: endpoint.provider,
+                model: endpoint.model,
+            });
+        }
+        Ok(Self {
+            key: key_header(&endpoint)?,
+            client,
+            price,
+            rate: Rate::new(options.requests_per_minute, options.tokens_per_minute),
+            gate: Gate::new(options.concurrency),
+            breaker: Breaker::new(options.failures),
+            endpoint,
+            options,
+        })
     }
 
-    /// Where it leads.
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Sends a request until there is a last word. An error means that the run cannot go on.
     pub(super) async fn send(&self, request: &WireRequest) -> Result<Reply, HostedError> {
-        let url = format!("{}{}", self.endpoint.url, request.path);
-        let failed = |source| HostedError::Client { source };
-        let sent = match &request.body {
-            Some(body) => self.client.post(&url).body(body.to_string()),
-            None => self.client.get(&url),
-        };
-        let sent = request
-            .headers
-            .iter()
-            .fold(sent, |sent, (name, value)| sent.header(*name, value));
-        let reply = sent.send().await.map_err(failed)?;
-        let header =
-            |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
+        let prepared = self.prepare(request);
+        let mut pauses = self.options.pauses();
+        let mut first = None;
+        let mut attempts = 0;
+        loop {
+            self.rate.pace(prepared.estimate.paced()).await;
+            let inside = self.gate.enter().await;
+            let price = self.price.as_ref();
+            let budget = &self.options.budget;
+            let reserved = budget.reserve(prepared.estimate, price).await?;
+            let first = *first.get_or_insert_with(Instant::now);
+            let key = self.endpoint.key.as_ref();
+            let heard = attempt::send(self.build(&prepared), key)
+                .await
+                .map_err(|source| HostedError::Client { source })?;
+            attempts += 1;
+            let (mut reply, next) = self.settle(heard, reserved, inside, prepared.body.is_some());
+            reply.attempts = attempts;
+            let asked = match next {
+                Next::Done => {
+                    self.breaker.answered();
+                    return Ok(reply);
+                }
+                Next::End(error) => return Err(error),
+                Next::Failed => return self.failed(reply),
+                Next::Again(asked) => asked,
             };
-        Ok(Reply {
-            status: reply.status().as_u16(),
-            headers: reply.headers().iter().map(header).collect(),
-            body: reply.bytes().await.map_err(failed)?.to_vec(),
-            attempts: 1,
-        })
+            let Some(pause) = pauses.next() else {
+                return self.failed(reply);
+            };
+            let pause = asked.unwrap_or(pause);
+            if first.elapsed() + pause > self.options.patience {
+                return self.failed(reply);
+            }
+            if let Some(asked) = asked {
+                self.rate.pause(asked);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    fn prepare(&self, request: &WireRequest) -> Prepared {
+        let text = request.body.as_ref().map(ToString::to_string);
+        let nothing = Estimate {
+            prompt: 0,
+            completion: 0,
+        };
+        Prepared {
+            url: format!("{}{}", self.endpoint.url, request.path),
+            headers: request.headers.clone(),
+            estimate: match (&request.body, &text) {
+                (Some(body), Some(text)) => Estimate::of(body, text),
+                _ => nothing,
+            },
+            body: text,
+        }
+    }
+
+    fn build(&self, prepared: &Prepared) -> reqwest::RequestBuilder {
+        let mut request = match &prepared.body {
+            Some(body) => self
+                .client
+                .post(&prepared.url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+            None => self.client.get(&prepared.url),
+        };
+        request = request.header(ACCEPT, "application/json");
+        for (name, value) in &prepared.headers {
+            request = request.header(*name, value);
+        }
+        match &self.key {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        }
+    }
+
+    /// Tells budget, gate and rate what came of an attempt, and judges it.
+    fn settle(
+        &self,
+        heard: Heard,
+        reserved: Reserved<'_>,
+        inside: Inside<'_>,
+        posts: bool,
+    ) -> (Reply, Next) {
+        let reply = match heard {
+            Heard::Whole(reply) => reply,
+            Heard::Broken(broken) => {
+                if broken.unsent {
+                    reserved.turned_down();
+                }
+                if broken.slow {
+                    inside.overloaded();
+                }
+                let next = if broken.for_good {
+                    Next::Failed
+                } else {
+                    Next::Again(None)
+                };
+                return (broken.into_reply(), next);
+            }
+        };
+        self.rate.learn(&reply.headers);
+        let glance = Glance::at(&reply.body);
+        let glance = glance.as_ref();
+        let usage = glance.and_then(Glance::usage);
+        match (reply.status, usage) {
+            (200..300, Some(usage)) => reserved.counted(usage),
+            (200..300, None) => drop(reserved),
+            _ => reserved.turned_down(),
+        }
+        let next = retry::judge(&reply, glance, &self.endpoint, posts);
+        if retry::overloaded(&reply, glance) {
+            inside.overloaded();
+        } else if matches!(next, Next::Done) {
+            inside.went_well();
+        }
+        (reply, next)
+    }
+
+    /// A request that came to nothing is a reply of its own, unless there are too many in a row.
+    fn failed(&self, reply: Reply) -> Result<Reply, HostedError> {
+        match self.breaker.failed() {
+            Some(failures) => Err(HostedError::Broken {
+                endpoint: self.endpoint.name.clone(),
+                failures,
+                reason: match reply.status {
+                    0 => String::from_utf8_lossy(&reply.body).into_owned(),
+                    status => {
+                        let words = retry::words(&reply, Glance::at(&reply.body).as_ref());
+                        format!("status {status}: {words}")
+                    }
+                },
+            }),
+            None => Ok(reply),
+        }
     }
 }
+
+/// The one header that carries the key, marked so that nothing prints it.
+fn key_header(endpoint: &Endpoint) -> Result<Option<(HeaderName, HeaderValue)>, HostedError> {
+    let Some(key) = &endpoint.key else {
+        return Ok(None);
+    };
+    let unfit = || HostedError::Key {
+        endpoint: endpoint.name.clone(),
+    };
+    let (name, text) = match endpoint.auth {
+        Auth::Bearer => (Some(AUTHORIZATION), format!("Bearer {}", key.expose())),
+        Auth::Header(name) => (
+            HeaderName::from_bytes(name.as_bytes()).ok(),
+            key.expose().to_owned(),
+        ),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| unfit())?;
+    value.set_sensitive(true);
+    Ok(Some((name.ok_or_else(unfit)?, value)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 
 mod attention;
 mod decoder;
+mod documents;
 mod error;
 pub mod hub;
 mod load;
@@ -14,10 +15,12 @@ mod matmul;
 mod open;
 mod ops;
 mod read;
+mod sampler;
 mod simd;
 mod spec;
 pub mod template;
 pub mod tokenizer;
+mod tokens;
 mod weights;
 mod write;
 
@@ -41,6 +44,9 @@ use crate::response::{Continuation, Response, Scored};
 pub use error::LocalError;
 pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
+pub use sampler::Seen;
+pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
+pub use write::Drawing;
 
 /// A model whose weights are loaded.
 #[derive(Debug)]
@@ -81,32 +87,17 @@ impl LocalModel {
     /// Renders and encodes a prompt; the error is the reason why it cannot be asked.
     fn ready(&self, prompt: &Prompt) -> Result<Ready, String> {
         let reason = |error: &dyn std::error::Error| error.to_string();
-        let encode = |text: &str, start| {
-            self.tokenizer
-                .encode(text, start, Markup::Plain)
-                .map_err(|e| reason(&e))
-        };
         let (rendered, tokens) = match prompt.pose {
-            Pose::Raw => (prompt.text.clone(), encode(&prompt.text, Start::Document)?),
-            Pose::Chat => {
-                let template = self
-                    .template
-                    .as_ref()
-                    .ok_or("the model has no chat template")?;
-                if self.tokenizer.spelled_control(&prompt.text).is_some() {
-                    return Err("the prompt spells a control token of this model".to_owned());
-                }
-                let turn = [Message::new("user", prompt.text.as_str())];
-                let mut rendered = template
-                    .render(&turn, true, self.tokenizer.specials())
-                    .map_err(|e| reason(&e))?;
-                let mut tokens = self
+            Pose::Raw => {
+                let encoded = self
                     .tokenizer
-                    .encode_rendered(&rendered)
-                    .map_err(|e| reason(&e))?;
-                tokens.extend(encode(&prompt.lead, Start::Inside)?);
-                rendered.push_str(&prompt.lead);
-                (rendered, tokens)
+                    .encode(&prompt.text, Start::Document, Markup::Plain);
+                (prompt.text.clone(), encoded.map_err(|e| reason(&e))?)
+            }
+            Pose::Chat => {
+                let turn = [Message::new("user", prompt.text.as_str())];
+                self.chat(&turn, true, &prompt.lead)
+                    .map_err(|e| reason(&e))?
             }
         };
         if tokens.is_empty() {
@@ -206,7 +197,7 @@ impl LocalModel {
     }
 
     fn check_length(&self, tokens: usize) -> Result<(), String> {
-        let context = self.decoder.spec().context.min(load::MAX_ROPE_POSITIONS);
+        let context = self.context();
         if tokens <= context {
             return Ok(());
         }
@@ -282,14 +273,10 @@ impl LocalModel {
                 owners.push((indices, ready));
             }
         }
-        // Any control token ends an answer: what would follow it is another turn.
-        let ends = |id: u32| {
-            self.tokenizer.end_ids().contains(&id) || self.tokenizer.token_bytes(id).is_none()
-        };
         write::write(
             &self.decoder,
             &writings,
-            &ends,
+            &|id| self.ends(id),
             &mut |place, sample, written| {
                 let (indices, ready) = &owners[place];
                 sink(

@@ -17,17 +17,18 @@ use super::attention::{Pack, Past};
 use super::decoder::Decoder;
 use super::error::{LocalError, Step};
 use super::ops::Values;
+use super::sampler::top_of;
 use super::simd;
 
 /// Rows of a pack.
-const PACK_ROWS: usize = 1024;
+pub(super) const PACK_ROWS: usize = 1024;
 /// Logits held at once: 6 million values, 25 MB. glibc gives back larger pieces at once and takes them
 /// anew, which costs a page fault every 4 KB.
 const HEAD_VALUES: usize = 128 * 49_152;
 /// The most rows that the head is applied to at once.
 const HEAD_ROWS: usize = 256;
 /// A shared beginning shorter than this is not worth a segment of its own.
-const MIN_SHARED: usize = 8;
+pub(super) const MIN_SHARED: usize = 8;
 
 /// One prompt, with what is asked about its continuation.
 #[derive(Debug)]
@@ -220,24 +221,6 @@ pub(crate) fn each_row(
     Ok(())
 }
 
-/// The `count` largest logits as log-probabilities; ties go to the smaller token id.
-fn top_of(logits: &[f32], count: usize, total: f64) -> Vec<(u32, f64)> {
-    let mut ids: Vec<u32> = (0..u32::try_from(logits.len()).unwrap_or(u32::MAX)).collect();
-    let count = count.min(ids.len());
-    let order = |a: &u32, b: &u32| {
-        let (x, y) = (logits[*a as usize], logits[*b as usize]);
-        y.total_cmp(&x).then(a.cmp(b))
-    };
-    if count < ids.len() {
-        ids.select_nth_unstable_by(count, order);
-        ids.truncate(count);
-    }
-    ids.sort_unstable_by(order);
-    ids.into_iter()
-        .map(|id| (id, f64::from(logits[id as usize]) - total))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,12 +248,5 @@ mod tests {
         assert_eq!(packs(&readings), vec![0..2, 2..4, 4..6, 6..8, 8..10]);
         assert_eq!(packs(&[reading(&vec![1; 5000], &[])]), vec![0..1]);
         assert!(packs(&[]).is_empty());
-    }
-
-    #[test]
-    fn the_top_is_ordered_and_breaks_ties_by_id() {
-        let top = top_of(&[1.0, 3.0, 3.0, -1.0], 3, 0.0);
-        assert_eq!(top, vec![(1, 3.0), (2, 3.0), (0, 1.0)]);
-        assert_eq!(top_of(&[1.0], 5, 0.0).len(), 1);
     }
 }

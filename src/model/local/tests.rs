@@ -7,6 +7,7 @@
 mod attention;
 mod oracle;
 mod packing;
+mod tokens;
 mod writing;
 
 use self::oracle::{NAMES, Oracle, largest_difference};

@@ -259,6 +259,12 @@ impl Tokenizer {
         self.vocabulary.text_bytes(id)
     }
 
+    /// The bytes by which the vocabulary writes a token, control tokens included; `None` for ids that
+    /// are no token.
+    pub fn written(&self, id: u32) -> Option<&[u8]> {
+        (self.vocabulary.kind(id) != Kind::Absent).then(|| self.vocabulary.written(id))
+    }
+
     /// The bytes that tokens spell together; control tokens spell nothing.
     pub fn decode(&self, ids: &[u32]) -> Vec<u8> {
         ids.iter()

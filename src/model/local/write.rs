@@ -1,4 +1,4 @@
-//! Writing: samples at temperature 1, many at a time.
+//! Writing: samples, many at a time.
 //!
 //! A prompt is prefilled once and its keys and values are copied for every sample. Each sample draws
 //! from a generator of its own, seeded by the seed, the probe and the sample's number, so that samples
@@ -13,7 +13,7 @@ use super::attention::{Cache, Pack, Past};
 use super::decoder::Decoder;
 use super::error::{LocalError, Step};
 use super::read::each_row;
-use super::simd;
+use super::sampler::{self, Seen};
 use crate::response::Finish;
 
 /// Samples written at once.
@@ -37,18 +37,92 @@ pub(crate) struct Written {
     pub(crate) finish: Finish,
 }
 
-/// A sample in the making.
-struct Sample {
-    writing: usize,
-    number: usize,
-    rng: ChaCha8Rng,
-    tokens: Vec<u32>,
-    position: usize,
+/// How one sample is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// The seed of its own generator.
+    pub seed: [u8; 32],
+    /// Logits are divided by this before a token is drawn; at 0 the most probable token is taken.
+    pub temperature: f64,
+    /// Tokens are drawn from the fewest most probable ones that together have this probability.
+    pub top_p: f64,
+    /// The most tokens.
+    pub max_tokens: usize,
+    /// How many of the most probable tokens are named beside each drawn one; with nothing, no
+    /// probabilities are kept at all.
+    pub top: Option<usize>,
+    /// Texts that end the sample where they appear.
+    pub stop: Vec<String>,
 }
+
+impl Drawing {
+    /// As the model itself would write, without a record of probabilities.
+    fn plain(seed: [u8; 32], max_tokens: usize) -> Self {
+        Self {
+            seed,
+            temperature: 1.0,
+            top_p: 1.0,
+            max_tokens,
+            top: None,
+            stop: Vec::new(),
+        }
+    }
+}
+
+/// A sample in the making.
+pub(super) struct Sample {
+    /// The caller's mark.
+    pub(super) owner: u64,
+    pub(super) drawing: Drawing,
+    pub(super) tokens: Vec<u32>,
+    /// The same tokens with their probabilities, if these are kept.
+    pub(super) seen: Vec<Seen>,
+    rng: ChaCha8Rng,
+    position: usize,
+    /// Tokens that its keys and values have room for.
+    capacity: usize,
+}
+
+impl Sample {
+    pub(super) fn new(owner: u64, drawing: Drawing, position: usize) -> Self {
+        Self {
+            owner,
+            rng: ChaCha8Rng::from_seed(drawing.seed),
+            drawing,
+            tokens: Vec::new(),
+            seen: Vec::new(),
+            position,
+            capacity: 0,
+        }
+    }
+
+    /// Whether it has reached its length.
+    pub(super) fn is_full(&self) -> bool {
+        self.tokens.len() >= self.drawing.max_tokens
+    }
+
+    /// Draws the next token.
+    pub(super) fn take(&mut self, logits: &[f32]) {
+        let Drawing {
+            temperature,
+            top_p,
+            top,
+            ..
+        } = self.drawing;
+        let id = sampler::draw(logits, temperature, top_p, self.rng.random());
+        if let Some(count) = top {
+            self.seen.push(Seen::of(logits, id, count));
+        }
+        self.tokens.push(id);
+    }
+}
+
+/// A prompt with the samples to be written behind it, each with its owner.
+pub(super) type Start<'a> = (&'a [u32], Vec<(u64, Drawing)>);
 
 /// The samples written together, each with its keys and values.
 #[derive(Default)]
-struct Wave {
+pub(super) struct Wave {
     samples: Vec<Sample>,
     caches: Vec<Cache>,
 }
@@ -61,19 +135,43 @@ pub(crate) fn write(
     ends: &dyn Fn(u32) -> bool,
     done: &mut dyn FnMut(usize, usize, Written) -> ControlFlow<()>,
 ) -> Result<(), LocalError> {
+    let mut owners = Vec::new();
     let mut next = 0;
     while next < writings.len() {
         let until = wave_end(decoder, writings, next);
         let mut wave = Wave::default();
-        for index in next..until {
-            wave.prefill(decoder, writings, index)?;
+        for (index, writing) in writings.iter().enumerate().take(until).skip(next) {
+            let mut drawings = Vec::new();
+            for (number, seed) in writing.seeds.iter().enumerate() {
+                drawings.push((
+                    owners.len() as u64,
+                    Drawing::plain(*seed, writing.max_tokens),
+                ));
+                owners.push((index, number));
+            }
+            wave.prefill(decoder, vec![(&writing.prompt, drawings)])?;
         }
         next = until;
+        let last = |sample: &Sample| sample.tokens.last().copied();
         loop {
-            if wave.retire(writings, ends, done).is_break() {
-                return Ok(());
+            for mut sample in wave.take_out(&|s| s.is_full() || last(s).is_some_and(ends)) {
+                let finish = match last(&sample) {
+                    Some(token) if ends(token) => {
+                        sample.tokens.pop();
+                        Finish::Stop
+                    }
+                    _ => Finish::Length,
+                };
+                let written = Written {
+                    tokens: sample.tokens,
+                    finish,
+                };
+                let (index, number) = owners[usize::try_from(sample.owner).unwrap_or(0)];
+                if done(index, number, written).is_break() {
+                    return Ok(());
+                }
             }
-            if wave.samples.is_empty() {
+            if wave.is_empty() {
                 break;
             }
             wave.advance(decoder)?;
@@ -84,13 +182,11 @@ pub(crate) fn write(
 
 /// The end of the run of writings whose samples are written together.
 fn wave_end(decoder: &Decoder, writings: &[Writing], from: usize) -> usize {
-    let spec = decoder.spec();
-    let token_bytes = 8 * spec.layers.len() * spec.kv_heads * spec.head_dim;
     let (mut samples, mut bytes) = (0, 0);
     for (index, writing) in writings.iter().enumerate().skip(from) {
         let capacity = writing.prompt.len() + writing.max_tokens;
         samples += writing.seeds.len();
-        bytes += writing.seeds.len() * capacity * token_bytes;
+        bytes += writing.seeds.len() * cache_bytes(decoder, capacity);
         if index > from && (samples > LIVE || bytes > CACHE_BYTES) {
             return index;
         }
@@ -98,76 +194,90 @@ fn wave_end(decoder: &Decoder, writings: &[Writing], from: usize) -> usize {
     writings.len()
 }
 
+/// Memory for the keys and values of a text of so many tokens.
+fn cache_bytes(decoder: &Decoder, tokens: usize) -> usize {
+    let spec = decoder.spec();
+    (8 * spec.layers.len() * spec.kv_heads * spec.head_dim).saturating_mul(tokens)
+}
+
 impl Wave {
-    /// Reads one prompt and draws the first token of each of its samples.
-    fn prefill(
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// How many samples of so many tokens, prompt included, may join beside those that are `planned` to;
+    /// at least one where there is no other.
+    pub(super) fn room(&self, decoder: &Decoder, planned: &[usize], tokens: usize) -> usize {
+        let others = self.samples.len() + planned.len();
+        let used: usize = self.samples.iter().map(|s| s.capacity).sum();
+        let used = cache_bytes(decoder, used + planned.iter().sum::<usize>());
+        let each = cache_bytes(decoder, tokens).max(1);
+        let room = (CACHE_BYTES.saturating_sub(used) / each).min(LIVE.saturating_sub(others));
+        room.max(usize::from(others == 0))
+    }
+
+    /// Reads some prompts together and draws the first token of each of their samples.
+    pub(super) fn prefill(
         &mut self,
         decoder: &Decoder,
-        writings: &[Writing],
-        index: usize,
+        starts: Vec<Start<'_>>,
     ) -> Result<(), LocalError> {
-        let writing = &writings[index];
-        let capacity = writing.prompt.len() + writing.max_tokens;
-        let cache = Cache::new(decoder.spec(), capacity, decoder.device())
-            .step("make room for keys and values")?;
-        let mut caches = [cache];
         let mut pack = Pack::default();
-        pack.push(&writing.prompt, 0, Past::Cache(0));
+        let (mut caches, mut rows) = (Vec::new(), Vec::new());
+        for (index, (prompt, drawings)) in starts.iter().enumerate() {
+            let longest = drawings.iter().map(|(_, d)| d.max_tokens).max();
+            let capacity = prompt.len() + longest.unwrap_or(0);
+            caches.push(
+                Cache::new(decoder.spec(), capacity, decoder.device())
+                    .step("make room for keys and values")?,
+            );
+            pack.push(prompt, 0, Past::Cache(index));
+            rows.push(u32::try_from(pack.tokens.len() - 1).unwrap_or(u32::MAX));
+        }
         let hidden = decoder.hidden(&pack, &mut caches).step("read a prompt")?;
-        let last = u32::try_from(writing.prompt.len() - 1).unwrap_or(u32::MAX);
-        let mut weights = Vec::new();
-        each_row(decoder, &hidden, &[last], |logits| {
-            weights = probabilities(logits);
+        let mut first = Vec::new();
+        let mut starts = starts.into_iter();
+        each_row(decoder, &hidden, &rows, |logits| {
+            let (prompt, drawings) = starts.next().unwrap_or_default();
+            let mut samples = Vec::new();
+            for (owner, drawing) in drawings {
+                let mut sample = Sample::new(owner, drawing, prompt.len());
+                sample.capacity = prompt.len() + sample.drawing.max_tokens;
+                sample.take(logits);
+                samples.push(sample);
+            }
+            first.push(samples);
         })?;
-        for (number, seed) in writing.seeds.iter().enumerate() {
-            let mut rng = ChaCha8Rng::from_seed(*seed);
-            let first = draw(&weights, rng.random());
-            self.caches
-                .push(caches[0].fork().step("copy keys and values")?);
-            self.samples.push(Sample {
-                writing: index,
-                number,
-                rng,
-                tokens: vec![first],
-                position: writing.prompt.len(),
-            });
+        for (samples, cache) in first.into_iter().zip(caches) {
+            for _ in 1..samples.len() {
+                self.caches.push(cache.fork().step("copy keys and values")?);
+            }
+            if !samples.is_empty() {
+                self.caches.push(cache);
+            }
+            self.samples.extend(samples);
         }
         Ok(())
     }
 
-    /// Hands over the samples that are complete and keeps the others.
-    fn retire(
-        &mut self,
-        writings: &[Writing],
-        ends: &dyn Fn(u32) -> bool,
-        done: &mut dyn FnMut(usize, usize, Written) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    /// Takes out the samples that `leave` and keeps the others.
+    pub(super) fn take_out(&mut self, leave: &dyn Fn(&Sample) -> bool) -> Vec<Sample> {
         let samples = std::mem::take(&mut self.samples);
         let caches = std::mem::take(&mut self.caches);
-        for (mut sample, cache) in samples.into_iter().zip(caches) {
-            let finish = match sample.tokens.last() {
-                Some(token) if ends(*token) => {
-                    sample.tokens.pop();
-                    Finish::Stop
-                }
-                _ if sample.tokens.len() >= writings[sample.writing].max_tokens => Finish::Length,
-                _ => {
-                    self.samples.push(sample);
-                    self.caches.push(cache);
-                    continue;
-                }
-            };
-            let written = Written {
-                tokens: sample.tokens,
-                finish,
-            };
-            done(sample.writing, sample.number, written)?;
+        let mut left = Vec::new();
+        for (sample, cache) in samples.into_iter().zip(caches) {
+            if leave(&sample) {
+                left.push(sample);
+            } else {
+                self.samples.push(sample);
+                self.caches.push(cache);
+            }
         }
-        ControlFlow::Continue(())
+        left
     }
 
     /// Draws one more token for every sample.
-    fn advance(&mut self, decoder: &Decoder) -> Result<(), LocalError> {
+    pub(super) fn advance(&mut self, decoder: &Decoder) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         for (index, sample) in self.samples.iter().enumerate() {
             let token = sample.tokens.last().copied().unwrap_or(0);
@@ -180,52 +290,9 @@ impl Wave {
         let mut samples = self.samples.iter_mut();
         each_row(decoder, &hidden, &rows, |logits| {
             if let Some(sample) = samples.next() {
-                sample
-                    .tokens
-                    .push(draw(&probabilities(logits), sample.rng.random()));
+                sample.take(logits);
                 sample.position += 1;
             }
         })
-    }
-}
-
-fn probabilities(logits: &[f32]) -> Vec<f32> {
-    let mut weights = logits.to_vec();
-    let all = 0..weights.len();
-    simd::attention_softmax(&mut weights, all, 1.0, None);
-    weights
-}
-
-/// The token at `point`, uniform in [0, 1), of the cumulative distribution.
-fn draw(weights: &[f32], point: f64) -> u32 {
-    let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
-    let mut left = point * total;
-    let mut last = 0;
-    for (id, weight) in (0u32..).zip(weights) {
-        let weight = f64::from(*weight);
-        if weight > 0.0 {
-            last = id;
-            if left < weight {
-                return id;
-            }
-        }
-        left -= weight;
-    }
-    last
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn draws_follow_the_cumulative_distribution() {
-        let weights = [0.2, 0.0, 0.5, 0.3];
-        assert_eq!(draw(&weights, 0.0), 0);
-        assert_eq!(draw(&weights, 0.199), 0);
-        assert_eq!(draw(&weights, 0.21), 2);
-        assert_eq!(draw(&weights, 0.71), 3);
-        assert_eq!(draw(&weights, 0.999_999_999), 3);
-        assert_eq!(draw(&[0.0, 0.0], 0.5), 0);
     }
 }

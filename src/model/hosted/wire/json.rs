@@ -13,7 +13,8 @@ pub(super) fn parse(body: &[u8]) -> Result<(Value, bool), serde_json::Error> {
     }
 }
 
-fn without_non_numbers(body: &[u8]) -> Vec<u8> {
+/// The body with null where bare `NaN` and `Infinity` stand.
+pub(in crate::model::hosted) fn without_non_numbers(body: &[u8]) -> Vec<u8> {
     const WORDS: [&[u8]; 4] = [b"-Infinity", b"Infinity", b"NaN", b"-inf"];
     let mut out = Vec::with_capacity(body.len());
     let (mut at, mut quoted) = (0, false);

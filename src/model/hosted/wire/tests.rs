@@ -14,7 +14,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::super::endpoint::Endpoint;
-use super::super::transport::Transport;
+use super::super::transport::{Options, Transport};
 use super::*;
 
 /// Bodies in turn; the last one again and again.
@@ -54,9 +54,15 @@ impl Line {
             _ => None,
         };
         let endpoint = Endpoint::parse(name, &env).unwrap().unwrap();
+        // What is looked at here is one reply to one request.
+        let options = Options {
+            attempts: 1,
+            failures: u32::MAX,
+            ..Options::default()
+        };
         Self {
             server,
-            transport: Transport::new(endpoint).unwrap(),
+            transport: Transport::new(endpoint, options).unwrap(),
             seen: Mutex::new(0),
         }
     }

@@ -1,0 +1,199 @@
+//! How all models of a comparison are asked alike: settled once, from what each can be asked.
+
+use super::args::Asking;
+use super::error::CliError;
+use crate::model::Abilities;
+use crate::question::{Access, Posing};
+
+/// Most probable tokens kept of every `next` probe.
+const TOP: usize = 32;
+
+/// What is known of one model before it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known {
+    /// It will be asked.
+    Abilities(Abilities),
+    /// It was asked, in this way.
+    Posing(Posing),
+}
+
+impl Known {
+    pub(super) fn chat(&self) -> bool {
+        match self {
+            Self::Abilities(a) => a.chat,
+            Self::Posing(p) => p.chat,
+        }
+    }
+
+    fn raw(&self) -> bool {
+        match self {
+            Self::Abilities(a) => a.raw,
+            Self::Posing(p) => p.raw,
+        }
+    }
+
+    fn score_chat(&self) -> bool {
+        match self {
+            Self::Abilities(a) => a.score_chat,
+            Self::Posing(p) => p.chat,
+        }
+    }
+
+    fn access(&self) -> Access {
+        match self {
+            Self::Abilities(a) if a.score => Access::Scored,
+            Self::Abilities(a) if a.top > 1 => Access::Top,
+            Self::Abilities(_) => Access::Text,
+            Self::Posing(p) => p.access,
+        }
+    }
+
+    fn top(&self) -> usize {
+        match self {
+            Self::Abilities(a) => a.top,
+            Self::Posing(p) => p.top,
+        }
+    }
+}
+
+/// The posing that all of these models allow.
+pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing, CliError> {
+    let forced = asking.access.map_or(Access::Scored, Access::from);
+    let access = models
+        .iter()
+        .map(|(_, known)| known.access())
+        .fold(forced, Access::min);
+    let raw = models.iter().all(|(_, known)| known.raw());
+    let mut chat = !asking.raw && models.iter().all(|(_, known)| known.chat());
+    // Probabilities of given texts say more than the form of a turn.
+    if access == Access::Scored && raw {
+        chat &= models.iter().all(|(_, known)| known.score_chat());
+    }
+    if !chat && !raw {
+        let without = |f: fn(&Known) -> bool| {
+            let found = models.iter().find(|(_, known)| !f(known));
+            found.map_or_else(String::new, |(name, _)| (*name).to_owned())
+        };
+        return Err(CliError::NoCommonForm {
+            turns: without(Known::raw),
+            plain: without(Known::chat),
+        });
+    }
+    let top = models
+        .iter()
+        .map(|(_, known)| known.top())
+        .filter(|top| *top > 0)
+        .fold(TOP, usize::min);
+    Ok(Posing {
+        chat,
+        raw,
+        access,
+        samples: usize::from(asking.samples),
+        repeats: match access {
+            Access::Text => usize::from(asking.repeats),
+            Access::Top | Access::Scored => 0,
+        },
+        top,
+    })
+}
+
+/// What a model can be asked when no more than `access` is to be used of it.
+pub(super) fn at_most(abilities: Abilities, access: Option<Access>) -> Abilities {
+    match access {
+        None | Some(Access::Scored) => abilities,
+        Some(Access::Top) => Abilities {
+            score: false,
+            score_chat: false,
+            ..abilities
+        },
+        Some(Access::Text) => Abilities {
+            score: false,
+            score_chat: false,
+            top: 0,
+            ..abilities
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        asking: Asking,
+    }
+
+    fn asking(flags: &[&str]) -> Asking {
+        Flags::parse_from(std::iter::once("x").chain(flags.iter().copied())).asking
+    }
+
+    const WEIGHTS: Abilities = Abilities {
+        chat: true,
+        raw: true,
+        score: true,
+        score_chat: true,
+        top: usize::MAX,
+    };
+    const TURNS: Abilities = Abilities {
+        raw: false,
+        score: false,
+        score_chat: false,
+        top: 20,
+        ..WEIGHTS
+    };
+
+    fn settled(flags: &[&str], models: &[Abilities]) -> Result<Posing, CliError> {
+        let models: Vec<(&str, Known)> =
+            models.iter().map(|a| ("m", Known::Abilities(*a))).collect();
+        settle(&asking(flags), &models)
+    }
+
+    #[test]
+    fn all_are_asked_as_the_least_open_one_allows() {
+        let posing = settled(&[], &[WEIGHTS, WEIGHTS]).unwrap();
+        assert_eq!(
+            (posing.chat, posing.raw, posing.access, posing.top),
+            (true, true, Access::Scored, 32)
+        );
+        let posing = settled(&[], &[WEIGHTS, TURNS]).unwrap();
+        assert_eq!(
+            (
+                posing.chat,
+                posing.raw,
+                posing.access,
+                posing.top,
+                posing.repeats
+            ),
+            (true, false, Access::Top, 20, 0)
+        );
+        let text = Abilities { top: 0, ..TURNS };
+        let posing = settled(&["--repeats", "9"], &[WEIGHTS, TURNS, text]).unwrap();
+        assert_eq!((posing.access, posing.repeats), (Access::Text, 9));
+        let posing = settled(&["--access", "top"], &[WEIGHTS]).unwrap();
+        assert_eq!(posing.access, Access::Top);
+    }
+
+    #[test]
+    fn scoring_endpoints_without_turns_are_posed_plain_text() {
+        let echo = Abilities {
+            score_chat: false,
+            ..WEIGHTS
+        };
+        let posing = settled(&[], &[WEIGHTS, echo]).unwrap();
+        assert_eq!((posing.chat, posing.access), (false, Access::Scored));
+    }
+
+    #[test]
+    fn models_without_a_common_form_are_an_error() {
+        let plain = Abilities {
+            chat: false,
+            ..WEIGHTS
+        };
+        let error = settled(&[], &[plain, TURNS]).unwrap_err();
+        assert!(matches!(error, CliError::NoCommonForm { .. }), "{error}");
+    }
+}

@@ -1,0 +1,124 @@
+//! One sending of one request.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+
+use super::super::secret::Secret;
+use super::Reply;
+
+/// The longest body that is read.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What became of one sending.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A whole reply.
+    Whole(Reply),
+    /// No reply, or not to its end.
+    Broken(Broken),
+}
+
+/// Why there is no whole reply.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// In words.
+    pub(super) reason: String,
+    /// It took too long.
+    pub(super) slow: bool,
+    /// It never reached the server.
+    pub(super) unsent: bool,
+    /// Another attempt would end alike.
+    pub(super) for_good: bool,
+}
+
+impl Broken {
+    /// As a reply of status 0, whose body is the reason.
+    pub(super) fn into_reply(self) -> Reply {
+        Reply {
+            status: 0,
+            headers: BTreeMap::new(),
+            body: self.reason.into_bytes(),
+            attempts: 0,
+        }
+    }
+}
+
+/// Sends a request once and reads the reply to its end. The key is masked where the server echoes it. Only a
+/// request that cannot be built is an error.
+pub(super) async fn send(
+    request: reqwest::RequestBuilder,
+    key: Option<&Secret>,
+) -> Result<Heard, reqwest::Error> {
+    let mut reply = match request.send().await {
+        Ok(reply) => reply,
+        Err(error) if error.is_builder() => return Err(error.without_url()),
+        Err(error) => return Ok(Heard::Broken(broken(error))),
+    };
+    let status = reply.status().as_u16();
+    let headers = texts(reply.headers(), key);
+    let announced = reply.content_length().unwrap_or(0);
+    if announced > MOST_BYTES as u64 {
+        return Ok(Heard::Broken(too_long()));
+    }
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
+    loop {
+        match reply.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
+                return Ok(Heard::Broken(too_long()));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => return Ok(Heard::Broken(broken(error))),
+        }
+    }
+    if let Some(key) = key {
+        body = key.scrub(body);
+    }
+    Ok(Heard::Whole(Reply {
+        status,
+        headers,
+        body,
+        attempts: 0,
+    }))
+}
+
+fn texts(headers: &HeaderMap, key: Option<&Secret>) -> BTreeMap<String, String> {
+    let text = |value: &HeaderValue| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        match key {
+            Some(key) => key.scrub_text(&text),
+            None => text.into_owned(),
+        }
+    };
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect()
+}
+
+fn too_long() -> Broken {
+    Broken {
+        reason: format!("the reply is longer than {} MiB", MOST_BYTES >> 20),
+        slow: false,
+        unsent: false,
+        for_good: true,
+    }
+}
+
+fn broken(error: reqwest::Error) -> Broken {
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    Broken {
+        reason,
+        slow: error.is_timeout() && !error.is_connect(),
+        unsent: error.is_connect(),
+        for_good: false,
+    }
+}

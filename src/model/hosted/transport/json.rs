@@ -1,0 +1,171 @@
+//! Replies as JSON, and what they say was used.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::model::hosted::wire::without_non_numbers;
+use crate::response::Usage;
+
+/// The parts of a reply that the transport looks at; everything else is the dialect's.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Glance {
+    #[serde(default)]
+    pub(super) error: Option<Value>,
+    #[serde(default)]
+    usage: Option<Value>,
+    #[serde(default, rename = "usageMetadata")]
+    usage_metadata: Option<Value>,
+    #[serde(default)]
+    meta_info: Option<Value>,
+    #[serde(default)]
+    prompt_eval_count: Option<u64>,
+    #[serde(default)]
+    eval_count: Option<u64>,
+    #[serde(default)]
+    tokens_evaluated: Option<u64>,
+    #[serde(default)]
+    tokens_predicted: Option<u64>,
+}
+
+impl Glance {
+    /// Looks at a body; nothing when it is not JSON.
+    pub(super) fn at(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().or_else(|| {
+            let body = without_non_numbers(body);
+            serde_json::from_slice(&body).ok().or_else(|| {
+                // A list, or a known field in an unknown form: JSON, but nothing to be seen in it.
+                let any = serde_json::from_slice::<IgnoredAny>(&body);
+                any.is_ok().then(Self::default)
+            })
+        })
+    }
+
+    /// The tokens that the server counted; nothing when it did not. Every name that a dialect in use has
+    /// for them; hidden reasoning is part of what was written.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let fields = [&self.usage, &self.usage_metadata, &self.meta_info];
+        let from = fields.into_iter().flatten().find_map(read);
+        from.or_else(|| {
+            let prompt = self.prompt_eval_count.or(self.tokens_evaluated);
+            let completion = self.eval_count.or(self.tokens_predicted);
+            (prompt.is_some() || completion.is_some()).then(|| Usage {
+                prompt: prompt.unwrap_or(0),
+                completion: completion.unwrap_or(0),
+                reasoning: 0,
+                reported: true,
+            })
+        })
+    }
+}
+
+fn read(fields: &Value) -> Option<Usage> {
+    let get = |name: &str| fields.get(name).and_then(Value::as_u64);
+    let sum = |names: [&str; 2]| {
+        names
+            .into_iter()
+            .filter_map(get)
+            .fold(0, u64::saturating_add)
+    };
+    let prompt = get("prompt_tokens")
+        .or_else(|| get("promptTokenCount"))
+        .or_else(|| {
+            // Anthropic counts what comes from and goes to its cache apart.
+            get("input_tokens").map(|fresh| {
+                fresh.saturating_add(sum([
+                    "cache_creation_input_tokens",
+                    "cache_read_input_tokens",
+                ]))
+            })
+        });
+    let reasoning = ["completion_tokens_details", "output_tokens_details"]
+        .into_iter()
+        .find_map(|details| fields.get(details)?.get("reasoning_tokens")?.as_u64())
+        .or_else(|| get("thoughtsTokenCount"))
+        .unwrap_or(0);
+    let written = get("completion_tokens")
+        .or_else(|| get("output_tokens"))
+        .or_else(|| get("candidatesTokenCount"));
+    if prompt.is_none() && written.is_none() {
+        return None;
+    }
+    // Some count hidden reasoning as written and some beside it; the total shows which.
+    let total = get("total_tokens").or_else(|| get("totalTokenCount"));
+    let rest = total.unwrap_or(0).saturating_sub(prompt.unwrap_or(0));
+    Some(Usage {
+        prompt: prompt.unwrap_or(0),
+        completion: written.unwrap_or(0).max(rest).max(reasoning),
+        reasoning,
+        reported: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(body: &str) -> Option<(u64, u64, u64)> {
+        let usage = Glance::at(body.as_bytes()).unwrap().usage()?;
+        Some((usage.prompt, usage.completion, usage.reasoning))
+    }
+
+    #[test]
+    fn every_dialects_count_is_read_and_hidden_reasoning_is_written() {
+        for (body, expected) in [
+            (
+                r#"{"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}}"#,
+                Some((5, 7, 0)),
+            ),
+            // OpenAI: reasoning within what was written.
+            (
+                r#"{"usage":{"prompt_tokens":5,"completion_tokens":70,"total_tokens":75,"completion_tokens_details":{"reasoning_tokens":60}}}"#,
+                Some((5, 70, 60)),
+            ),
+            // xAI: reasoning beside it, shown by the total.
+            (
+                r#"{"usage":{"prompt_tokens":5,"completion_tokens":10,"total_tokens":75,"completion_tokens_details":{"reasoning_tokens":60}}}"#,
+                Some((5, 70, 60)),
+            ),
+            // Anthropic.
+            (
+                r#"{"usage":{"input_tokens":5,"cache_read_input_tokens":3,"cache_creation_input_tokens":1,"output_tokens":7}}"#,
+                Some((9, 7, 0)),
+            ),
+            // Gemini: thoughts beside the candidates.
+            (
+                r#"{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":7,"thoughtsTokenCount":20,"totalTokenCount":32}}"#,
+                Some((5, 27, 20)),
+            ),
+            // SGLang, Ollama, llama.cpp.
+            (
+                r#"{"meta_info":{"prompt_tokens":5,"completion_tokens":7}}"#,
+                Some((5, 7, 0)),
+            ),
+            (r#"{"prompt_eval_count":5,"eval_count":7}"#, Some((5, 7, 0))),
+            (
+                r#"{"tokens_evaluated":5,"tokens_predicted":7}"#,
+                Some((5, 7, 0)),
+            ),
+            // Nothing, null, other forms, a list.
+            (r"{}", None),
+            (r#"{"usage":null}"#, None),
+            (r#"{"usage":[1]}"#, None),
+            (r#"{"eval_count":"x"}"#, None),
+            (r"[1,2]", None),
+            // As Python's servers write it.
+            (
+                r#"{"a":-Infinity,"usage":{"prompt_tokens":5,"completion_tokens":7}}"#,
+                Some((5, 7, 0)),
+            ),
+        ] {
+            assert_eq!(usage(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_seen_to_be_none() {
+        for body in ["", "<html>", r#"{"a":"#, "{} trailing", "\u{fffd}"] {
+            assert!(Glance::at(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}

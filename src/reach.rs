@@ -1,0 +1,174 @@
+//! What a panel and its access can show at all, before anything is asked.
+
+use serde::Serialize;
+
+use crate::measure::Measure;
+use crate::panel::{Matching, Panel};
+use crate::question::Access;
+use crate::verdict::{Finding, MIN_CONTROLS};
+
+/// What is known of the two sides before they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sides {
+    /// How `choose` and `next` probes will be asked.
+    pub access: Access,
+    /// Weights of both are at hand.
+    pub weights: bool,
+    /// The suspect can read given texts.
+    pub suspect_reads: bool,
+    /// The protected model can.
+    pub protected_reads: bool,
+}
+
+/// Whether a finding can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// The finding.
+    pub finding: Finding,
+    /// Whether it can be reached.
+    pub possible: bool,
+    /// By what, or why not.
+    pub why: String,
+}
+
+/// The measures that will have values for suspect and protected model.
+pub fn measures(sides: Sides) -> Vec<Measure> {
+    let usable = |measure: &Measure| match measure {
+        Measure::Likelihood => sides.suspect_reads,
+        Measure::LikelihoodReverse => sides.protected_reads,
+        Measure::Preference | Measure::Next | Measure::Style => true,
+    };
+    Measure::at(sides.access)
+        .iter()
+        .copied()
+        .filter(usable)
+        .collect()
+}
+
+/// What can be found about this panel with this access, down the ladder.
+pub fn reach(panel: &Panel, sides: Sides) -> Vec<Reach> {
+    let names: Vec<&str> = measures(sides).iter().map(|m| m.name()).collect();
+    let enough = panel.controls.len() >= MIN_CONTROLS;
+    let few = format!(
+        "{} controls; at least {MIN_CONTROLS} are needed",
+        panel.controls.len()
+    );
+    let matched = !panel.alternatives.is_empty()
+        || panel.controls.iter().any(|c| c.matching != Matching::None);
+    let same = match sides.access {
+        Access::Scored | Access::Top => (true, "by what follows the same contexts".to_owned()),
+        Access::Text if panel.controls.is_empty() => (
+            false,
+            "from text alone a stranger must be seen to differ first: add a control".to_owned(),
+        ),
+        Access::Text => (true, "by a two-sample test of short answers".to_owned()),
+    };
+    let derivative = if sides.weights {
+        (true, "by the weights of both sides".to_owned())
+    } else {
+        let why = "needs weights of both sides; answers alone do not tell it from distilled";
+        (false, why.to_owned())
+    };
+    let contrast = |needs_match: bool| {
+        if !enough {
+            (false, few.clone())
+        } else if needs_match && !matched {
+            (
+                false,
+                "no alternative or control shares the protected model's data".to_owned(),
+            )
+        } else {
+            (true, format!("by {}", names.join(", ")))
+        }
+    };
+    let family = if panel.alternatives.is_empty() {
+        (
+            false,
+            "needs an alternative that cannot be excluded".to_owned(),
+        )
+    } else {
+        contrast(true)
+    };
+    [
+        (Finding::SameModel, same),
+        (Finding::WeightDerivative, derivative),
+        (Finding::Distilled, contrast(true)),
+        (Finding::Family, family),
+        (Finding::Related, contrast(false)),
+        (Finding::Shared, contrast(false)),
+        (Finding::Unrelated, contrast(false)),
+    ]
+    .into_iter()
+    .map(|(finding, (possible, why))| Reach {
+        finding,
+        possible,
+        why,
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Named;
+
+    const WEIGHTS: Sides = Sides {
+        access: Access::Scored,
+        weights: true,
+        suspect_reads: true,
+        protected_reads: true,
+    };
+    const TEXT: Sides = Sides {
+        access: Access::Text,
+        weights: false,
+        suspect_reads: false,
+        protected_reads: false,
+    };
+
+    fn panel(controls: usize, alternatives: usize) -> Panel {
+        let names = |kind: &str, count| (0..count).map(|i| format!("{kind}{i}")).collect();
+        Panel::new(
+            &Named {
+                protected: "p".to_owned(),
+                suspect: "s".to_owned(),
+                base: None,
+                controls: names("c", controls),
+                alternatives: names("a", alternatives),
+            },
+            &[],
+        )
+    }
+
+    fn possible(panel: &Panel, sides: Sides) -> Vec<Finding> {
+        let found = reach(panel, sides).into_iter().filter(|r| r.possible);
+        found.map(|r| r.finding).collect()
+    }
+
+    #[test]
+    fn everything_can_be_found_with_weights_controls_and_an_alternative() {
+        assert_eq!(possible(&panel(5, 1), WEIGHTS), Finding::ALL[..7]);
+        assert_eq!(measures(WEIGHTS), Measure::at(Access::Scored));
+    }
+
+    #[test]
+    fn each_missing_piece_takes_findings_away() {
+        let gates = [Finding::SameModel, Finding::WeightDerivative];
+        assert_eq!(possible(&panel(4, 1), WEIGHTS), gates);
+        assert!(!possible(&panel(5, 0), WEIGHTS).contains(&Finding::Distilled));
+        assert!(possible(&panel(5, 0), WEIGHTS).contains(&Finding::Related));
+        let text = possible(&panel(5, 1), TEXT);
+        assert!(text.contains(&Finding::SameModel) && text.contains(&Finding::Distilled));
+        assert!(!text.contains(&Finding::WeightDerivative));
+        assert!(possible(&panel(0, 1), TEXT).is_empty());
+    }
+
+    #[test]
+    fn one_side_that_reads_gives_one_direction() {
+        let suspect = Sides {
+            suspect_reads: true,
+            ..TEXT
+        };
+        assert!(measures(suspect).contains(&Measure::Likelihood));
+        assert!(!measures(suspect).contains(&Measure::LikelihoodReverse));
+    }
+}

@@ -1,0 +1,330 @@
+//! The case as a bet that may stop at any time: is the suspect closer to the protected model than to
+//! each alternative, and closer than each control is?
+//!
+//! One difference a probe and rival, in the random order that was fixed before the first answer:
+//!
+//! ```text
+//! alternative k   (A[S, P] - c[P]) - (A[S, k] - c[k])     closer to the protected model than to k
+//! control j       x[S] - x[j]                             closer than control j, interactions of the contrast
+//! ```
+//!
+//! divided by [`REACH`] standard deviations of the controls' own interactions in that measure and cut to
+//! -1 to 1: the scale comes from the controls alone, so the suspect's answers do not choose it. A probe
+//! that two measures look at counts once, with their mean. Each rival has two bets, for the suspect and
+//! against it; see [`Betting`] for what each may claim. The case is decided for the suspect's being closer
+//! when the first bet has won against *every* rival, and against it when the second has won for *any*:
+//! then it cannot be closer than all (intersection-union, no correction needed).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::measure::Contrast;
+use crate::weigh::Betting;
+
+/// The error rate of each decision.
+pub const ALPHA: f64 = 1e-3;
+/// Differences beyond so many standard deviations of the controls count as so many.
+const REACH: f64 = 5.0;
+
+/// Who the suspect is bet against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Another candidate parent.
+    Alternative,
+    /// A control.
+    Control,
+}
+
+/// The bets with one rival.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rival {
+    /// The model.
+    pub id: String,
+    /// Its role.
+    pub role: Role,
+    /// Decimal logarithm of the e-value for the suspect's being closer, at its largest so far.
+    pub log10_e: f64,
+    /// The same for its not being closer.
+    pub log10_e_against: f64,
+    /// Probes after which the first was decided.
+    pub decided_after: Option<usize>,
+}
+
+/// Whether the bets are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Closer to the protected model than to, or than, every rival.
+    Closer,
+    /// Not closer than some rival.
+    NotCloser,
+    /// Neither.
+    Open,
+}
+
+/// The state of all bets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sequential {
+    /// The error rate of each decision.
+    pub alpha: f64,
+    /// Probes that were bet on.
+    pub probes: usize,
+    /// Probes of the fixed-size plan.
+    pub planned: usize,
+    /// Probes after which it was decided, if it was.
+    pub decided_after: Option<usize>,
+    /// The decision.
+    pub decision: Decision,
+    /// Every rival.
+    pub rivals: Vec<Rival>,
+    /// After each probe the smallest decimal logarithm of an e-value over the rivals, not the largest so
+    /// far: the path of the bet.
+    pub path: Vec<f64>,
+}
+
+/// Bets on the probes of `order` that the contrasts have, the whole order being the plan. Nothing when
+/// there is no rival.
+pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequential> {
+    let differences = differences(contrasts);
+    if differences.is_empty() {
+        return None;
+    }
+    let planned = order.len();
+    let mut bets: Vec<Bets> = differences
+        .keys()
+        .map(|(role, id)| Bets::new(id, *role, planned))
+        .collect();
+    let mut path = Vec::new();
+    let mut decision = Decision::Open;
+    let mut decided_after = None;
+    for probe in order {
+        let mut any = false;
+        for (bet, by_probe) in bets.iter_mut().zip(differences.values()) {
+            if let Some(difference) = by_probe.get(probe.as_str()) {
+                bet.observe(*difference, path.len() + 1);
+                any = true;
+            }
+        }
+        if !any {
+            continue;
+        }
+        let now = bets.iter().map(|b| b.closer.log10_e());
+        path.push(now.fold(f64::INFINITY, f64::min));
+        if decision == Decision::Open {
+            decision = decide(&bets);
+            decided_after = (decision != Decision::Open).then_some(path.len());
+        }
+    }
+    Some(Sequential {
+        alpha: ALPHA,
+        probes: path.len(),
+        planned,
+        decided_after,
+        decision,
+        rivals: bets.into_iter().map(Bets::rival).collect(),
+        path,
+    })
+}
+
+fn decide(bets: &[Bets]) -> Decision {
+    if bets.iter().all(|b| b.closer.decided(ALPHA)) {
+        Decision::Closer
+    } else if bets.iter().any(|b| b.against.decided(ALPHA)) {
+        Decision::NotCloser
+    } else {
+        Decision::Open
+    }
+}
+
+struct Bets {
+    id: String,
+    role: Role,
+    closer: Betting,
+    against: Betting,
+    decided_after: Option<usize>,
+}
+
+impl Bets {
+    fn new(id: &str, role: Role, planned: usize) -> Self {
+        Self {
+            id: id.to_owned(),
+            role,
+            closer: Betting::without_replacement(planned),
+            against: Betting::without_replacement(planned),
+            decided_after: None,
+        }
+    }
+
+    fn observe(&mut self, difference: f64, number: usize) {
+        self.closer.observe(difference);
+        self.against.observe(-difference);
+        if self.decided_after.is_none() && self.closer.decided(ALPHA) {
+            self.decided_after = Some(number);
+        }
+    }
+
+    fn rival(self) -> Rival {
+        let log10 = |bet: &Betting| bet.log_peak() / std::f64::consts::LN_10;
+        Rival {
+            log10_e: log10(&self.closer),
+            log10_e_against: log10(&self.against),
+            decided_after: self.decided_after,
+            id: self.id,
+            role: self.role,
+        }
+    }
+}
+
+type Differences<'a> = BTreeMap<(Role, &'a str), BTreeMap<&'a str, f64>>;
+
+/// Scaled differences of every rival, by probe: the mean over the measures that have one.
+fn differences<'a>(contrasts: &[&'a Contrast]) -> Differences<'a> {
+    let mut parts: BTreeMap<(Role, &str), BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+    for contrast in contrasts {
+        let Some(scale) = scale(contrast) else {
+            continue;
+        };
+        let series = &contrast.series;
+        let mut add = |rival: (Role, &'a str), values: &mut dyn Iterator<Item = f64>| {
+            for (probe, value) in contrast.probes.iter().zip(values) {
+                if value.is_finite() {
+                    let by_probe = parts.entry(rival).or_default();
+                    let cut = (value / scale).clamp(-1.0, 1.0);
+                    by_probe.entry(probe).or_default().push(cut);
+                }
+            }
+        };
+        for (id, gaps) in &series.gaps {
+            add((Role::Alternative, id), &mut gaps.iter().copied());
+        }
+        for control in &contrast.controls {
+            if let Some(values) = series.controls.get(&control.id) {
+                let pairs = series.suspect.iter().zip(values);
+                add((Role::Control, &control.id), &mut pairs.map(|(s, c)| s - c));
+            }
+        }
+    }
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    parts
+        .into_iter()
+        .map(|(rival, by_probe)| {
+            let means = by_probe.into_iter().map(|(probe, v)| (probe, mean(v)));
+            (rival, means.collect())
+        })
+        .collect()
+}
+
+/// What counts as 1: some standard deviations of the controls' interactions; nothing without spread.
+fn scale(contrast: &Contrast) -> Option<f64> {
+    let values: Vec<f64> = contrast
+        .controls
+        .iter()
+        .filter_map(|c| contrast.series.controls.get(&c.id))
+        .flatten()
+        .copied()
+        .filter(|v| v.is_finite())
+        .collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    let deviation = (square / n).sqrt();
+    (deviation > 0.0 && deviation.is_finite()).then_some(REACH * deviation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{Interaction, Measure, Series};
+
+    const PROBES: usize = 200;
+
+    fn noise(seed: usize, t: usize) -> f64 {
+        let x = (seed * 7_919 + t * 104_729 + 12_345) * 2_654_435_761 % 10_007;
+        x as f64 / 10_007.0 - 0.5
+    }
+
+    /// Six controls, two alternatives; the suspect is `bonus` closer than all.
+    fn contrast(measure: Measure, bonus: f64) -> Contrast {
+        let probes: Vec<String> = (0..PROBES).map(|t| format!("p{t:03}")).collect();
+        let row = |seed: usize, bonus: f64| -> Vec<f64> {
+            (0..PROBES).map(|t| noise(seed, t) + bonus).collect()
+        };
+        let ids: Vec<String> = (0..6).map(|i| format!("c{i}")).collect();
+        let series = Series {
+            suspect: row(90, bonus),
+            controls: ids
+                .iter()
+                .cloned()
+                .zip((0..6).map(|i| row(i, 0.0)))
+                .collect(),
+            gaps: [
+                ("a".to_owned(), row(40, bonus)),
+                ("b".to_owned(), row(41, bonus)),
+            ]
+            .into(),
+        };
+        let mean = |id: &str, mean: f64| Interaction {
+            id: id.to_owned(),
+            mean,
+            level: None,
+        };
+        Contrast {
+            measure,
+            probes,
+            suspect: mean("s", bonus),
+            controls: ids.iter().map(|id| mean(id, 0.0)).collect(),
+            against: Vec::new(),
+            series,
+        }
+    }
+
+    fn bet(bonus: f64) -> Sequential {
+        let contrast = contrast(Measure::Next, bonus);
+        let order = contrast.probes.clone();
+        sequential(&[&contrast], &order).unwrap()
+    }
+
+    #[test]
+    fn a_closer_suspect_is_decided_before_the_end() {
+        let found = bet(0.4);
+        assert_eq!(found.decision, Decision::Closer);
+        let after = found.decided_after.unwrap();
+        assert!(after < 100, "{after}");
+        assert_eq!((found.rivals.len(), found.path.len()), (8, PROBES));
+        assert!(found.rivals.iter().all(|r| r.log10_e >= 3.0));
+        let latest = found.rivals.iter().filter_map(|r| r.decided_after).max();
+        assert_eq!(latest, Some(after));
+    }
+
+    #[test]
+    fn a_farther_suspect_is_decided_against_by_any_rival() {
+        let found = bet(-0.4);
+        assert_eq!(found.decision, Decision::NotCloser);
+        assert!(found.decided_after.unwrap() < 100);
+    }
+
+    #[test]
+    fn one_control_as_close_as_the_suspect_leaves_it_open_or_decided_against() {
+        let mut contrast = contrast(Measure::Next, 0.4);
+        let own = contrast.series.suspect.clone();
+        contrast.series.controls.insert("c3".to_owned(), own);
+        let order = contrast.probes.clone();
+        let found = sequential(&[&contrast], &order).unwrap();
+        assert_ne!(found.decision, Decision::Closer);
+    }
+
+    #[test]
+    fn probes_not_asked_are_not_bet_on_and_two_measures_of_a_probe_count_once() {
+        let (a, b) = (
+            contrast(Measure::Likelihood, 0.4),
+            contrast(Measure::LikelihoodReverse, 0.4),
+        );
+        let mut order = a.probes.clone();
+        order.extend((0..50).map(|t| format!("later{t}")));
+        let found = sequential(&[&a, &b], &order).unwrap();
+        assert_eq!((found.probes, found.planned), (PROBES, 250));
+        assert_eq!(sequential(&[], &order), None);
+    }
+}
