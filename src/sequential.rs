@@ -9,13 +9,14 @@
 //! ```
 //!
 //! divided by [`REACH`] standard deviations of the controls' own interactions in that measure and cut to
-//! -1 to 1: the scale comes from the controls alone, so the suspect's answers do not choose it. A probe
+//! -1 to 1: the scale comes from the controls alone, on the first probes of the order, so neither the
+//! suspect's answers nor the moment of stopping choose it. A probe
 //! that two measures look at counts once, with their mean. Each rival has two bets, for the suspect and
 //! against it; see [`Betting`] for what each may claim. The case is decided for the suspect's being closer
 //! when the first bet has won against *every* rival, and against it when the second has won for *any*:
 //! then it cannot be closer than all (intersection-union, no correction needed).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -26,6 +27,9 @@ use crate::weigh::Betting;
 pub const ALPHA: f64 = 1e-3;
 /// Differences beyond so many standard deviations of the controls count as so many.
 const REACH: f64 = 5.0;
+/// The scale is taken from the controls' answers to so many probes, the first of the order, and does not
+/// change afterwards: where one stops must not choose it.
+pub const SCALED_ON: usize = 40;
 
 /// Who the suspect is bet against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -44,10 +48,12 @@ pub struct Rival {
     pub id: String,
     /// Its role.
     pub role: Role,
-    /// Decimal logarithm of the e-value for the suspect's being closer, at its largest so far.
+    /// Decimal logarithm of the e-value for the suspect's being closer, after the last probe.
     pub log10_e: f64,
     /// The same for its not being closer.
     pub log10_e_against: f64,
+    /// The p of the first, which holds whenever one stops: one over the largest e-value so far.
+    pub p: f64,
     /// Probes after which the first was decided.
     pub decided_after: Option<usize>,
 }
@@ -87,7 +93,8 @@ pub struct Sequential {
 /// Bets on the probes of `order` that the contrasts have, the whole order being the plan. Nothing when
 /// there is no rival.
 pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequential> {
-    let differences = differences(contrasts);
+    let first: BTreeSet<&str> = order.iter().take(SCALED_ON).map(String::as_str).collect();
+    let differences = differences(contrasts, &first);
     if differences.is_empty() {
         return None;
     }
@@ -166,10 +173,10 @@ impl Bets {
     }
 
     fn rival(self) -> Rival {
-        let log10 = |bet: &Betting| bet.log_peak() / std::f64::consts::LN_10;
         Rival {
-            log10_e: log10(&self.closer),
-            log10_e_against: log10(&self.against),
+            log10_e: self.closer.log10_e(),
+            log10_e_against: self.against.log10_e(),
+            p: self.closer.p(),
             decided_after: self.decided_after,
             id: self.id,
             role: self.role,
@@ -180,10 +187,10 @@ impl Bets {
 type Differences<'a> = BTreeMap<(Role, &'a str), BTreeMap<&'a str, f64>>;
 
 /// Scaled differences of every rival, by probe: the mean over the measures that have one.
-fn differences<'a>(contrasts: &[&'a Contrast]) -> Differences<'a> {
+fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differences<'a> {
     let mut parts: BTreeMap<(Role, &str), BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for contrast in contrasts {
-        let Some(scale) = scale(contrast) else {
+        let Some(scale) = scale(contrast, first) else {
             continue;
         };
         let series = &contrast.series;
@@ -216,15 +223,16 @@ fn differences<'a>(contrasts: &[&'a Contrast]) -> Differences<'a> {
         .collect()
 }
 
-/// What counts as 1: some standard deviations of the controls' interactions; nothing without spread.
-fn scale(contrast: &Contrast) -> Option<f64> {
+/// What counts as 1: some standard deviations of the controls' interactions on the first probes; nothing
+/// without spread.
+fn scale(contrast: &Contrast, first: &BTreeSet<&str>) -> Option<f64> {
     let values: Vec<f64> = contrast
         .controls
         .iter()
         .filter_map(|c| contrast.series.controls.get(&c.id))
-        .flatten()
-        .copied()
-        .filter(|v| v.is_finite())
+        .flat_map(|values| contrast.probes.iter().zip(values))
+        .filter(|(probe, value)| first.contains(probe.as_str()) && value.is_finite())
+        .map(|(_, value)| *value)
         .collect();
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -293,7 +301,7 @@ mod tests {
         let after = found.decided_after.unwrap();
         assert!(after < 100, "{after}");
         assert_eq!((found.rivals.len(), found.path.len()), (8, PROBES));
-        assert!(found.rivals.iter().all(|r| r.log10_e >= 3.0));
+        assert!(found.rivals.iter().all(|r| r.p <= 1e-3));
         let latest = found.rivals.iter().filter_map(|r| r.decided_after).max();
         assert_eq!(latest, Some(after));
     }

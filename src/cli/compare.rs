@@ -25,11 +25,11 @@ use crate::passes::{pools, second_pass};
 use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
 use crate::report::{Report, terminal};
-use crate::sequential::Decision;
+use crate::sequential::{Decision, SCALED_ON};
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
-/// Probes that are asked between two looks at the bets.
-const STEP: usize = 40;
+/// Probes that are asked between two looks at the bets, and before the first.
+const STEP: usize = SCALED_ON;
 /// Columns of the terminal report when the terminal does not say.
 const WIDTH: usize = 100;
 

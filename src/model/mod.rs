@@ -14,6 +14,10 @@ use crate::question::Question;
 use crate::response::{Exchange, Response};
 
 /// What a model can be asked; checked before asking, not found out by failing.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be asked, and they go in any combination"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Abilities {
     /// It has a chat form.

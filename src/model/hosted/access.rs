@@ -4,8 +4,11 @@
 //! tried on something whose outcome is known beforehand (a memorised line is more probable than a
 //! shuffled one; more heat gives more different texts), and what no control has shown is not asked for.
 
-mod checks;
+mod basics;
 mod render;
+mod sampling;
+mod score;
+mod top;
 
 use std::collections::BTreeMap;
 
@@ -19,9 +22,8 @@ use crate::model::Abilities;
 use crate::question::Prompt;
 use crate::response::{Exchange, Usage};
 
-use super::endpoint::Endpoint;
 use super::error::HostedError;
-use super::transport::{Options, Transport};
+use super::transport::Transport;
 use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
 
 /// What the access check found.
@@ -57,17 +59,8 @@ pub struct AccessReport {
     pub usage: Usage,
 }
 
-/// Finds out what an endpoint gives, over a transport of its own.
-///
-/// # Errors
-///
-/// When the endpoint cannot be asked at all: no connection, no valid key.
-pub async fn probe(endpoint: Endpoint, options: Options) -> Result<AccessReport, HostedError> {
-    check(&Transport::new(endpoint, options)?).await
-}
-
-/// Finds out what an endpoint gives, in about fifteen requests where it can write several texts at once
-/// and about thirty where it cannot. An error means that the endpoint cannot be asked at all.
+/// Finds out what an endpoint gives, in about twenty small requests where only texts are to be had, and
+/// twice as many where there is more to check. An error means that it cannot be asked at all.
 pub(super) async fn check(transport: &Transport) -> Result<AccessReport, HostedError> {
     let mut check = Check::new(transport);
     check.models().await?;
@@ -113,6 +106,13 @@ fn pose_name(pose: Pose) -> &'static str {
         Pose::Raw => "raw",
     }
 }
+
+/// Tokens of a short text.
+const SHORT: usize = 8;
+/// How far the same log-probability may move from call to call on one machine, in nats.
+const NOISE: f64 = 0.05;
+/// How far it may move on shared ones, where batches differ.
+const SHARED_NOISE: f64 = 0.5;
 
 /// A check under way.
 struct Check<'a> {
@@ -178,10 +178,8 @@ impl<'a> Check<'a> {
     /// The pose in which sampling is looked at: plain text where there is some, for then no template
     /// and no guard stand between.
     fn pose(&self) -> Option<Pose> {
-        let poses = [Pose::Raw, Pose::Chat].into_iter();
-        poses
-            .into_iter()
-            .find(|pose| self.is_verified(pose_name(*pose)))
+        let mut poses = [Pose::Raw, Pose::Chat].into_iter();
+        poses.find(|pose| self.is_verified(pose_name(*pose)))
     }
 
     /// Asks and counts.
@@ -290,5 +288,36 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Text { .. } | Outcome::Top(_) | Outcome::Score { .. } => {
             "an answer of another kind".to_owned()
         }
+    }
+}
+
+fn turn(text: &str) -> Prompt {
+    Prompt {
+        pose: Pose::Chat,
+        text: text.to_owned(),
+        lead: String::new(),
+    }
+}
+
+fn plain(text: &str) -> Prompt {
+    Prompt {
+        pose: Pose::Raw,
+        ..turn(text)
+    }
+}
+
+/// A prompt after which much is possible.
+fn open(pose: Pose) -> Prompt {
+    match pose {
+        Pose::Chat => turn("Write any short sentence."),
+        Pose::Raw => plain("Once upon a time there was a"),
+    }
+}
+
+fn heated(temperature: f64, n: usize) -> Sampling<'static> {
+    Sampling {
+        temperature,
+        n,
+        system: None,
     }
 }

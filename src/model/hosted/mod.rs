@@ -17,7 +17,7 @@ mod secret;
 mod transport;
 mod wire;
 
-pub use access::{AccessReport, probe};
+pub use access::AccessReport;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::HostedError;
 pub use model::{Checked, HostedModel};

@@ -317,8 +317,8 @@ async fn answer(
         Want::Top { top } => {
             let max_tokens = 1;
             let want = Generate {
-                top,
                 max_tokens,
+                top,
                 ..want
             };
             let reading = talk.generate(form, want).await?;

@@ -31,99 +31,109 @@ fn names_of_files_and_hubs_are_not_endpoints() {
     }
 }
 
+/// Name, variable of the key, address, prefix, dialect, way of the key.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    Dialect,
+    Auth,
+);
+const ROWS: &[Row] = &[
+    (
+        "openai/m",
+        "OPENAI_API_KEY",
+        "https://api.openai.com",
+        "/v1",
+        Dialect::OpenAiChat,
+        Auth::Bearer,
+    ),
+    (
+        "openai-completions/m",
+        "OPENAI_API_KEY",
+        "https://api.openai.com",
+        "/v1",
+        Dialect::OpenAiCompletions,
+        Auth::Bearer,
+    ),
+    (
+        "openai-responses/m",
+        "OPENAI_API_KEY",
+        "https://api.openai.com",
+        "/v1",
+        Dialect::OpenAiResponses,
+        Auth::Bearer,
+    ),
+    (
+        "anthropic/m",
+        "ANTHROPIC_API_KEY",
+        "https://api.anthropic.com",
+        "/v1",
+        Dialect::Anthropic,
+        Auth::Header("x-api-key"),
+    ),
+    (
+        "google/m",
+        "GEMINI_API_KEY",
+        "https://generativelanguage.googleapis.com",
+        "/v1beta",
+        Dialect::Gemini,
+        Auth::Header("x-goog-api-key"),
+    ),
+    (
+        "google/m",
+        "GOOGLE_API_KEY",
+        "https://generativelanguage.googleapis.com",
+        "/v1beta",
+        Dialect::Gemini,
+        Auth::Header("x-goog-api-key"),
+    ),
+    (
+        "mistral/m",
+        "MISTRAL_API_KEY",
+        "https://api.mistral.ai",
+        "/v1",
+        Dialect::OpenAiChat,
+        Auth::Bearer,
+    ),
+    (
+        "deepseek/m",
+        "DEEPSEEK_API_KEY",
+        "https://api.deepseek.com",
+        "",
+        Dialect::OpenAiChat,
+        Auth::Bearer,
+    ),
+    (
+        "xai/m",
+        "XAI_API_KEY",
+        "https://api.x.ai",
+        "/v1",
+        Dialect::OpenAiChat,
+        Auth::Bearer,
+    ),
+    (
+        "together/m",
+        "TOGETHER_API_KEY",
+        "https://api.together.xyz",
+        "/v1",
+        Dialect::Compatible,
+        Auth::Bearer,
+    ),
+    (
+        "fireworks/m",
+        "FIREWORKS_API_KEY",
+        "https://api.fireworks.ai/inference",
+        "/v1",
+        Dialect::Compatible,
+        Auth::Bearer,
+    ),
+];
+
 #[test]
 fn every_provider_has_its_address_dialect_and_way_of_carrying_the_key() {
-    let bearer = Auth::Bearer;
-    for (name, variable, url, prefix, dialect, auth) in [
-        (
-            "openai/m",
-            "OPENAI_API_KEY",
-            "https://api.openai.com",
-            "/v1",
-            Dialect::OpenAiChat,
-            bearer,
-        ),
-        (
-            "openai-completions/m",
-            "OPENAI_API_KEY",
-            "https://api.openai.com",
-            "/v1",
-            Dialect::OpenAiCompletions,
-            bearer,
-        ),
-        (
-            "openai-responses/m",
-            "OPENAI_API_KEY",
-            "https://api.openai.com",
-            "/v1",
-            Dialect::OpenAiResponses,
-            bearer,
-        ),
-        (
-            "anthropic/m",
-            "ANTHROPIC_API_KEY",
-            "https://api.anthropic.com",
-            "/v1",
-            Dialect::Anthropic,
-            Auth::Header("x-api-key"),
-        ),
-        (
-            "google/m",
-            "GEMINI_API_KEY",
-            "https://generativelanguage.googleapis.com",
-            "/v1beta",
-            Dialect::Gemini,
-            Auth::Header("x-goog-api-key"),
-        ),
-        (
-            "google/m",
-            "GOOGLE_API_KEY",
-            "https://generativelanguage.googleapis.com",
-            "/v1beta",
-            Dialect::Gemini,
-            Auth::Header("x-goog-api-key"),
-        ),
-        (
-            "mistral/m",
-            "MISTRAL_API_KEY",
-            "https://api.mistral.ai",
-            "/v1",
-            Dialect::OpenAiChat,
-            bearer,
-        ),
-        (
-            "deepseek/m",
-            "DEEPSEEK_API_KEY",
-            "https://api.deepseek.com",
-            "",
-            Dialect::OpenAiChat,
-            bearer,
-        ),
-        (
-            "xai/m",
-            "XAI_API_KEY",
-            "https://api.x.ai",
-            "/v1",
-            Dialect::OpenAiChat,
-            bearer,
-        ),
-        (
-            "together/m",
-            "TOGETHER_API_KEY",
-            "https://api.together.xyz",
-            "/v1",
-            Dialect::Compatible,
-            bearer,
-        ),
-        (
-            "fireworks/m",
-            "FIREWORKS_API_KEY",
-            "https://api.fireworks.ai/inference",
-            "/v1",
-            Dialect::Compatible,
-            bearer,
-        ),
-    ] {
+    for &(name, variable, url, prefix, dialect, auth) in ROWS {
         let it = endpoint(name, &[(variable, "k")]);
         assert_eq!(
             (it.url.as_str(), it.prefix.as_str()),

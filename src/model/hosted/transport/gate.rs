@@ -145,7 +145,9 @@ mod tests {
     #[test]
     fn it_grows_while_all_goes_well_up_to_the_bound() {
         let gate = Gate::new(20);
-        let rounds: Vec<usize> = (0..8).map(|_| round(&gate, |inside| inside.went_well())).collect();
+        let rounds: Vec<usize> = (0..8)
+            .map(|_| round(&gate, |inside| inside.went_well()))
+            .collect();
         assert_eq!(rounds[0], 4);
         assert!(rounds.is_sorted(), "{rounds:?}");
         assert_eq!(rounds[7], 20);

@@ -10,7 +10,7 @@ const MAX_MESSAGE: usize = 400;
 /// A reply that is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::model::hosted) struct Decline {
-    /// HTTP status.
+    /// HTTP status; 0 when no whole reply came.
     pub(in crate::model::hosted) status: u16,
     /// The server's code or type, as text.
     pub(in crate::model::hosted) code: Option<String>,
@@ -158,7 +158,10 @@ impl Decline {
 
 impl std::fmt::Display for Decline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HTTP {}", self.status)?;
+        match self.status {
+            0 => write!(f, "no whole reply")?,
+            status => write!(f, "HTTP {status}")?,
+        }
         if let Some(code) = &self.code {
             write!(f, ", {code}")?;
         }

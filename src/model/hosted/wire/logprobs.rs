@@ -148,13 +148,13 @@ fn content(items: &[Value]) -> Logprobs {
         .filter(|i| i.is_object())
         .map(position)
         .collect();
-    match positions.is_empty() {
-        true => Logprobs::default(),
-        false => Logprobs {
-            shape: Shape::Content,
-            positions,
-            offsets: Vec::new(),
-        },
+    if positions.is_empty() {
+        return Logprobs::default();
+    }
+    Logprobs {
+        shape: Shape::Content,
+        positions,
+        offsets: Vec::new(),
     }
 }
 

@@ -59,16 +59,13 @@ pub(super) fn read(reply: &Value) -> Reading {
     };
     reading.usage.prompt = count(reply, "/prompt_eval_count").unwrap_or(0);
     reading.usage.completion = count(reply, "/eval_count").unwrap_or(0);
-    match reply.get("message") {
-        Some(message) => {
-            let thinking = text(message, "/thinking");
-            let content = message["content"].as_str().unwrap_or_default();
-            reading.take_turn(content, thinking.as_deref());
-        }
-        None => {
-            let written = reply["response"].as_str().unwrap_or_default();
-            reading.texts.push(written.to_owned());
-        }
+    if let Some(message) = reply.get("message") {
+        let thinking = text(message, "/thinking");
+        let content = message["content"].as_str().unwrap_or_default();
+        reading.take_turn(content, thinking.as_deref());
+    } else {
+        let written = reply["response"].as_str().unwrap_or_default();
+        reading.texts.push(written.to_owned());
     }
     reading.end = end_of(reply["done_reason"].as_str(), &mut reading.notes);
     reading

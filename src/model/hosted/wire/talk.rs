@@ -408,7 +408,7 @@ fn is_worth_keeping(name: &str) -> bool {
 }
 
 /// The objects of a body that may hold a parameter.
-fn holders<'b>(body: &'b Value) -> impl Iterator<Item = &'b Value> {
+fn holders(body: &Value) -> impl Iterator<Item = &Value> {
     std::iter::once(body).chain(HOLDERS.iter().filter_map(|holder| body.get(*holder)))
 }
 
