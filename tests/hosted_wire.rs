@@ -24,10 +24,10 @@ async fn check(name: &str, toy: Toy) -> AccessReport {
     open(endpoint).await
 }
 
-/// Opening a model blocks, so it gets a thread of its own.
+/// Opening a model blocks, and so does dropping it: both get a thread of their own.
 async fn open(endpoint: Endpoint) -> AccessReport {
-    let opened = tokio::task::spawn_blocking(|| HostedModel::open(endpoint, Options::default()));
-    opened.await.unwrap().unwrap().1
+    let open = || HostedModel::open(endpoint, Options::default()).unwrap().1;
+    tokio::task::spawn_blocking(open).await.unwrap()
 }
 
 #[track_caller]

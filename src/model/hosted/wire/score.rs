@@ -39,7 +39,13 @@ pub(super) async fn score(
             dialect.name()
         )));
     }
-    let tokenises = matches!(dialect, Dialect::Vllm | Dialect::Compatible);
+    // Providers that are known to have no such route are not asked: a gateway may take it for a wrong key.
+    let provider = talk.endpoint().provider.as_str();
+    let tokenises = match dialect {
+        Dialect::Vllm => true,
+        Dialect::Compatible => !matches!(provider, "together" | "fireworks"),
+        _ => false,
+    };
     if tokenises && let Some(tokens) = Tokens::ask(talk, prompt, text).await? {
         return by_tokens(talk, &tokens, text, want).await;
     }

@@ -88,7 +88,7 @@ async fn an_ignored_echo_is_noticed() {
     let no = says(404, &json!({"detail": "Not Found"}));
     for name in ["openai-completions/m", "openai-api/x/m", "together/m"] {
         let replies = match name {
-            "openai-completions/m" => vec![ok(&reply)],
+            "openai-completions/m" | "together/m" => vec![ok(&reply)],
             _ => vec![no.clone(), ok(&reply)],
         };
         let line = Line::to(name, replies).await;
