@@ -14,6 +14,8 @@ use crate::weigh::{Standing, level_adjusted, pooled};
 pub struct MeasureResult {
     /// The measure.
     pub measure: Measure,
+    /// What was compared.
+    pub affinity: Affinity,
     /// The contrast and the suspect's standing among the controls.
     pub result: Result<(Contrast, Standing), String>,
 }
@@ -171,7 +173,11 @@ impl<'a> Sides<'a> {
                 (contrast, standing)
             })
             .map_err(|e| e.to_string());
-        MeasureResult { measure, result }
+        MeasureResult {
+            measure,
+            affinity: table,
+            result,
+        }
     }
 
     fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {

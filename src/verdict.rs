@@ -15,6 +15,7 @@
 //! The thresholds were fixed on the shipped family's own panel and then tried on families that they were
 //! not fixed on; `models/README.md` has both tables.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::equality::Equality;
@@ -40,7 +41,7 @@ pub const LIKE_P: f64 = 0.05;
 pub const APART_P: f64 = 1e-2;
 
 /// Where the evidence stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// The suspect is the protected model: re-quantised, renamed, proxied.
@@ -90,7 +91,7 @@ impl Finding {
 }
 
 /// What the weight gate saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WeightEvidence {
     /// Fisher combination over layers of the matched-units test, suspect against protected.
     pub p: f64,

@@ -10,9 +10,20 @@ use std::path::{Path, PathBuf};
 /// Crates that only some modules may name. A trailing `*` stands for any ending.
 const ONLY_UNDER: &[(&[&str], &[&str])] = &[
     (
-        &["candle*", "tokenizers", "safetensors", "minijinja*"],
+        &["candle*", "tokenizers", "safetensors"],
         &["src/model/local"],
     ),
+    (
+        &["minijinja"],
+        &[
+            "src/model/local",
+            "src/report/render.rs",
+            "src/report/html.rs",
+            "src/report/markdown.rs",
+        ],
+    ),
+    (&["minijinja_contrib"], &["src/model/local"]),
+    (&["plotters*"], &["src/report/plot"]),
     (
         &["hf_hub", "tokio", "futures", "aws_lc_rs"],
         &["src/model/local/hub"],
@@ -29,6 +40,7 @@ const PURE: &[&str] = &[
     "src/weigh",
     "src/verdict.rs",
     "src/case.rs",
+    "src/detail",
     "src/panel.rs",
     "src/passes.rs",
     "src/fingerprint.rs",
@@ -249,7 +261,14 @@ fn only_itself(file: &str, path: &str) -> bool {
 fn computes_in_report(file: &str, path: &str) -> bool {
     let last = path.rsplit("::").next().unwrap_or(path);
     lies_under(file, "src/report")
-        && (names_it(path, "crate::measure") || names_it(path, "crate::weigh"))
+        && [
+            "crate::measure",
+            "crate::weigh",
+            "crate::detail",
+            "crate::case",
+        ]
+        .iter()
+        .any(|module| names_it(path, module))
         && !path.split("::").any(|s| s.starts_with(char::is_uppercase))
         && !last.starts_with(char::is_uppercase)
 }

@@ -38,6 +38,11 @@ pub(super) enum Command {
     Collect(Collect),
     Battery(Battery),
     Tree(Tree),
+    /// Print the JSON Schema of report.json.
+    ///
+    /// Additive only: within one version of the schema (`parentage.report/1`) fields are added, never
+    /// taken away or given another meaning. Pass over fields that you do not know.
+    Schema,
 }
 
 /// What is asked, and how; the same for every model.
@@ -114,7 +119,7 @@ pub(super) struct Compare {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
-    /// Where recordings and report.json go.
+    /// Where recordings, report.html, report.md and report.json go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
     /// End with exit code 10 on these findings.

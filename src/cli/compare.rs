@@ -14,6 +14,7 @@ use super::open::{self, Target};
 use super::run::{Round, slug};
 use crate::battery::BUILT_IN;
 use crate::case::{self, Gates};
+use crate::detail::describe;
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::Side;
@@ -22,7 +23,7 @@ use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
 use crate::question::{Question, ask_all};
 use crate::report::caveat::Conditions;
-use crate::report::{Report, terminal};
+use crate::report::{Report, Sources, html, markdown, terminal};
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
 /// Columns of the terminal report when the terminal does not say.
@@ -57,18 +58,29 @@ pub(super) fn run(
         posed_raw,
         unanswered,
     };
-    let report = Report::new(&panel, &case, &recordings, &conditions);
+    let command: Vec<String> = std::env::args().collect();
+    let report = Report::new(Sources {
+        panel: &panel,
+        case: &case,
+        details: describe(&panel, &case, &prints, &round.battery),
+        battery: &round.battery,
+        recordings: &recordings,
+        conditions: &conditions,
+        command: &command,
+    });
     let json =
         serde_json::to_string_pretty(&report).map_err(|e| CliError::Output(e.into()))? + "\n";
-    let path = args.out.join("report.json");
-    write_whole(&path, &json)?;
+    write_whole(&args.out.join("report.json"), &json)?;
+    write_whole(&args.out.join("report.md"), &markdown::document(&report)?)?;
+    let page = args.out.join("report.html");
+    write_whole(&page, &html::page(&report)?)?;
     let text = if common.json {
         json
     } else {
         format!(
-            "{}\nWritten to {}\n",
+            "{}\nFor people {} (the same as report.md and, for programs, report.json)\n",
             terminal::render(&report, WIDTH),
-            path.display()
+            page.display()
         )
     };
     stdout
@@ -250,7 +262,7 @@ fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
 }
 
 fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let partial = path.with_extension("json.partial");
+    let partial = path.with_added_extension("partial");
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
         .and_then(|()| fs::write(&partial, text))
         .and_then(|()| fs::rename(&partial, path))

@@ -12,6 +12,7 @@ use crate::model::ModelError;
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::report::RenderError;
 use crate::tree::TreeError;
 
 /// A command could not be finished.
@@ -55,6 +56,8 @@ pub(super) enum CliError {
     Tree(#[from] TreeError),
     #[error("the recordings have no probe that all of them answered")]
     NothingShared,
+    #[error("the report could not be rendered")]
+    Render(#[from] RenderError),
     #[error("cannot write '{}'", path.display())]
     Write {
         path: PathBuf,
@@ -82,7 +85,11 @@ impl CliError {
                 _ => 3,
             },
             Self::NothingShared => 5,
-            Self::Evidence(_) | Self::Tree(_) | Self::Write { .. } | Self::Output(_) => 1,
+            Self::Evidence(_)
+            | Self::Tree(_)
+            | Self::Render(_)
+            | Self::Write { .. }
+            | Self::Output(_) => 1,
         })
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod open;
 mod progress;
 mod run;
+mod schema;
 mod tree;
 
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
+        Command::Schema => schema::run(&mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {
         Ok(code) => code,

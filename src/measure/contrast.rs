@@ -30,6 +30,9 @@ pub struct Interaction {
     pub mean: f64,
     /// Mean level on the other columns, their effects taken out; nothing without other columns.
     pub level: Option<f64>,
+    /// The interaction on each probe of the contrast; NaN where a cell does not exist. What is later
+    /// taken from the mean (level, base) is still in these.
+    pub cells: Vec<f64>,
 }
 
 /// One measure's answer to the question of this module.
@@ -151,6 +154,10 @@ fn summary(id: &str, cells: &[Option<Cell>], several: bool) -> Interaction {
         id: id.to_owned(),
         mean: mean(|c| c.value),
         level: several.then(|| mean(|c| c.level)),
+        cells: cells
+            .iter()
+            .map(|c| c.map_or(f64::NAN, |c| c.value))
+            .collect(),
     }
 }
 
