@@ -46,14 +46,16 @@ def plots(page, facts):
     expected = ["plot-pooled"] if facts["pooled"] else []
     expected += [f"plot-{m['name']}" for m in facts["measures"] if m["left_out"] is None]
     expected += ["plot-families"] if facts["families"] else []
-    missing = []
-    for plot in expected:
-        box = page.locator(f"svg[aria-labelledby^='{plot}-title']").bounding_box()
-        if not box or box["width"] < 200 or box["height"] < 40:
-            missing.append(plot)
-    if facts["tree"] and not page.locator("svg.parentage-tree").bounding_box():
-        missing.append("tree")
-    return missing
+    selectors = {plot: f"svg[aria-labelledby^='{plot}-title']" for plot in expected}
+    if facts["tree"]:
+        selectors["tree"] = "svg.parentage-tree"
+
+    def drawn(selector):
+        found = page.locator(selector)
+        box = found.bounding_box() if found.count() == 1 else None
+        return box and box["width"] >= 200 and box["height"] >= 40
+
+    return [plot for plot, selector in selectors.items() if not drawn(selector)]
 
 
 def look(browser, report, facts, name, scheme):
@@ -65,7 +67,8 @@ def look(browser, report, facts, name, scheme):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(report.resolve().as_uri())
-    page.wait_for_load_state("networkidle")
+    # Whatever a page asks for late, it asks for within this.
+    page.wait_for_timeout(500)
     wrong += [f"asks for {url}" for url in requests[1:]]
     if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
         wrong.append("is wider than the window")

@@ -106,6 +106,15 @@ pub struct WeightEvidence {
 }
 
 impl WeightEvidence {
+    /// The p in digits, also where it is below the smallest number.
+    pub fn shown_p(&self) -> String {
+        if self.p < 1e-3 {
+            format!("1e{:.0}", self.log10_p)
+        } else {
+            format!("{:.3}", self.p)
+        }
+    }
+
     /// Descent from the protected model's weights, not merely from a common ancestor.
     pub fn derived(&self) -> bool {
         self.p < LINEAGE_P && !self.base_related && self.controls_related.is_empty()
@@ -242,8 +251,9 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
     }
     let weights = evidence.weights.as_ref()?;
     reasons.push(format!(
-        "hidden units of the two models' weights pair up with p = 1e{:.0} over {} layers",
-        weights.log10_p, weights.layers
+        "hidden units of the two models' weights pair up with p = {} over {} layers",
+        weights.shown_p(),
+        weights.layers
     ));
     if weights.derived() {
         return Some(Finding::WeightDerivative);

@@ -201,18 +201,26 @@ impl Canvas<'_> {
     }
 }
 
+/// About how wide a character is: wide ones take the size, latin ones little more than half of it.
+fn advance(c: char) -> i32 {
+    if c.is_ascii() { 7 } else { SIZE }
+}
+
+/// About how wide a name is, in user units.
+fn width(name: &str) -> i32 {
+    visible(name).chars().map(advance).sum()
+}
+
 /// A name cut to a width, in user units.
-fn fit(name: &str, width: i32) -> String {
-    // Wide characters take about the size, latin ones little more than half of it.
-    let advance = |c: char| if c.is_ascii() { 7 } else { SIZE };
+fn fit(name: &str, most: i32) -> String {
     let name = visible(name).replace(['\n', '\t'], " ");
-    if name.chars().map(advance).sum::<i32>() <= width {
+    if width(&name) <= most {
         return name;
     }
     let mut used = SIZE;
     let kept = name.chars().take_while(|c| {
         used += advance(*c);
-        used <= width
+        used <= most
     });
     kept.collect::<String>() + "\u{2026}"
 }

@@ -412,9 +412,10 @@ fn hostile_names_and_answers_stay_text() {
 }
 
 #[test]
-fn a_megabyte_of_one_letter_is_cut_and_the_cut_is_said() {
+fn endless_words_are_cut_and_the_cut_is_said() {
     let mut world = World::new("models/suspect", 6, false);
-    world.written = Some("a".repeat(1 << 20));
+    // Every model reads it, so it is short of the megabyte that the excerpt's own test has.
+    world.written = Some("a".repeat(1 << 14));
     let report = world.report(|_| {});
     for (form, text) in forms(&report) {
         assert!(text.len() < 400_000, "{form}: {}", text.len());

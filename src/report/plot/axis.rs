@@ -3,7 +3,7 @@
 use super::{Canvas, Ink, Side};
 
 /// About this many marks stand on an axis.
-const MARKS: f64 = 4.0;
+const MARKS: f64 = 5.0;
 
 /// A linear axis over an interval, drawn between two horizontal positions.
 pub(super) struct Axis {

@@ -1,11 +1,11 @@
 //! Affinities as a table of shades.
 
-use super::{Canvas, Heading, Ink, ROW, Side, draw, fit};
+use super::{Canvas, Heading, Ink, ROW, Side, draw, fit, width};
 use crate::detail::AffinityTable;
 
-/// Room for names of rows, and above the cells for those of columns.
+/// Room for names of rows, and at most this above the cells for those of columns.
 const NAMES: i32 = 136;
-const HEADS: i32 = 110;
+const MOST_HEADS: i32 = 120;
 const CELL: i32 = 58;
 /// Cells are no darker than this, so that their numbers can be read.
 const DARKEST: f64 = 0.5;
@@ -30,31 +30,33 @@ pub fn heat(id: &str, table: &AffinityTable) -> Option<String> {
         ),
     };
     let further = table.rows.len() - drawn;
+    let longest = table.columns.iter().map(|c| width(c)).max().unwrap_or(0);
+    let heads = (longest + 16).min(MOST_HEADS);
     let size = (
         NAMES + CELL * columns + 12,
-        HEADS + ROW * rows + 12 + if further > 0 { ROW } else { 0 },
+        heads + ROW * rows + 12 + if further > 0 { ROW } else { 0 },
     );
     (most > 0.0 && columns > 0).then(|| {
         draw(size, &heading, |canvas| {
             for (k, column) in (0..).zip(&table.columns) {
                 let x = NAMES + CELL * k + CELL / 2;
-                let label = fit(column, HEADS - 12);
-                canvas.text(&label, (x, HEADS - 8), Side::Upward, Ink::Text);
+                let label = fit(column, heads - 12);
+                canvas.text(&label, (x, heads - 8), Side::Upward, Ink::Text);
             }
-            for (i, row) in (0..).zip(&table.rows[..drawn]) {
-                line(canvas, table, i, row, most);
+            let lines = table.rows.iter().zip(&table.beyond).take(drawn);
+            for (i, (row, values)) in (0..).zip(lines) {
+                line(canvas, heads + ROW * i, row, values, most);
             }
             if further > 0 {
                 let text = format!("{further} further models are not drawn");
-                let at = (NAMES, HEADS + ROW * rows + ROW / 2);
+                let at = (NAMES, heads + ROW * rows + ROW / 2);
                 canvas.text(&text, at, Side::Right, Ink::Quiet);
             }
         })
     })
 }
 
-fn line(canvas: &mut Canvas<'_>, table: &AffinityTable, i: usize, row: &str, most: f64) {
-    let top = HEADS + ROW * i32::try_from(i).unwrap_or(0);
+fn line(canvas: &mut Canvas<'_>, top: i32, row: &str, values: &[Option<f64>], most: f64) {
     let middle = top + ROW / 2;
     let name = fit(row, NAMES - 8);
     let at = (NAMES - 6, middle);
@@ -63,7 +65,7 @@ fn line(canvas: &mut Canvas<'_>, table: &AffinityTable, i: usize, row: &str, mos
     } else {
         canvas.text(&name, at, Side::Left, Ink::Text);
     }
-    for (k, value) in (0..).zip(&table.beyond[i]) {
+    for (k, value) in (0..).zip(values) {
         let left = NAMES + CELL * k;
         let Some(value) = value else {
             canvas.text("-", (left + CELL / 2, middle), Side::Middle, Ink::Quiet);
