@@ -58,7 +58,7 @@ pub(super) fn run(
         posed_raw,
         unanswered,
     };
-    let command: Vec<String> = std::env::args().collect();
+    let command = command();
     let report = Report::new(Sources {
         panel: &panel,
         case: &case,
@@ -87,6 +87,15 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(code(args, &report, case.evidence.controls))
+}
+
+/// The command line, with the program by its name and not by where it lies on this machine.
+fn command() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|a| a.to_string_lossy().into_owned());
+    std::iter::once("parentage".to_owned())
+        .chain(arguments)
+        .collect()
 }
 
 fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {

@@ -157,15 +157,37 @@ fn nearest<'a>(panel: &'a Panel, case: &Case) -> Option<(&'static str, &'a Membe
     alternative.or_else(|| least(&panel.controls).map(|m| ("control", m)))
 }
 
-/// The probes of a measure that speak most for and most against.
+/// The probes of a measure that speak most for and most against: those on which the fewest and the most
+/// controls are at least as close, among equals those with the largest and the smallest interaction.
 fn picked(contrast: &Contrast) -> Vec<(Speaks, usize)> {
     let cells = &contrast.suspect.cells;
-    let mut order: Vec<usize> = (0..cells.len()).filter(|t| cells[*t].is_finite()).collect();
-    order.sort_by(|a, b| cells[*b].total_cmp(&cells[*a]).then(a.cmp(b)));
+    let share = |t: usize| {
+        let (at_least, all) = at_least(contrast, t);
+        at_least as f64 / all.max(1) as f64
+    };
+    let mut order: Vec<(f64, usize)> = (0..cells.len())
+        .filter(|t| cells[*t].is_finite())
+        .map(|t| (share(t), t))
+        .collect();
+    order.sort_by(|(p, a), (q, b)| {
+        let by_size = cells[*b].total_cmp(&cells[*a]);
+        p.total_cmp(q).then(by_size).then(a.cmp(b))
+    });
     let speak_for = order.len().saturating_sub(AGAINST).min(FOR);
-    let first = order.iter().take(speak_for).map(|t| (Speaks::For, *t));
+    let first = order.iter().take(speak_for).map(|(_, t)| (Speaks::For, *t));
     let last = order[speak_for..].iter().rev().take(AGAINST);
-    first.chain(last.map(|t| (Speaks::Against, *t))).collect()
+    first
+        .chain(last.map(|(_, t)| (Speaks::Against, *t)))
+        .collect()
+}
+
+/// How many controls are at least as close on a probe, and how many have it.
+fn at_least(contrast: &Contrast, t: usize) -> (usize, usize) {
+    let own = contrast.suspect.cells[t];
+    let controls = contrast.controls.iter().map(|c| c.cells[t]);
+    let controls: Vec<f64> = controls.filter(|c| c.is_finite()).collect();
+    let at_least = controls.iter().filter(|c| **c >= own).count();
+    (at_least, controls.len())
 }
 
 fn example(
@@ -176,17 +198,15 @@ fn example(
     sides: &[(&'static str, &Member)],
     prints: &BTreeMap<String, Fingerprint>,
 ) -> Example {
-    let own = contrast.suspect.cells[t];
-    let controls = contrast.controls.iter().map(|c| c.cells[t]);
-    let controls: Vec<f64> = controls.filter(|c| c.is_finite()).collect();
+    let (controls_at_least, controls) = at_least(contrast, t);
     Example {
         probe: probe.id.clone(),
         family: probe.family.clone(),
         measure: contrast.measure,
         speaks,
-        interaction: own,
-        controls_at_least: controls.iter().filter(|c| **c >= own).count(),
-        controls: controls.len(),
+        interaction: contrast.suspect.cells[t],
+        controls_at_least,
+        controls,
         prompt: prompt(probe),
         answers: sides
             .iter()
@@ -282,6 +302,19 @@ mod tests {
         assert_eq!(picked(&[0.1, 0.9]), [(yes, 1), (no, 0)]);
         assert_eq!(picked(&[0.1, f64::NAN]), [(no, 0)]);
         assert_eq!(picked(&[]), []);
+    }
+
+    #[test]
+    fn what_controls_do_not_do_speaks_loudest() {
+        let mut contrast = contrast(&[0.9, 0.5, 0.1]);
+        contrast.controls = [[1.0, 0.1, 0.2], [0.95, 0.2, 0.0]]
+            .map(|cells| Interaction {
+                cells: cells.to_vec(),
+                ..contrast.suspect.clone()
+            })
+            .to_vec();
+        let (yes, no) = (Speaks::For, Speaks::Against);
+        assert_eq!(picked(&contrast), [(yes, 1), (yes, 2), (no, 0)]);
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn filters(environment: &mut Environment<'_>) {
 }
 
 /// The entries of a map of numbers, the largest first.
-fn descending(map: Value) -> Result<Vec<(String, f64)>, Error> {
+fn descending(map: &Value) -> Result<Vec<(String, f64)>, Error> {
     let mut entries = Vec::new();
     for key in map.try_iter()? {
         let number = f64::try_from(map.get_item(&key)?)?;

@@ -255,7 +255,7 @@ pub(super) fn reproduction(command: &[String], recorded_by: Vec<String>) -> Repr
         steps: vec![
             "Check that the models are those of section 2, by their digests.",
             "Run the command with the same version of the tool. With the recordings beside this report it asks nothing again and gives the same figures to the last digit; without them it asks all models anew.",
-            "Compare report.json: its fields are described by the schema that the command `parentage schema` prints.",
+            "Compare report.json: its fields are described by the schema that the command 'parentage schema' prints.",
         ],
     }
 }

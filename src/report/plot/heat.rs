@@ -4,9 +4,9 @@ use super::{Canvas, Heading, Ink, ROW, Side, draw, fit, width};
 use crate::detail::AffinityTable;
 
 /// Room for names of rows, and at most this above the cells for those of columns.
-const NAMES: i32 = 136;
+const NAMES: i32 = 130;
 const MOST_HEADS: i32 = 120;
-const CELL: i32 = 58;
+const CELL: i32 = 54;
 /// Cells are no darker than this, so that their numbers can be read.
 const DARKEST: f64 = 0.5;
 /// The most rows that are drawn; further ones are counted.

@@ -46,15 +46,12 @@ pub fn standing(id: &str, name: &str, unit: &str, facts: &StandingFacts) -> Opti
         for (i, (value, control)) in (0..).zip(&rows) {
             let y = TOP + ROW * i + ROW / 2;
             let at = (axis.at(*value), y);
-            match control {
-                Some(name) => {
-                    canvas.text(&fit(name, NAMES), (NAMES, y), Side::Left, Ink::Text);
-                    canvas.ring(at, Ink::Control);
-                }
-                None => {
-                    canvas.bold("suspect", (NAMES, y), Side::Left, Ink::Suspect);
-                    canvas.diamond(at, Ink::Suspect);
-                }
+            if let Some(name) = control {
+                canvas.text(&fit(name, NAMES), (NAMES, y), Side::Left, Ink::Text);
+                canvas.ring(at, Ink::Control);
+            } else {
+                canvas.bold("suspect", (NAMES, y), Side::Left, Ink::Suspect);
+                canvas.diamond(at, Ink::Suspect);
             }
         }
         let middle = i32::midpoint(NAMES, WIDTH);
