@@ -7,8 +7,8 @@
 The protected model and each suspect are served on loopback by `parentage serve`; the controls stay weights.
 Each suspect is compared as weights/weights, hosted/hosted, hosted/weights and weights/hosted (protected
 first). Prints a Markdown table; exit code 1 when a finding differs from that of weights/weights, or an
-interaction of `preference` or `next` does by more than 0.001 (the samples that the other measures read are
-drawn anew). Other flags go to `parentage compare`.
+interaction of `preference` or `next` does by more than 0.005 (an endpoint names fewer top tokens, so the pool
+of strings is smaller; the samples that the other measures read are drawn anew). Other flags go to `parentage compare`.
 """
 
 import argparse
@@ -92,7 +92,7 @@ def main():
                 # Weights are not seen through an endpoint, so what they alone show becomes distilled.
                 same = report["finding"] == wanted[0] or (
                     wanted[0] == "weight_derivative" and report["finding"] == "distilled")
-                wrong += not same or moved > 0.001
+                wrong += not same or moved > 0.005
                 print(f"| {suspect} | {protected_is} | {suspect_is} | {report['finding']}{'' if same else ' **differs**'} "
                       f"| {report['pooled']['t']:.2f} | {len(values)} | {moved:.1e} |", flush=True)
     finally:

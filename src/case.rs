@@ -16,6 +16,8 @@ use crate::weigh::{Standing, level_adjusted, pooled};
 pub struct MeasureResult {
     /// The measure.
     pub measure: Measure,
+    /// What was compared.
+    pub affinity: Affinity,
     /// The contrast and the suspect's standing among the controls.
     pub result: Result<(Contrast, Standing), String>,
 }
@@ -208,7 +210,11 @@ impl<'a> Sides<'a> {
                 (contrast, standing)
             })
             .map_err(|e| e.to_string());
-        MeasureResult { measure, result }
+        MeasureResult {
+            measure,
+            affinity: table,
+            result,
+        }
     }
 
     fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
@@ -246,7 +252,6 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
         return;
     };
     let row = contrast.controls.remove(place);
-    contrast.series.controls.remove(base);
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 

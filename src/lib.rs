@@ -18,7 +18,7 @@
 //!                 |
 //!             weigh: conformal p, t, paired tests
 //!                 |
-//!             case -> verdict -> report
+//!             case -> verdict -> report          (detail: what a person looks at)
 //! ```
 //!
 //! Collecting has two passes: every model answers the battery; then every model reads what the
@@ -28,6 +28,7 @@ pub mod battery;
 pub mod case;
 pub mod cli;
 pub mod collect;
+pub mod detail;
 pub mod digest;
 pub mod estimate;
 pub mod evidence;

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The form of lineage files that this version reads.
@@ -239,7 +240,7 @@ fn check(path: &Path, raw: &RawLineage) -> Result<(), LineageError> {
 }
 
 /// Why a model may stand against shared data as the explanation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Matching {
     /// The lineage file puts it beside the protected model: same group or same data.

@@ -1,5 +1,6 @@
 //! Questions as put to a model: a probe, posed, with exactly what is asked of the answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::battery::{Ask, Battery, Pose, Probe};
@@ -53,7 +54,9 @@ pub struct Question {
 
 /// How far the least open model of a comparison lets its distributions be seen. All models of a
 /// comparison are asked alike, so this settles how `choose` and `next` probes are put to each of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// Only samples of text.
@@ -66,7 +69,7 @@ pub enum Access {
 }
 
 /// Settings of a round of questions that apply to every model alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Posing {
     /// Chat probes are put as chat turns; false when any model in the comparison has no chat form.
     pub chat: bool,

@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::measure::Contrast;
@@ -32,7 +33,7 @@ const REACH: f64 = 5.0;
 pub const SCALED_ON: usize = 40;
 
 /// Who the suspect is bet against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Another candidate parent.
@@ -42,7 +43,7 @@ pub enum Role {
 }
 
 /// The bets with one rival.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Rival {
     /// The model.
     pub id: String,
@@ -59,7 +60,7 @@ pub struct Rival {
 }
 
 /// Whether the bets are decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Closer to the protected model than to, or than, every rival.
@@ -71,7 +72,7 @@ pub enum Decision {
 }
 
 /// The state of all bets.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Sequential {
     /// The error rate of each decision.
     pub alpha: f64,
@@ -193,7 +194,6 @@ fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differ
         let Some(scale) = scale(contrast, first) else {
             continue;
         };
-        let series = &contrast.series;
         let mut add = |rival: (Role, &'a str), values: &mut dyn Iterator<Item = f64>| {
             for (probe, value) in contrast.probes.iter().zip(values) {
                 if value.is_finite() {
@@ -203,14 +203,12 @@ fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differ
                 }
             }
         };
-        for (id, gaps) in &series.gaps {
+        for (id, gaps) in &contrast.gaps {
             add((Role::Alternative, id), &mut gaps.iter().copied());
         }
         for control in &contrast.controls {
-            if let Some(values) = series.controls.get(&control.id) {
-                let pairs = series.suspect.iter().zip(values);
-                add((Role::Control, &control.id), &mut pairs.map(|(s, c)| s - c));
-            }
+            let pairs = contrast.suspect.cells.iter().zip(&control.cells);
+            add((Role::Control, &control.id), &mut pairs.map(|(s, c)| s - c));
         }
     }
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
@@ -229,8 +227,7 @@ fn scale(contrast: &Contrast, first: &BTreeSet<&str>) -> Option<f64> {
     let values: Vec<f64> = contrast
         .controls
         .iter()
-        .filter_map(|c| contrast.series.controls.get(&c.id))
-        .flat_map(|values| contrast.probes.iter().zip(values))
+        .flat_map(|c| contrast.probes.iter().zip(&c.cells))
         .filter(|(probe, value)| first.contains(probe.as_str()) && value.is_finite())
         .map(|(_, value)| *value)
         .collect();
@@ -244,7 +241,7 @@ fn scale(contrast: &Contrast, first: &BTreeSet<&str>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Interaction, Measure, Series};
+    use crate::measure::{Interaction, Measure};
 
     const PROBES: usize = 200;
 
@@ -259,32 +256,25 @@ mod tests {
         let row = |seed: usize, bonus: f64| -> Vec<f64> {
             (0..PROBES).map(|t| noise(seed, t) + bonus).collect()
         };
-        let ids: Vec<String> = (0..6).map(|i| format!("c{i}")).collect();
-        let series = Series {
-            suspect: row(90, bonus),
-            controls: ids
-                .iter()
-                .cloned()
-                .zip((0..6).map(|i| row(i, 0.0)))
+        let interaction = |id: &str, cells: Vec<f64>| Interaction {
+            id: id.to_owned(),
+            mean: cells.iter().sum::<f64>() / PROBES as f64,
+            level: None,
+            cells,
+        };
+        Contrast {
+            measure,
+            probes,
+            suspect: interaction("s", row(90, bonus)),
+            controls: (0..6)
+                .map(|i| interaction(&format!("c{i}"), row(i, 0.0)))
                 .collect(),
+            against: Vec::new(),
             gaps: [
                 ("a".to_owned(), row(40, bonus)),
                 ("b".to_owned(), row(41, bonus)),
             ]
             .into(),
-        };
-        let mean = |id: &str, mean: f64| Interaction {
-            id: id.to_owned(),
-            mean,
-            level: None,
-        };
-        Contrast {
-            measure,
-            probes,
-            suspect: mean("s", bonus),
-            controls: ids.iter().map(|id| mean(id, 0.0)).collect(),
-            against: Vec::new(),
-            series,
         }
     }
 
@@ -316,8 +306,7 @@ mod tests {
     #[test]
     fn one_control_as_close_as_the_suspect_leaves_it_open_or_decided_against() {
         let mut contrast = contrast(Measure::Next, 0.4);
-        let own = contrast.series.suspect.clone();
-        contrast.series.controls.insert("c3".to_owned(), own);
+        contrast.controls[3].cells = contrast.suspect.cells.clone();
         let order = contrast.probes.clone();
         let found = sequential(&[&contrast], &order).unwrap();
         assert_ne!(found.decision, Decision::Closer);

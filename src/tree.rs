@@ -6,10 +6,13 @@ mod svg;
 mod text;
 
 use ndarray::Array2;
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 
 /// One of the two parts that a merge joins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Node {
     /// A leaf, as an index into [`Dendrogram::labels`].
     Leaf(usize),
@@ -18,7 +21,7 @@ pub enum Node {
 }
 
 /// Two parts joined into one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Merge {
     /// The part that holds the label that sorts first.
     pub left: Node,
@@ -32,9 +35,11 @@ pub struct Merge {
 }
 
 /// A tree of labels; the last merge is the root.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Dendrogram {
+    /// The leaves' labels, sorted.
     labels: Vec<String>,
+    /// The merges, in the order they were made; the last is the root.
     merges: Vec<Merge>,
 }
 

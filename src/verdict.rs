@@ -15,6 +15,7 @@
 //! The thresholds were fixed on the shipped family's own panel and then tried on families that they were
 //! not fixed on; `models/README.md` has both tables.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::equality::Equality;
@@ -45,7 +46,7 @@ pub const LIKE_P: f64 = 0.05;
 pub const APART_P: f64 = 1e-2;
 
 /// Where the evidence stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// The suspect is the protected model: re-quantised, renamed, proxied.
@@ -95,7 +96,7 @@ impl Finding {
 }
 
 /// What the weight gate saw.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WeightEvidence {
     /// Fisher combination over layers of the matched-units test, suspect against protected.
     pub p: f64,
@@ -110,6 +111,15 @@ pub struct WeightEvidence {
 }
 
 impl WeightEvidence {
+    /// The p in digits, also where it is below the smallest number.
+    pub fn shown_p(&self) -> String {
+        if self.p < 1e-3 {
+            format!("1e{:.0}", self.log10_p)
+        } else {
+            format!("{:.3}", self.p)
+        }
+    }
+
     /// Descent from the protected model's weights, not merely from a common ancestor.
     pub fn derived(&self) -> bool {
         self.p < LINEAGE_P && !self.base_related && self.controls_related.is_empty()
@@ -117,7 +127,7 @@ impl WeightEvidence {
 }
 
 /// The two-sample test of texts, with the controls that show what it can tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct TextGate {
     /// Suspect against protected model.
     pub suspect: TextEquality,
@@ -288,8 +298,9 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
     }
     let weights = evidence.weights.as_ref()?;
     reasons.push(format!(
-        "hidden units of the two models' weights pair up with p = 1e{:.0} over {} layers",
-        weights.log10_p, weights.layers
+        "hidden units of the two models' weights pair up with p = {} over {} layers",
+        weights.shown_p(),
+        weights.layers
     ));
     if weights.derived() {
         return Some(Finding::WeightDerivative);

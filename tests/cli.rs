@@ -158,6 +158,44 @@ fn a_student_is_found_and_the_report_is_whole() {
     assert!(caveats.iter().any(|c| c["code"] == "not_calibrated"));
     assert!(!report["left_out"]["teacher-q8"].is_null());
     assert!(report["left_out"]["student-logits"].is_string());
+    assert!(shown.contains("report.html"), "{shown}");
+}
+
+#[test]
+fn the_report_is_written_for_people_as_well() {
+    let out = tempfile::tempdir().unwrap();
+    parentage()
+        .args(["compare", "--quiet", "--tier", "quick", "--samples", "1"])
+        .args(["--protected", &model("teacher")])
+        .args(["--suspect", &model("student-text")])
+        .args(strangers())
+        .arg("--out")
+        .arg(out.path())
+        .assert()
+        .success();
+    let read = |name: &str| fs::read_to_string(out.path().join(name)).unwrap();
+    let json: Value = serde_json::from_str(&read("report.json")).unwrap();
+    let finding = json["finding"].as_str().unwrap().replace('_', " ");
+    let page = read("report.html");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{}", &page[..40]);
+    assert!(page.contains(&format!("<p class=\"rung\">{finding}</p>")));
+    assert!(page.contains("<svg") && !page.contains("<script"));
+    assert!(read("report.md").contains(&format!("**{finding}**")));
+    let examples = json["examples"].as_array().unwrap();
+    assert!(!examples.is_empty() && json["tree"]["labels"].is_array());
+    // Nothing half written is left behind.
+    let names = fs::read_dir(out.path()).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|n| !n.contains("partial")));
+}
+
+#[test]
+fn the_schema_of_reports_only_grows() {
+    let output = parentage().arg("schema").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Fields may be added to this picture; none may go or change what it is.
+    insta::assert_json_snapshot!("schema", schema);
 }
 
 #[test]
@@ -517,7 +555,7 @@ fn recordings_are_drawn_as_a_tree() {
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "compare", "collect", "battery", "tree"] {
+    for command in ["", "compare", "collect", "battery", "tree", "schema"] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()
             .env("COLUMNS", "100")

@@ -43,6 +43,11 @@ pub(super) enum Command {
     Battery(Battery),
     Tree(Tree),
     Serve(Box<Serve>),
+    /// Print the JSON Schema of report.json.
+    ///
+    /// Additive only: within one version of the schema (`parentage.report/1`) fields are added, never
+    /// taken away or given another meaning. Pass over fields that you do not know.
+    Schema,
 }
 
 /// What is asked, and how; the same for every model.
@@ -164,7 +169,7 @@ pub(super) struct Compare {
     /// Their error rate (one in a thousand each way) holds whenever one stops.
     #[arg(long)]
     pub(super) stop_when_decided: bool,
-    /// Where recordings and report.json go.
+    /// Where recordings, report.html, report.md and report.json go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
     /// End with exit code 10 on these findings.

@@ -15,6 +15,7 @@ use super::run::{Round, slug};
 use super::write_whole;
 use crate::battery::{BUILT_IN, Battery};
 use crate::case::{self, Gates};
+use crate::detail::describe;
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Source;
@@ -24,7 +25,7 @@ use crate::panel::{Lineage, Named, Panel};
 use crate::passes::{pools, second_pass};
 use crate::question::{Access, Question, ask_all};
 use crate::report::caveat::Conditions;
-use crate::report::{Report, terminal};
+use crate::report::{Report, Sources, html, markdown, terminal};
 use crate::sequential::{Decision, SCALED_ON};
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
@@ -105,18 +106,29 @@ pub(super) fn run(
             .filter(|(_, n)| *n > 0)
             .collect(),
     };
-    let report = Report::new(&panel, &case, &recordings, &conditions);
+    let command = command();
+    let report = Report::new(Sources {
+        panel: &panel,
+        case: &case,
+        details: describe(&panel, &case, &prints, &part),
+        battery: &part,
+        recordings: &recordings,
+        conditions: &conditions,
+        command: &command,
+    });
     let json =
         serde_json::to_string_pretty(&report).map_err(|e| CliError::Output(e.into()))? + "\n";
-    let path = args.out.join("report.json");
-    write_whole(&path, &json)?;
+    write_whole(&args.out.join("report.json"), &json)?;
+    write_whole(&args.out.join("report.md"), &markdown::document(&report)?)?;
+    let page = args.out.join("report.html");
+    write_whole(&page, &html::page(&report)?)?;
     let text = if common.json {
         json
     } else {
         format!(
-            "{}\nWritten to {}\n",
+            "{}\nFor people {} (the same as report.md and, for programs, report.json)\n",
             terminal::render(&report, WIDTH),
-            path.display()
+            page.display()
         )
     };
     stdout
@@ -132,6 +144,15 @@ fn first_step(args: &Compare, planned: usize) -> usize {
     } else {
         planned
     }
+}
+
+/// The command line, with the program by its name and not by where it lies on this machine.
+fn command() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|a| a.to_string_lossy().into_owned());
+    std::iter::once("parentage".to_owned())
+        .chain(arguments)
+        .collect()
 }
 
 fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {

@@ -13,6 +13,7 @@ use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
 
@@ -67,6 +68,8 @@ pub(super) enum CliError {
     Tree(#[from] TreeError),
     #[error("the recordings have no probe that all of them answered")]
     NothingShared,
+    #[error("the report could not be rendered")]
+    Render(#[from] RenderError),
     #[error("cannot write '{}'", path.display())]
     Write {
         path: PathBuf,
@@ -121,6 +124,7 @@ impl CliError {
             Self::Evidence(_)
             | Self::Tree(_)
             | Self::Write { .. }
+            | Self::Render(_)
             | Self::Serve(_)
             | Self::Output(_) => 1,
         })

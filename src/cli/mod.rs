@@ -11,6 +11,7 @@ mod pose;
 mod probe;
 mod progress;
 mod run;
+mod schema;
 mod serve;
 mod tree;
 
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
+        Command::Schema => schema::run(&mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {
         Ok(code) => code,
@@ -77,7 +79,7 @@ pub fn main() -> ExitCode {
 
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let partial = path.with_extension("json.partial");
+    let partial = path.with_added_extension("partial");
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
         .and_then(|()| fs::write(&partial, text))
         .and_then(|()| fs::rename(&partial, path))

@@ -20,6 +20,7 @@ mod store;
 use std::io;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::ModelIdentity;
@@ -36,7 +37,7 @@ pub(crate) const HEADER_FILE: &str = "recording.json";
 pub(crate) const ANSWERS_FILE: &str = "answers.jsonl";
 
 /// Which battery was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatteryMark {
     /// Its name.
     pub name: String,

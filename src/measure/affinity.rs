@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3, Axis};
 
 use super::Measure;
 use super::distance::bhattacharyya;
@@ -32,6 +32,16 @@ pub struct Affinity {
     pub probes: Vec<String>,
     /// [rows, columns, probes]; NaN where a cell does not exist.
     pub cells: Array3<f64>,
+}
+
+impl Affinity {
+    /// The mean of every cell over the probes on which it exists, [rows, columns]; NaN without any.
+    pub fn means(&self) -> Array2<f64> {
+        self.cells.map_axis(Axis(2), |cells| {
+            let present = cells.iter().filter(|c| c.is_finite());
+            present.clone().sum::<f64>() / present.count() as f64
+        })
+    }
 }
 
 /// Compares every row with every column. `exists` says which cells are real: a model is not compared

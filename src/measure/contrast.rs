@@ -32,6 +32,9 @@ pub struct Interaction {
     pub mean: f64,
     /// Mean level on the other columns, their effects taken out; nothing without other columns.
     pub level: Option<f64>,
+    /// The interaction on each probe of the contrast; NaN where a cell does not exist. What is later
+    /// taken from the mean (level, base) is still in these.
+    pub cells: Vec<f64>,
 }
 
 /// One measure's answer to the question of this module.
@@ -49,19 +52,8 @@ pub struct Contrast {
     /// than to this one, beyond what the controls are? The unit is the probe, so it says nothing about
     /// models not in the panel.
     pub against: Vec<(String, Option<PairedTest>)>,
-    /// The same probe by probe.
-    pub series: Series,
-}
-
-/// Interactions probe by probe, in the order of the contrast's probes; NaN where a cell does not exist.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Series {
-    /// The suspect's.
-    pub suspect: Vec<f64>,
-    /// Each control's, those left out of the contrast included.
-    pub controls: BTreeMap<String, Vec<f64>>,
     /// How much closer the suspect is to the protected model than to each alternative, beyond what the
-    /// controls are.
+    /// controls are: on each probe of the contrast, NaN where a cell does not exist.
     pub gaps: BTreeMap<String, Vec<f64>>,
 }
 
@@ -125,24 +117,6 @@ pub fn contrast(
     if used.is_empty() {
         return Err(NoContrast::NoProbes);
     }
-    let values = |cells: &[Option<Cell>]| {
-        let value = |cell: &Option<Cell>| cell.map_or(f64::NAN, |c| c.value);
-        cells.iter().map(value).collect::<Vec<f64>>()
-    };
-    let series = Series {
-        suspect: values(&suspect_cells),
-        controls: control_rows
-            .iter()
-            .zip(&control_cells)
-            .map(|(i, cells)| (affinity.rows[*i].clone(), values(cells)))
-            .collect(),
-        gaps: gaps
-            .iter()
-            .enumerate()
-            .filter(|(k, _)| *k != column)
-            .map(|(k, gap)| (affinity.columns[k].clone(), gap.clone()))
-            .collect(),
-    };
     let several = affinity.columns.len() > 1;
     let controls: Vec<Interaction> = control_rows
         .iter()
@@ -156,13 +130,19 @@ pub fn contrast(
     if controls.len() < 2 {
         return Err(NoContrast::NoControls);
     }
-    let against = gaps
+    let gaps: BTreeMap<String, Vec<f64>> = gaps
         .into_iter()
         .enumerate()
         .filter(|(k, _)| *k != column)
-        .map(|(k, mut gap)| {
-            gap.retain(|difference| difference.is_finite());
-            (affinity.columns[k].clone(), signed_rank(&gap))
+        .map(|(k, gap)| (affinity.columns[k].clone(), gap))
+        .collect();
+    // In the order of the columns.
+    let against = affinity
+        .columns
+        .iter()
+        .filter_map(|id| {
+            let finite = gaps.get(id)?.iter().copied().filter(|d| d.is_finite());
+            Some((id.clone(), signed_rank(&finite.collect::<Vec<f64>>())))
         })
         .collect();
     Ok(Contrast {
@@ -171,7 +151,7 @@ pub fn contrast(
         probes: used,
         controls,
         against,
-        series,
+        gaps,
     })
 }
 
@@ -189,6 +169,10 @@ fn summary(id: &str, cells: &[Option<Cell>], several: bool) -> Interaction {
         id: id.to_owned(),
         mean: mean(|c| c.value),
         level: several.then(|| mean(|c| c.level)),
+        cells: cells
+            .iter()
+            .map(|c| c.map_or(f64::NAN, |c| c.value))
+            .collect(),
     }
 }
 

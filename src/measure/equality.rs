@@ -2,6 +2,7 @@
 //!
 //! A gate, never evidence of distillation: a distilled student always differs from its teacher.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::affinity::{over_pool, over_tops};
@@ -9,7 +10,7 @@ use super::distance::jensen_shannon;
 use crate::fingerprint::Fingerprint;
 
 /// How far apart two models' answers are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Equality {
     /// Mean Jensen-Shannon divergence of what follows a context, in nats (0 to ln 2).
     pub divergence: f64,

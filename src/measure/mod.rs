@@ -13,14 +13,17 @@ mod style;
 pub mod text_equality;
 
 pub use affinity::{Affinity, Side, affinity};
-pub use contrast::{Contrast, Interaction, NoContrast, Series, contrast};
+pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::question::Access;
 
 /// A way to compare two models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Likeness of the distributions over closed answers (Bhattacharyya coefficient, 0 to 1).

@@ -24,6 +24,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::digest;
@@ -39,7 +40,7 @@ const EXCHANGES: usize = 999;
 const ROUNDING: f64 = 1e-12;
 
 /// How far apart two models' texts are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct TextEquality {
     /// Squared maximum mean discrepancy, unbiased; dimensionless.
     pub statistic: f64,

@@ -44,7 +44,9 @@ pub struct Answer {
 }
 
 /// A seed for everything random, explicit wherever randomness is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct Seed(pub u64);
 
 /// Anything that can answer questions.

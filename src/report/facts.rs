@@ -1,29 +1,49 @@
 //! The facts of a report, which are also its JSON (`report.json`, schema `parentage.report/1`).
 //!
-//! Fields are only ever added. Lengths are in nats, bits or plain shares as each field says; a value
-//! that could not be computed is null.
+//! Additive only: within one version of the schema fields are added, never taken away or given another
+//! meaning, so a reader must pass over fields that it does not know. Lengths are in nats, bits or plain
+//! shares as each field says; a value that could not be computed is null. Every renderer prints these
+//! facts and nothing else. `parentage schema` prints [`json_schema`].
 
-use std::collections::BTreeMap;
+mod battery;
+mod figures;
+mod models;
+mod propositions;
+mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::caveat::{Conditions, caveats};
-use crate::case::{Case, MeasureResult};
+use crate::battery::Battery;
+use crate::case::Case;
+use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
 use crate::evidence::{BatteryMark, Recording};
-use crate::identity::Source;
 use crate::measure::equality::Equality;
 use crate::model::Seed;
-use crate::panel::{Matching, Member, Panel};
+use crate::panel::{Member, Panel};
 use crate::question::Posing;
 use crate::sequential::Sequential;
 use crate::verdict::{Finding, TextGate, WeightEvidence};
-use crate::weigh::Standing;
+
+pub use battery::FamilyFacts;
+pub use figures::{AgainstFacts, ApartFacts, MeasureFacts, StabilityFacts, StandingFacts};
+pub use models::{AnswerCounts, ModelFacts};
+pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
+pub use words::{Passage, ReproductionFacts, ScaleStep};
 
 /// The name and version of the schema.
 pub const SCHEMA: &str = "parentage.report/1";
 
+/// The question that every report answers.
+const QUESTION: &str =
+    "Was the suspect trained, wholly or partly, on outputs of the protected model?";
+
 /// A report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
@@ -73,88 +93,50 @@ pub struct Report {
     pub log10_lr: Option<f64>,
     /// What limits the finding.
     pub caveats: Vec<CaveatFacts>,
-}
-
-/// A model in a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModelFacts {
-    /// Its id in this comparison.
-    pub id: String,
-    /// How the user named it.
-    pub name: String,
-    /// What it is, in words, when declared.
-    pub kind: String,
-    /// How it is matched with the protected model.
-    pub matching: Matching,
-    /// What was seen of it.
-    pub source: Source,
-    /// SHA-256 that stands for its whole recording.
-    pub recording: String,
-    /// Mean divergence from the protected model, in nats: description that proves nothing.
-    pub divergence: Option<f64>,
-}
-
-/// A score beside those of the controls.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StandingFacts {
-    /// The suspect's interaction: in the measure's unit, or in standard deviations when pooled.
-    pub interaction: f64,
-    /// Share of models (the suspect among them) at least as close.
-    pub conformal_p: Option<f64>,
-    /// Crawford-Howell t.
-    pub t: Option<f64>,
-    /// Its degrees of freedom.
-    pub t_df: Option<usize>,
-    /// Its one-sided p.
-    pub t_p: Option<f64>,
-    /// Probes that carry it.
-    pub probes: usize,
-    /// The controls' interactions.
-    pub controls: BTreeMap<String, f64>,
-}
-
-/// A measure in a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MeasureFacts {
-    /// Its name.
-    pub name: &'static str,
-    /// The unit of its interaction.
-    pub unit: &'static str,
-    /// Why it says nothing, if so; the figures are then null.
-    pub left_out: Option<String>,
-    /// The figures; null when it is left out.
-    pub interaction: Option<f64>,
-    /// Share of models (the suspect among them) at least as close.
-    pub conformal_p: Option<f64>,
-    /// Crawford-Howell t.
-    pub t: Option<f64>,
-    /// Its degrees of freedom.
-    pub t_df: Option<usize>,
-    /// Its one-sided p.
-    pub t_p: Option<f64>,
-    /// Probes that carry it.
-    pub probes: usize,
-    /// The controls' interactions.
-    pub controls: BTreeMap<String, f64>,
-    /// The paired test against each alternative.
-    pub against: Vec<AgainstFacts>,
-}
-
-/// A paired per-probe test.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AgainstFacts {
-    /// The alternative.
-    pub alternative: String,
-    /// Probes.
-    pub probes: usize,
-    /// Mean difference in the measure's unit.
-    pub mean: f64,
-    /// One-sided p of Wilcoxon's signed ranks.
-    pub p: f64,
+    /// The question.
+    pub question: &'static str,
+    /// The ladder of findings, the strongest first, with the rung of this case marked.
+    pub ladder: Vec<RungFacts>,
+    /// The alternative that limits the finding most.
+    pub least_favourable: LeastFavourable,
+    /// The proposition in question and those that stand against it.
+    pub propositions: Vec<PropositionFacts>,
+    /// How the pooled figure stands when something is left out.
+    pub stability: StabilityFacts,
+    /// How clearly each alternative is told apart.
+    pub apart: Vec<ApartFacts>,
+    /// Divergence (nats) between the protected model and its nearest control.
+    pub nearest_control: Option<f64>,
+    /// What was asked, family by family, and why.
+    pub asked: Vec<FamilyFacts>,
+    /// Mean affinities of models under test with candidate parents, a table a measure.
+    pub affinities: Vec<AffinityTable>,
+    /// How the suspect's interaction spreads over families of probes.
+    pub families: Vec<FamilyEffect>,
+    /// Who is near whom.
+    pub tree: Option<Tree>,
+    /// The probes that speak most for and most against, with the answers side by side.
+    pub examples: Vec<Example>,
+    /// What was taken as given, and how the questions were put.
+    pub conditions: Vec<Passage>,
+    /// How the figures came about.
+    pub method: Vec<Passage>,
+    /// What is known of how often the method errs.
+    pub validation: Vec<Passage>,
+    /// What no finding of this tool shows.
+    pub limits: Vec<Passage>,
+    /// How the findings can be had again.
+    pub reproduction: ReproductionFacts,
+    /// Words used one way only.
+    pub glossary: Vec<Passage>,
+    /// The verbal scale for likelihood ratios.
+    pub scale: Vec<ScaleStep>,
+    /// How the scale is to be read.
+    pub scale_note: &'static str,
 }
 
 /// A caveat in a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CaveatFacts {
     /// A stable name.
     pub code: &'static str,
@@ -164,35 +146,37 @@ pub struct CaveatFacts {
     pub advice: &'static str,
 }
 
+/// Everything that a report is assembled from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// The models in their roles.
+    pub panel: &'a Panel,
+    /// The weighed case.
+    pub case: &'a Case,
+    /// Its description.
+    pub details: Details,
+    /// What was asked.
+    pub battery: &'a Battery,
+    /// The recording of every member, by model name.
+    pub recordings: &'a BTreeMap<String, Recording>,
+    /// Conditions that limit the finding.
+    pub conditions: &'a Conditions,
+    /// The program and its arguments.
+    pub command: &'a [String],
+}
+
 impl Report {
-    /// Assembles the facts. `recordings` has the recording of every member, by model name.
+    /// Assembles the facts.
     ///
     /// # Panics
     ///
     /// When a member of the panel has no recording; the caller has just collected them all.
-    pub fn new(
-        panel: &Panel,
-        case: &Case,
-        recordings: &BTreeMap<String, Recording>,
-        conditions: &Conditions,
-    ) -> Self {
-        let header = &recordings[&panel.protected.model].header;
-        let model = |member: &Member| {
-            let recording = &recordings[&member.model];
-            let divergence = case.likeness.iter().find(|(id, _)| *id == member.id);
-            ModelFacts {
-                id: member.id.clone(),
-                name: member.model.clone(),
-                kind: member.kind.clone(),
-                matching: member.matching,
-                source: recording.header.identity.source.clone(),
-                recording: recording.head.clone(),
-                divergence: divergence.map(|(_, e)| e.divergence),
-            }
-        };
+    pub fn new(sources: Sources<'_>) -> Self {
+        let Sources { panel, case, .. } = sources;
+        let header = &sources.recordings[&panel.protected.model].header;
+        let model =
+            |member: &Member| models::model(member, case, &sources.recordings[&member.model]);
         let evidence = &case.evidence;
-        let probes = case.measures.iter().filter_map(|m| m.result.as_ref().ok());
-        let probes = probes.map(|(c, _)| c.probes.len()).sum();
         Self {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION"),
@@ -213,86 +197,57 @@ impl Report {
             equality: evidence.equality,
             texts: evidence.texts,
             weights: evidence.weights.clone(),
-            measures: case.measures.iter().map(measure).collect(),
-            pooled: evidence
-                .pooled
-                .as_ref()
-                .map(|s| standing(s, probes, &case.pooled_controls)),
+            measures: case.measures.iter().map(figures::measure).collect(),
+            pooled: figures::pooled(case),
             e_values: case.sequential.clone(),
             log10_lr: None,
-            caveats: caveats(panel, case, conditions)
-                .iter()
-                .map(|c| CaveatFacts {
-                    code: c.code(),
-                    text: c.text(),
-                    advice: c.advice(),
-                })
-                .collect(),
+            caveats: limits(&sources),
+            question: QUESTION,
+            ladder: propositions::ladder(case.verdict.finding),
+            least_favourable: propositions::least_favourable(case),
+            propositions: propositions::propositions(panel, case),
+            stability: StabilityFacts {
+                worst_without_one: evidence.worst_without_one,
+                without_strongest: evidence.without_strongest,
+            },
+            apart: figures::apart(case),
+            nearest_control: evidence.nearest_control,
+            asked: battery::families(sources.battery),
+            conditions: words::conditions(panel, header),
+            method: words::method(),
+            validation: words::validation(),
+            limits: words::limits(),
+            reproduction: words::reproduction(sources.command, recorded_by(sources.recordings)),
+            glossary: words::glossary(),
+            scale: words::scale(),
+            scale_note: words::SCALE_NOTE,
+            affinities: sources.details.affinities,
+            families: sources.details.families,
+            tree: sources.details.tree,
+            examples: sources.details.examples,
         }
     }
 }
 
-fn standing(standing: &Standing, probes: usize, ids: &[String]) -> StandingFacts {
-    StandingFacts {
-        interaction: standing.score,
-        conformal_p: standing.conformal_p,
-        t: standing.t.map(|t| t.t),
-        t_df: standing.t.map(|t| t.degrees_of_freedom),
-        t_p: standing.t.map(|t| t.p),
-        probes,
-        controls: ids
-            .iter()
-            .cloned()
-            .zip(standing.controls.iter().copied())
-            .collect(),
-    }
+/// The JSON Schema (draft 2020-12) of `report.json`.
+pub fn json_schema() -> schemars::Schema {
+    let generator = SchemaSettings::draft2020_12().for_serialize();
+    generator.into_generator().into_root_schema_for::<Report>()
 }
 
-fn measure(result: &MeasureResult) -> MeasureFacts {
-    let (name, unit) = (result.measure.name(), result.measure.unit());
-    match &result.result {
-        Err(reason) => MeasureFacts {
-            name,
-            unit,
-            left_out: Some(reason.clone()),
-            interaction: None,
-            conformal_p: None,
-            t: None,
-            t_df: None,
-            t_p: None,
-            probes: 0,
-            controls: BTreeMap::new(),
-            against: Vec::new(),
-        },
-        Ok((contrast, among)) => {
-            let ids: Vec<String> = contrast.controls.iter().map(|c| c.id.clone()).collect();
-            let facts = standing(among, contrast.probes.len(), &ids);
-            MeasureFacts {
-                name,
-                unit,
-                left_out: None,
-                interaction: Some(facts.interaction),
-                conformal_p: facts.conformal_p,
-                t: facts.t,
-                t_df: facts.t_df,
-                t_p: facts.t_p,
-                probes: facts.probes,
-                controls: facts.controls,
-                against: contrast
-                    .against
-                    .iter()
-                    .filter_map(|(alternative, test)| {
-                        test.as_ref().map(|t| AgainstFacts {
-                            alternative: alternative.clone(),
-                            probes: t.pairs,
-                            mean: t.mean,
-                            p: t.p,
-                        })
-                    })
-                    .collect(),
-            }
-        }
-    }
+fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {
+    let caveats = caveats(sources.panel, sources.case, sources.conditions);
+    let facts = caveats.iter().map(|c| CaveatFacts {
+        code: c.code(),
+        text: c.text(),
+        advice: c.advice(),
+    });
+    facts.collect()
+}
+
+fn recorded_by(recordings: &BTreeMap<String, Recording>) -> Vec<String> {
+    let tools = recordings.values().map(|r| r.header.tool.clone());
+    tools.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// The finding in one sentence, worded so that it claims no more than the ladder's rung.

@@ -1,8 +1,17 @@
-//! The report: facts assembled once, rendered by [`terminal`] and as JSON. Nothing is computed past
-//! this point.
+//! The report: facts assembled once, rendered by [`terminal`], [`html`], [`markdown`] and as JSON.
+//! Nothing is computed past this point.
 
 pub mod caveat;
 pub mod facts;
+pub mod html;
+pub mod markdown;
+pub mod plot;
+mod render;
 pub mod terminal;
+mod text;
 
-pub use facts::Report;
+pub use facts::{Report, Sources};
+pub use render::{RenderError, RenderFault};
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::facts::{MeasureFacts, ModelFacts, Report};
+use super::text::{number, signed, small, visible};
 
 /// Renders the report, at most `width` columns wide.
 pub fn render(report: &Report, width: usize) -> String {
@@ -47,7 +48,7 @@ fn headline(out: &mut String, report: &Report, width: usize) {
         &format!(
             "Asked      {} probes of {} ({}), {} samples, seed {}",
             report.battery.probes,
-            clean(&report.battery.name),
+            visible(&report.battery.name),
             if report.posing.chat {
                 "as chat turns"
             } else {
@@ -96,8 +97,8 @@ fn figures(out: &mut String, report: &Report, width: usize) {
     }
     table.add_row(vec![
         "pooled".to_owned(),
-        format!("{:.2} sd", pooled.interaction),
-        number(pooled.t),
+        format!("{} sd", number(pooled.interaction, 2)),
+        number(pooled.t, 2),
         small(pooled.t_p),
         small(pooled.conformal_p),
         pooled.probes.to_string(),
@@ -108,15 +109,14 @@ fn figures(out: &mut String, report: &Report, width: usize) {
 }
 
 fn row(measure: &MeasureFacts) -> Vec<String> {
+    let figures = &measure.standing;
     vec![
         measure.name.to_owned(),
-        measure
-            .interaction
-            .map_or_else(String::new, |x| format!("{x:+.4}")),
-        number(measure.t),
-        small(measure.t_p),
-        small(measure.conformal_p),
-        measure.probes.to_string(),
+        signed(figures.interaction, 4),
+        number(figures.t, 2),
+        small(figures.t_p),
+        small(figures.conformal_p),
+        figures.probes.to_string(),
     ]
 }
 
@@ -137,11 +137,11 @@ fn likeness(out: &mut String, report: &Report, width: usize) {
     models.dedup_by(|a, b| a.id == b.id);
     line(
         out,
-        "Mere likeness to the protected model (mean divergence in nats; a description, it proves nothing)",
+        "Mere likeness to the protected model (mean divergence in nats; a description, no evidence)",
     );
     let list: Vec<String> = models
         .iter()
-        .map(|m| format!("{} {:.4}", clean(&m.id), m.divergence.unwrap_or(0.0)))
+        .map(|m| format!("{} {:.4}", visible(&m.id), m.divergence.unwrap_or(0.0)))
         .collect();
     wrap(out, "  ", &list.join(", "), width);
     out.push('\n');
@@ -168,38 +168,11 @@ fn table(width: usize) -> Table {
     table
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |x| format!("{x:.2}"))
-}
-
-fn small(value: Option<f64>) -> String {
-    value.map_or_else(
-        || "-".to_owned(),
-        |p| {
-            if p < 1e-3 {
-                format!("{p:.1e}")
-            } else {
-                format!("{p:.3}")
-            }
-        },
-    )
-}
-
 fn shown(model: &ModelFacts) -> String {
     let digest = model.source.digest().map_or_else(String::new, |d| {
         format!(" (sha256 {})", &d[..d.len().min(12)])
     });
-    format!("{}{digest}", clean(&model.name))
-}
-
-/// Names come from outside: control and bidirectional characters are shown as a replacement.
-fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if c.is_control() || bidi { '\u{fffd}' } else { c }
-        })
-        .collect()
+    format!("{}{digest}", visible(&model.name))
 }
 
 /// Writes words behind a prefix, continued lines indented to the prefix's width.
@@ -208,7 +181,7 @@ fn wrap(out: &mut String, prefix: &str, text: &str, width: usize) {
     let mut used = prefix.chars().count();
     out.push_str(prefix);
     let mut first = true;
-    for word in clean(text).split_whitespace() {
+    for word in visible(text).split_whitespace() {
         let length = word.chars().count();
         if !first && used + 1 + length > width {
             out.push('\n');
@@ -232,10 +205,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_wraps_and_hostile_names_are_cleaned() {
+    fn text_wraps_at_the_width() {
         let mut out = String::new();
         wrap(&mut out, "  - ", "aaa bbb ccc ddd", 11);
         assert_eq!(out, "  - aaa bbb\n    ccc ddd\n");
-        assert_eq!(clean("a\u{1b}[31m\u{202e}b"), "a\u{fffd}[31m\u{fffd}b");
     }
 }

@@ -1,0 +1,290 @@
+//! The report's fixed texts: method, conditions, validation, limits, glossary, verbal scale.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::evidence::Header;
+use crate::panel::Panel;
+use crate::question::Access;
+use crate::verdict::{APART_P, CLOSE_P, LINEAGE_P, MIN_CONTROLS, SAME_DIVERGENCE, STABLE_P};
+
+/// A passage with a heading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Passage {
+    /// Its heading, or the term that it explains.
+    pub title: &'static str,
+    /// The text.
+    pub text: String,
+}
+
+fn passages(list: &[(&'static str, &str)]) -> Vec<Passage> {
+    let passage = |(title, text): &(&'static str, &str)| Passage {
+        title,
+        text: (*text).to_owned(),
+    };
+    list.iter().map(passage).collect()
+}
+
+/// How the figures came about.
+pub(super) fn method() -> Vec<Passage> {
+    let mut method = passages(&[
+        (
+            "Questions",
+            "All models were asked one battery of everyday questions without a right answer, in one form. Then every model read what the candidate parents had written, and every candidate parent what the others had. Answers are compared as distributions over strings, so that tokenizers may differ.",
+        ),
+        (
+            "Measures",
+            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote.",
+        ),
+        (
+            "Interaction",
+            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). What rows and columns explain is taken out, and so is what a model's level on the other columns predicts. What is left in the suspect's cell of the protected column is its interaction: how much closer it is to the protected model than to its like.",
+        ),
+        (
+            "Weighing",
+            "The same is done for every control. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
+        ),
+    ]);
+    method.push(Passage {
+        title: "Rules",
+        text: format!(
+            "same_model: the same bytes, or answers that differ by at most {SAME_DIVERGENCE} nats and by a tenth of the nearest control's difference. weight_derivative: hidden units of both models' weights pair up with p < {LINEAGE_P:.0e}, and those of base and controls do not. Otherwise at least {MIN_CONTROLS} controls are needed, and the suspect must lie beyond every control with pooled p < {CLOSE_P}, and p < {STABLE_P} with any one control or any one measure left out. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {APART_P}, corrected for the number of measures), else distilled. If it is not closer than its like but liker than all controls without its data: shared. Else unrelated."
+        ),
+    });
+    method
+}
+
+/// What was taken as given, and under which conditions the questions were put.
+pub(super) fn conditions(panel: &Panel, header: &Header) -> Vec<Passage> {
+    let posing = header.posing;
+    let form = match (posing.chat, posing.raw) {
+        (true, true) => "chat questions as chat turns, plain contexts as plain text",
+        (true, false) => "everything as chat turns, because a model takes nothing else",
+        (false, _) => "everything as plain text",
+    };
+    let seen = match posing.access {
+        Access::Scored => "the probability of any given text could be read from every model",
+        Access::Top => "the most probable next tokens with their probabilities could be read",
+        Access::Text => "only samples of text could be had",
+    };
+    let mut given = passages(&[
+        (
+            "Taken as given",
+            "Which model is the protected one and which the suspect; that the controls do not descend from the protected model; what the lineage file declares of bases, data and parents. The tool does not check these. What the lineage file says of the suspect is not used.",
+        ),
+        (
+            "Not used",
+            "What a model says of itself; names of models; anything known of the persons concerned.",
+        ),
+    ]);
+    given.push(Passage {
+        title: "Form of the questions",
+        text: format!(
+            "{form}; {seen}; {} samples of every open question; seed {}.",
+            posing.samples, header.seed.0
+        ),
+    });
+    if !panel.left_out.is_empty() {
+        given.push(Passage {
+            title: "Left out",
+            text: format!(
+                "{} models of the lineage file stand in no role; the reasons are listed with the items.",
+                panel.left_out.len()
+            ),
+        });
+    }
+    given
+}
+
+/// What is known of how often the method errs.
+pub(super) fn validation() -> Vec<Passage> {
+    passages(&[
+        (
+            "This case",
+            "No calibration exists for cases of this kind. Therefore no likelihood ratio is given, and no word of the verbal scale is used.",
+        ),
+        (
+            "The method",
+            "The rules were fixed on one family of tiny models of known lineage and then tried on others. The tables, with the errors, are in models/README.md of the tool's source. They hold for models of 0.2 million parameters of one architecture, read with full access to their weights. How often the method errs elsewhere is not known.",
+        ),
+    ])
+}
+
+/// What no finding of this tool shows.
+pub(super) fn limits() -> Vec<Passage> {
+    passages(&[
+        (
+            "Who, and whether it was allowed",
+            "The finding is about outputs having been learned from: not by whom, from which account, or against which terms.",
+        ),
+        (
+            "No probability of an event",
+            "A p says how unusual the suspect is among the controls. It is not the probability of innocence, and one minus p is not that of distillation.",
+        ),
+        (
+            "No more than the panel",
+            "Models that nobody put into the panel are not excluded.",
+        ),
+        (
+            "Direction",
+            "If the protected model learned from the suspect, the figures look the same.",
+        ),
+        (
+            "Small or hidden doses",
+            "A finding of no closeness does not exclude learning from few outputs, from paraphrased ones, or training meant to hide it.",
+        ),
+    ])
+}
+
+/// Words used one way only.
+pub(super) fn glossary() -> Vec<Passage> {
+    passages(&[
+        (
+            "affinity",
+            "What a measure gives for one model under test and one candidate parent.",
+        ),
+        (
+            "alternative",
+            "Another candidate parent, beside the protected model.",
+        ),
+        ("base", "The model from whose weights the suspect started."),
+        ("battery", "The set of probes."),
+        (
+            "caveat",
+            "A limit of this finding, with what to do about it.",
+        ),
+        (
+            "conformal p",
+            "The share of models, the suspect among them, that are at least as close. With m controls it is never below 1/(m + 1).",
+        ),
+        (
+            "control",
+            "A model known not to descend from the protected one.",
+        ),
+        (
+            "divergence",
+            "Mean Jensen-Shannon divergence of what follows a context, in nats: 0 for equal models, at most 0.693.",
+        ),
+        (
+            "finding",
+            "The rung of the ladder at which the evidence stops.",
+        ),
+        (
+            "interaction",
+            "How much closer a model is to the protected model than to its like, after what is usual among controls is taken out.",
+        ),
+        (
+            "likelihood ratio",
+            "How many times more probable the findings are under one proposition than under another.",
+        ),
+        (
+            "matched",
+            "Alike in data and kind to the protected model, without having learned from it.",
+        ),
+        (
+            "nat",
+            "The unit of natural logarithms of probabilities; 1 nat is 1.44 bits.",
+        ),
+        ("probe", "One question."),
+        (
+            "protected model",
+            "The model whose outputs may have been learned from.",
+        ),
+        (
+            "recording",
+            "All answers of one model, as they came, in a chain of digests.",
+        ),
+        ("suspect", "The model under question."),
+        (
+            "t",
+            "Crawford and Howell's test of one case against few controls.",
+        ),
+    ])
+}
+
+/// One step of the verbal scale.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct ScaleStep {
+    /// Likelihood ratios from this on.
+    pub from: f64,
+    /// Up to this; null for the last step.
+    pub to: Option<f64>,
+    /// The words for the support.
+    pub words: &'static str,
+}
+
+/// The verbal scale of the ENFSI guideline (2015), for ratios above one; below one it is mirrored.
+pub(super) fn scale() -> Vec<ScaleStep> {
+    let step = |from, to, words| ScaleStep { from, to, words };
+    vec![
+        step(1.0, Some(2.0), "no support"),
+        step(2.0, Some(10.0), "weak support"),
+        step(10.0, Some(100.0), "moderate support"),
+        step(100.0, Some(1e3), "moderately strong support"),
+        step(1e3, Some(1e4), "strong support"),
+        step(1e4, Some(1e6), "very strong support"),
+        step(1e6, None, "extremely strong support"),
+    ]
+}
+
+/// How the verbal scale is to be read while nothing is calibrated.
+pub(super) const SCALE_NOTE: &str = "Not calibrated: shown for reference only. No likelihood ratio was computed in this case, and no p on these pages may be read on this scale. Once there is a ratio x, the sentence will be: the findings are about x times more probable if the one proposition is true than if the other is.";
+
+/// How the findings can be had again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReproductionFacts {
+    /// The program and its arguments, as given.
+    pub command: Vec<String>,
+    /// The same as one line for a shell.
+    pub line: String,
+    /// Version of the tool.
+    pub tool: &'static str,
+    /// Versions of the tool that made the recordings, in order.
+    pub recorded_by: Vec<String>,
+    /// What to do.
+    pub steps: Vec<&'static str>,
+}
+
+pub(super) fn reproduction(command: &[String], recorded_by: Vec<String>) -> ReproductionFacts {
+    let quoted: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    ReproductionFacts {
+        command: command.to_vec(),
+        line: quoted.join(" "),
+        tool: env!("CARGO_PKG_VERSION"),
+        recorded_by,
+        steps: vec![
+            "Check that the models are those of section 2, by their digests.",
+            "Run the command with the same version of the tool. With the recordings beside this report it asks nothing again and gives the same figures to the last digit; without them it asks all models anew.",
+            "Compare report.json: its fields are described by the schema that the command 'parentage schema' prints.",
+        ],
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        assert_eq!(quoted("--out=a/b-1.gguf"), "--out=a/b-1.gguf");
+        assert_eq!(quoted("it's $x"), "'it'\\''s $x'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn the_scale_has_no_gaps() {
+        let scale = scale();
+        assert!(scale.windows(2).all(|w| w[0].to == Some(w[1].from)));
+        assert_eq!(scale.last().unwrap().to, None);
+    }
+}
