@@ -517,7 +517,9 @@ fn recordings_are_drawn_as_a_tree() {
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "compare", "collect", "battery", "tree"] {
+    for command in [
+        "", "compare", "verify", "report", "seal", "diff", "collect", "battery", "tree",
+    ] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()
             .env("COLUMNS", "100")

@@ -28,7 +28,7 @@ pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// Version of the tool.
-    pub tool: &'static str,
+    pub tool: String,
     /// Where the evidence stops.
     pub finding: Finding,
     /// The finding in one sentence.
@@ -195,7 +195,7 @@ impl Report {
         let probes = probes.map(|(c, _)| c.probes.len()).sum();
         Self {
             schema: SCHEMA,
-            tool: env!("CARGO_PKG_VERSION"),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
             finding: case.verdict.finding,
             sentence: sentence(case),
             reasons: case.verdict.reasons.clone(),
