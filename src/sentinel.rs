@@ -131,7 +131,9 @@ impl Watch {
 /// The same for answers that are all at hand.
 pub fn stable(entries: &[Entry]) -> usize {
     let mut watch = Watch::default();
-    entries.iter().for_each(|entry| watch.see(entry));
+    for entry in entries {
+        watch.see(entry);
+    }
     watch.stable()
 }
 

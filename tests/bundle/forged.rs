@@ -293,7 +293,7 @@ fn a_run_that_stopped_without_a_reason_is_refused() {
         probes(copy, 3);
     });
     forge(PLAN, "does not have the order of probes", |copy| {
-        probes(copy, 7)
+        probes(copy, 7);
     });
     forge(PLAN, "does not have the order of probes", |copy| {
         copy.replan(|plan| plan["order"].as_array_mut().unwrap().swap(0, 1));
