@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
@@ -44,7 +46,8 @@ pub struct Case {
 }
 
 /// What is known beside the answers.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gates {
     /// The two sides' weight files are the same bytes.
     pub identical: bool,

@@ -40,12 +40,7 @@ pub fn header(model: &dyn Model, battery: &Battery, posing: Posing, seed: Seed) 
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         identity: model.identity().clone(),
-        battery: BatteryMark {
-            name: battery.name.clone(),
-            version: battery.version,
-            probes: battery.probes.len(),
-            digest: battery.digest(),
-        },
+        battery: BatteryMark::of(battery),
         posing,
         seed,
     }

@@ -4,11 +4,27 @@ mod choices;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::battery::{Ask, Battery};
 use crate::evidence::{Entry, Recording};
 use crate::question::Request;
 use crate::response::{Continuation, Response};
 use crate::sentinel;
+
+/// What became of the questions to one model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AnswerCounts {
+    /// Questions put.
+    pub asked: usize,
+    /// Answered.
+    pub answered: usize,
+    /// Declined by the model.
+    pub refused: usize,
+    /// Without an answer for another reason.
+    pub unavailable: usize,
+}
 
 /// The comparable view of a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,48 +44,31 @@ pub struct Fingerprint {
     pub readings: BTreeMap<String, BTreeMap<String, f64>>,
     /// Questions without an answer.
     pub unanswered: usize,
+    /// What became of the questions, all passes together.
+    pub counts: AnswerCounts,
     /// Answers left out because sentinels show that the model had changed before them.
     pub set_aside: usize,
+}
+
+impl AnswerCounts {
+    fn add(&mut self, response: &Response) {
+        self.asked += 1;
+        match response {
+            Response::Refused { .. } => self.refused += 1,
+            Response::Unavailable { .. } => self.unavailable += 1,
+            _ => self.answered += 1,
+        }
+    }
 }
 
 impl Fingerprint {
     /// The view of a recording of (a part of) a battery.
     pub fn new(recording: &Recording, battery: &Battery) -> Self {
-        let asks: BTreeMap<&str, &Ask> = battery
-            .probes
-            .iter()
-            .map(|p| (p.id.as_str(), &p.ask))
-            .collect();
-        let mut print = Self::default();
-        let mut parts = Parts::default();
-        let stable = sentinel::stable(&recording.entries);
-        print.set_aside = recording.entries.len() - stable;
-        for entry in &recording.entries[..stable] {
-            let probe = &entry.question.probe;
-            if let Some(ask) = asks.get(probe.as_str()) {
-                print.add(entry, ask, &mut parts);
-            }
+        let mut taking = Taking::new(battery, sentinel::stable(&recording.entries));
+        for entry in &recording.entries {
+            taking.take(entry);
         }
-        print.choices = parts
-            .rotations
-            .into_iter()
-            .map(|(probe, parts)| (probe, mean(&parts)))
-            .collect();
-        for (probe, texts) in &parts.shorts {
-            if let Some(Ask::Choose { options }) = asks.get(probe.as_str()) {
-                let chosen = choices::of_samples(texts.values().map(String::as_str), options);
-                print.choices.extend(chosen.map(|c| (probe.clone(), c)));
-            }
-        }
-        let in_order = |samples: BTreeMap<String, BTreeMap<(usize, usize), String>>| {
-            samples
-                .into_iter()
-                .map(|(probe, texts)| (probe, texts.into_values().collect()))
-                .collect()
-        };
-        print.texts = in_order(parts.texts);
-        print.shorts = in_order(parts.shorts);
-        print
+        taking.print()
     }
 
     fn add(&mut self, entry: &Entry, ask: &Ask, parts: &mut Parts) {
@@ -112,8 +111,75 @@ impl Fingerprint {
     }
 }
 
+/// A fingerprint while answers come in one by one, for recordings too long to be held.
+#[derive(Debug)]
+pub struct Taking<'a> {
+    asks: BTreeMap<&'a str, &'a Ask>,
+    print: Fingerprint,
+    parts: Parts,
+    /// Answers that are still to be taken; those behind them are set aside.
+    stable: usize,
+}
+
+impl<'a> Taking<'a> {
+    /// Nothing yet of (a part of) a battery; so many answers are of one model (see
+    /// [`sentinel::Watch::stable`]).
+    pub fn new(battery: &'a Battery, stable: usize) -> Self {
+        let asks = battery.probes.iter().map(|p| (p.id.as_str(), &p.ask));
+        Self {
+            asks: asks.collect(),
+            print: Fingerprint::default(),
+            parts: Parts::default(),
+            stable,
+        }
+    }
+
+    /// Takes one answer. What is no answer to a probe of the battery is passed over.
+    pub fn take(&mut self, entry: &Entry) {
+        if self.stable == 0 {
+            self.print.set_aside += 1;
+            return;
+        }
+        self.stable -= 1;
+        if let Some(ask) = self.asks.get(entry.question.probe.as_str()) {
+            self.print.counts.add(&entry.response);
+            self.print.add(entry, ask, &mut self.parts);
+        }
+    }
+
+    /// What was taken.
+    pub fn print(self) -> Fingerprint {
+        let Self {
+            asks,
+            mut print,
+            parts,
+            ..
+        } = self;
+        print.choices = parts
+            .rotations
+            .into_iter()
+            .map(|(probe, parts)| (probe, mean(&parts)))
+            .collect();
+        for (probe, texts) in &parts.shorts {
+            if let Some(Ask::Choose { options }) = asks.get(probe.as_str()) {
+                let chosen = choices::of_samples(texts.values().map(String::as_str), options);
+                print.choices.extend(chosen.map(|c| (probe.clone(), c)));
+            }
+        }
+        let in_order = |samples: BTreeMap<String, BTreeMap<(usize, usize), String>>| {
+            samples
+                .into_iter()
+                .map(|(probe, texts)| (probe, texts.into_values().collect()))
+                .collect()
+        };
+        print.texts = in_order(parts.texts);
+        print.shorts = in_order(parts.shorts);
+        print
+    }
+}
+
 /// What is put together from several answers; samples by variant and number.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Parts {
     rotations: BTreeMap<String, Vec<Vec<f64>>>,
     texts: BTreeMap<String, BTreeMap<(usize, usize), String>>,

@@ -25,6 +25,7 @@
 //! candidate parents wrote ([`passes`]).
 
 pub mod battery;
+pub mod bundle;
 pub mod case;
 pub mod cli;
 pub mod collect;

@@ -252,7 +252,8 @@ pub enum Matching {
 }
 
 /// A model in its role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
     /// Unique within the comparison.
     pub id: String,
@@ -269,7 +270,8 @@ pub struct Member {
 }
 
 /// All models of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Panel {
     /// The model whose outputs may have been learned from.
     pub protected: Member,

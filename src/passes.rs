@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 
 use crate::battery::{Ask, Battery};
+use crate::fingerprint::Fingerprint;
 use crate::measure::Side;
-use crate::question::{Posing, Question, Request, pose};
+use crate::panel::Panel;
+use crate::question::{Access, Posing, Question, Request, pose};
 
 /// Strings that each candidate parent puts into the pool of a context.
 const POOL_EACH: usize = 24;
 
 /// The common pool of each `next` probe: the most probable continuations of every candidate parent.
-pub fn pools(columns: &[Side<'_>]) -> BTreeMap<String, Vec<String>> {
+fn pools(columns: &[Side<'_>]) -> BTreeMap<String, Vec<String>> {
     let mut pools: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for column in columns {
         for (probe, top) in &column.print.next {
@@ -29,8 +31,61 @@ pub fn pools(columns: &[Side<'_>]) -> BTreeMap<String, Vec<String>> {
     pools
 }
 
+/// The second pass of a whole panel.
+#[derive(Debug)]
+pub struct SecondPass<'a> {
+    pools: BTreeMap<String, Vec<String>>,
+    parents: Vec<&'a str>,
+    columns: Vec<Side<'a>>,
+    everyone: Vec<Side<'a>>,
+}
+
+impl<'a> SecondPass<'a> {
+    /// Settles what is asked from the first answers, by model name.
+    pub fn new(
+        panel: &'a Panel,
+        prints: &'a BTreeMap<String, Fingerprint>,
+        access: Access,
+    ) -> Self {
+        let side = |model: &str| {
+            let found = prints.get_key_value(model);
+            found.map(|(id, print)| Side { id, print })
+        };
+        let alternatives = panel.alternatives.iter().map(|a| a.model.as_str());
+        let parents: Vec<&str> = std::iter::once(panel.protected.model.as_str())
+            .chain(alternatives)
+            .collect();
+        let columns: Vec<Side<'_>> = parents.iter().filter_map(|m| side(m)).collect();
+        Self {
+            // Where not everyone can be asked for given strings, they are compared over their top tokens.
+            pools: match access {
+                Access::Scored => pools(&columns),
+                Access::Top | Access::Text => BTreeMap::new(),
+            },
+            everyone: prints.keys().filter_map(|m| side(m)).collect(),
+            parents,
+            columns,
+        }
+    }
+
+    /// Whether a model is a candidate parent; what is asked in this pass depends on nothing else.
+    pub fn is_parent(&self, model: &str) -> bool {
+        self.parents.contains(&model)
+    }
+
+    /// What a model is asked: a candidate parent reads everyone, the others read the candidate parents.
+    pub fn questions(&self, model: &str, battery: &Battery, posing: Posing) -> Vec<Question> {
+        let authors = if self.is_parent(model) {
+            &self.everyone
+        } else {
+            &self.columns
+        };
+        second_pass(battery, posing, &self.pools, authors)
+    }
+}
+
 /// The questions of the second pass: the pools, and the texts of some authors.
-pub fn second_pass(
+fn second_pass(
     battery: &Battery,
     posing: Posing,
     pools: &BTreeMap<String, Vec<String>>,

@@ -148,7 +148,8 @@ fn pose_with(probe: &Probe, posing: Posing, text: String) -> Prompt {
     }
 }
 
-fn ask(probe: &Probe, posing: Posing) -> Vec<Question> {
+/// The questions of the first pass about one probe.
+pub fn ask(probe: &Probe, posing: Posing) -> Vec<Question> {
     let question = |variant, prompt, request| Question {
         probe: probe.id.clone(),
         variant,

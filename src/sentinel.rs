@@ -87,15 +87,23 @@ pub fn round_of(question: &Question) -> Option<usize> {
         .then_some(question.variant)
 }
 
-/// How many of the answers, in the order in which they came, are of one model: all of them, or those
-/// before the round of sentinels that first differs from the one before it.
-pub fn stable(entries: &[Entry]) -> usize {
-    let mut rounds: BTreeMap<usize, (usize, Round)> = BTreeMap::new();
-    for (place, entry) in entries.iter().enumerate() {
+/// The sentinels of a recording while it goes by.
+#[derive(Debug, Default)]
+pub struct Watch {
+    rounds: BTreeMap<usize, (usize, Round)>,
+    seen: usize,
+}
+
+impl Watch {
+    /// Sees the next answer, in the order in which they came.
+    pub fn see(&mut self, entry: &Entry) {
+        let place = self.seen;
+        self.seen += 1;
         let Some(number) = round_of(&entry.question) else {
-            continue;
+            return;
         };
-        let (_, round) = rounds.entry(number).or_insert((place, Round::default()));
+        let first = (place, Round::default());
+        let (_, round) = self.rounds.entry(number).or_insert(first);
         let probe = entry.question.probe.clone();
         match &entry.response {
             Response::Next { top } => {
@@ -107,12 +115,26 @@ pub fn stable(entries: &[Entry]) -> usize {
             _ => {}
         }
     }
-    let (places, rounds): (Vec<usize>, Vec<Round>) = rounds.into_values().unzip();
-    let differs = drift(&rounds)
-        .into_iter()
-        .filter(|d| d.is_beyond(TOLERANCE, ALPHA));
-    // First and last may differ by small steps that no two neighbours show.
-    differs.map(|d| places[d.to]).min().unwrap_or(entries.len())
+
+    /// How many of the answers seen are of one model: all of them, or those before the round of
+    /// sentinels that first differs from the one before it.
+    pub fn stable(self) -> usize {
+        let (places, rounds): (Vec<usize>, Vec<Round>) = self.rounds.into_values().unzip();
+        let differs = drift(&rounds)
+            .into_iter()
+            .filter(|d| d.is_beyond(TOLERANCE, ALPHA));
+        // First and last may differ by small steps that no two neighbours show.
+        differs.map(|d| places[d.to]).min().unwrap_or(self.seen)
+    }
+}
+
+/// The same for answers that are all at hand.
+pub fn stable(entries: &[Entry]) -> usize {
+    let mut watch = Watch::default();
+    for entry in entries {
+        watch.see(entry);
+    }
+    watch.stable()
 }
 
 #[cfg(test)]

@@ -91,6 +91,13 @@ pub struct Sequential {
     pub path: Vec<f64>,
 }
 
+impl Sequential {
+    /// Whether a run may end after so many probes.
+    pub fn is_decided_within(&self, probes: usize) -> bool {
+        self.decided_after.is_some_and(|n| n <= probes)
+    }
+}
+
 /// Bets on the probes of `order` that the contrasts have, the whole order being the plan. Nothing when
 /// there is no rival.
 pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequential> {

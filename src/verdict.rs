@@ -45,6 +45,22 @@ pub const LIKE_P: f64 = 0.05;
 /// The paired p, Bonferroni-corrected over measures, below which an alternative is told apart.
 pub const APART_P: f64 = 1e-2;
 
+/// The thresholds by name, as a plan commits to them before anything is asked.
+pub fn thresholds() -> [(&'static str, f64); 10] {
+    [
+        ("min_controls", MIN_CONTROLS as f64),
+        ("same_divergence", SAME_DIVERGENCE),
+        ("same_share", SAME_SHARE),
+        ("same_text_p", SAME_TEXT_P),
+        ("apart_text_p", APART_TEXT_P),
+        ("lineage_p", LINEAGE_P),
+        ("close_p", CLOSE_P),
+        ("stable_p", STABLE_P),
+        ("like_p", LIKE_P),
+        ("apart_p", APART_P),
+    ]
+}
+
 /// Where the evidence stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -555,7 +555,10 @@ fn recordings_are_drawn_as_a_tree() {
 
 #[test]
 fn help_says_what_each_command_does() {
-    for command in ["", "compare", "collect", "battery", "tree", "schema"] {
+    for command in [
+        "", "compare", "verify", "report", "seal", "diff", "collect", "battery", "tree", "schema",
+        "probe", "serve",
+    ] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()
             .env("COLUMNS", "100")

@@ -6,6 +6,8 @@
 mod file;
 mod lint;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest;
@@ -127,6 +129,15 @@ impl Battery {
     pub fn select(mut self, tier: Tier) -> Self {
         self.probes.truncate(tier.size());
         self
+    }
+
+    /// The battery with some of its probes only, in the battery's order.
+    #[must_use]
+    pub fn part(&self, ids: &[String]) -> Self {
+        let ids: BTreeSet<&String> = ids.iter().collect();
+        let mut part = self.clone();
+        part.probes.retain(|p| ids.contains(&p.id));
+        part
     }
 
     /// The ids of the probes in a random order that the seed fixes: the order of an evaluation that may

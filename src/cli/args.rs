@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::battery::Tier;
+use crate::bundle::{NAMESPACE, Rendering};
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::question::Access;
 use crate::verdict::Finding;
@@ -38,6 +39,10 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Compare(Compare),
+    Verify(Verify),
+    Report(Report),
+    Seal(Seal),
+    Diff(Diff),
     Collect(Collect),
     Probe(Probe),
     Battery(Battery),
@@ -169,12 +174,89 @@ pub(super) struct Compare {
     /// Their error rate (one in a thousand each way) holds whenever one stops.
     #[arg(long)]
     pub(super) stop_when_decided: bool,
-    /// Where recordings, report.html, report.md and report.json go.
+    /// Where recordings, the report (HTML, Markdown, JSON) and the bundle (cases/NAME) go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
     /// End with exit code 10 on these findings.
     #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding)]
     pub(super) fail_on: Vec<Finding>,
+}
+
+/// Check a bundle without trusting whoever made it.
+///
+/// Goes through the steps layout, digests, chain, signature, plan, completeness and verdict, and prints
+/// each as it is passed. The verdict is drawn again from the recordings and must be the one in the
+/// bundle to the last byte. Needs no network and no weights. Exit code 6 if a step fails.
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// Directory of the bundle, as `compare` names it.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) bundle: PathBuf,
+    /// The key that must have sealed it: a public key file, or an allowed_signers file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) signer: Option<PathBuf>,
+    /// What the seal must have been made for.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub(super) namespace: String,
+}
+
+/// Write the report of a bundle again, in any form.
+///
+/// The bundle is checked as by `verify` first, and the same bundle gives the same bytes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Report {
+    /// Directory of the bundle.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) bundle: PathBuf,
+    /// The form: json or terminal.
+    #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = rendering)]
+    pub(super) format: Rendering,
+    /// Write to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// What a seal must have been made for.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub(super) namespace: String,
+}
+
+/// Sign a bundle with an SSH key, and have the signature dated.
+///
+/// The bundle is checked as by `verify` first. The signature is one that `ssh-keygen -Y verify` checks;
+/// an in-toto statement in a DSSE envelope stands beside it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Seal {
+    /// Directory of the bundle.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) bundle: PathBuf,
+    /// An Ed25519 private key in OpenSSH's form. The passphrase of an encrypted one is taken from
+    /// PARENTAGE_KEY_PASSPHRASE or asked for.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["tsa_request", "tsa_reply"])]
+    pub(super) key: Option<PathBuf>,
+    /// What the signature is made for; whoever checks it must name the same.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) namespace: String,
+    /// Write the request for a time stamp of the sealed bundle (RFC 3161), to be sent to an authority.
+    #[arg(long)]
+    pub(super) tsa_request: bool,
+    /// Store the authority's answer in the bundle.
+    #[arg(long, value_name = "FILE")]
+    pub(super) tsa_reply: Option<PathBuf>,
+}
+
+/// Say what differs between two bundles, and whether it moved the finding.
+///
+/// Both are checked as by `verify` first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Diff {
+    /// Directory of the first bundle.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) a: PathBuf,
+    /// Directory of the second.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) b: PathBuf,
+    /// What a seal must have been made for.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub(super) namespace: String,
 }
 
 /// Ask one model a battery and keep its answers as a recording.
@@ -422,4 +504,12 @@ fn finding(name: &str) -> Result<Finding, String> {
                 Finding::ALL.map(Finding::name).join(", ")
             )
         })
+}
+
+fn rendering(name: &str) -> Result<Rendering, String> {
+    let names = Rendering::ALL.map(Rendering::name).join(", ");
+    Rendering::ALL
+        .into_iter()
+        .find(|r| r.name() == name)
+        .ok_or_else(|| format!("expected one of {names}"))
 }

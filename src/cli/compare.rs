@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ndarray::Array2;
@@ -14,19 +14,17 @@ use super::open::{self, Target};
 use super::run::{Round, slug};
 use super::write_whole;
 use crate::battery::{BUILT_IN, Battery};
+use crate::bundle::{Draft, Plan, Rendering, Source};
 use crate::case::{self, Gates};
-use crate::detail::describe;
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::identity::Source;
+use crate::measure::Measure;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
-use crate::measure::{Measure, Side};
 use crate::panel::{Lineage, Named, Panel};
-use crate::passes::{pools, second_pass};
-use crate::question::{Access, Question, ask_all};
-use crate::report::caveat::Conditions;
-use crate::report::{Report, Sources, html, markdown, terminal};
-use crate::sequential::{Decision, SCALED_ON};
+use crate::passes::SecondPass;
+use crate::question::{Question, ask_all};
+use crate::report::{Report, terminal};
+use crate::sequential::SCALED_ON;
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
 /// Probes that are asked between two looks at the bets, and before the first.
@@ -43,98 +41,55 @@ pub(super) fn run(
     let targets = resolve(args, &panel, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
-    let order = round.battery.order(args.asking.seed);
-    let weigh = |prints: &BTreeMap<String, Fingerprint>, gates| {
-        case::weigh(
-            &panel,
-            prints,
-            gates,
-            Measure::at(round.posing.access),
-            &order,
-        )
-    };
-    let asked = |count: usize| {
-        let mut part = round.battery.clone();
-        part.probes.retain(|p| order[..count].contains(&p.id));
-        part
-    };
-    let mut part = asked(first_step(args, order.len()));
-    let recordings = loop {
-        let recordings = collect(&round, &part, &panel, &targets, &args.out)?;
-        let count = part.probes.len();
-        let decided = || {
-            let case = weigh(&prints(&round, &recordings), Gates::default());
-            let bets = case.sequential;
-            bets.is_some_and(|bets| bets.decision != Decision::Open)
-        };
-        if count == order.len() || decided() {
-            break recordings;
+    let plan = plan(args, &panel, &targets, &round, posed_raw);
+    let order = plan.order.clone();
+    let draft = Draft::begin(&args.out, plan)?;
+    let mut count = first_step(args, order.len());
+    let collected = loop {
+        let part = round.battery.part(&order[..count]);
+        let collected = collect(&round, &part, &panel, &targets, &args.out, &draft)?;
+        if count == order.len() || is_decided(&round, &panel, &collected, &order, count) {
+            break collected;
         }
-        part = asked((count + STEP).min(order.len()));
+        count = (count + STEP).min(order.len());
     };
-    let prints = prints(&round, &recordings);
-    let gates = gates(args, &panel, &targets, &recordings)?;
-    let case = weigh(&prints, gates);
-    let unanswered = panel
-        .members()
-        .iter()
-        .map(|m| (m.id.clone(), prints[&m.model].unanswered))
-        .filter(|(_, n)| *n > 0)
-        .collect();
-    let conditions = Conditions {
-        probes: part.probes.len(),
-        published: args
-            .asking
-            .battery
-            .iter()
-            .all(|b| BUILT_IN.contains(&b.as_str())),
-        posed_raw,
-        unanswered,
-        posing: round.posing,
-        planned: order.len(),
-        endpoints: panel
-            .members()
-            .iter()
-            .map(|m| (m.id.clone(), &recordings[&m.model].header.identity.source))
-            .filter(|(_, source)| matches!(source, Source::Endpoint { .. }))
-            .map(|(id, source)| (id, source.clone()))
-            .collect(),
-        set_aside: panel
-            .members()
-            .iter()
-            .map(|m| (m.id.clone(), prints[&m.model].set_aside))
-            .filter(|(_, n)| *n > 0)
-            .collect(),
-    };
-    let command = command();
-    let report = Report::new(Sources {
-        panel: &panel,
-        case: &case,
-        details: describe(&panel, &case, &prints, &part),
-        battery: &part,
-        recordings: &recordings,
-        conditions: &conditions,
-        command: &command,
-    });
-    let json =
-        serde_json::to_string_pretty(&report).map_err(|e| CliError::Output(e.into()))? + "\n";
-    write_whole(&args.out.join("report.json"), &json)?;
-    write_whole(&args.out.join("report.md"), &markdown::document(&report)?)?;
-    let page = args.out.join("report.html");
-    write_whole(&page, &html::page(&report)?)?;
+    let gates = gates(args, &panel, &targets, &collected.recordings)?;
+    let bundle = draft.path().to_owned();
+    // The verdict is drawn from what is read back, by the function that `verify` draws it with.
+    let (_, _, case, report) = draft.finish(&collected.sources, &round.battery, &gates, count)?;
+    for rendering in [Rendering::Json, Rendering::Html, Rendering::Markdown] {
+        let path = args.out.join(format!("report.{}", rendering.extension()));
+        write_whole(&path, &rendering.render(&report)?)?;
+    }
     let text = if common.json {
-        json
+        Rendering::Json.render(&report)?
     } else {
-        format!(
-            "{}\nFor people {} (the same as report.md and, for programs, report.json)\n",
+        let text = format!(
+            "{}\nFor people {} (the same as report.md and, for programs, report.json)\n\
+             Bundle {bundle} (check it with: parentage verify {bundle})\n",
             terminal::render(&report, WIDTH),
-            page.display()
-        )
+            args.out.join("report.html").display(),
+            bundle = bundle.display(),
+        );
+        text.into_bytes()
     };
-    stdout
-        .write_all(text.as_bytes())
-        .map_err(CliError::Output)?;
+    stdout.write_all(&text).map_err(CliError::Output)?;
     Ok(code(args, &report, case.evidence.controls))
+}
+
+/// Whether the bets on the first `count` probes of the order are decided.
+fn is_decided(
+    round: &Round<'_>,
+    panel: &Panel,
+    collected: &Collected,
+    order: &[String],
+    count: usize,
+) -> bool {
+    let prints = prints(round, &collected.recordings);
+    let measures = Measure::at(round.posing.access);
+    let case = case::weigh(panel, &prints, Gates::default(), measures, order);
+    let bets = case.sequential;
+    bets.is_some_and(|bets| bets.is_decided_within(count))
 }
 
 /// How many probes are asked before it is looked at whether they suffice.
@@ -144,15 +99,6 @@ fn first_step(args: &Compare, planned: usize) -> usize {
     } else {
         planned
     }
-}
-
-/// The command line, with the program by its name and not by where it lies on this machine.
-fn command() -> Vec<String> {
-    let arguments = std::env::args_os().skip(1);
-    let arguments = arguments.map(|a| a.to_string_lossy().into_owned());
-    std::iter::once("parentage".to_owned())
-        .chain(arguments)
-        .collect()
 }
 
 fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {
@@ -200,6 +146,35 @@ fn resolve(
     Ok(targets)
 }
 
+/// What is settled before anything is asked.
+fn plan(
+    args: &Compare,
+    panel: &Panel,
+    targets: &BTreeMap<String, Target>,
+    round: &Round<'_>,
+    posed_raw: bool,
+) -> Plan {
+    let replayed = targets.values().filter_map(|target| match target {
+        Target::Recording { name, .. } => Some(name.clone()),
+        Target::Weights { .. } | Target::Endpoint { .. } => None,
+    });
+    let batteries = &args.asking.battery;
+    Plan {
+        published: batteries.iter().all(|b| BUILT_IN.contains(&b.as_str())),
+        posed_raw,
+        replayed: replayed.collect(),
+        readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
+        stop_when_decided: args.stop_when_decided,
+        ..Plan::new(panel.clone(), &round.battery, round.posing, round.seed)
+    }
+}
+
+/// What was collected, by model, and where it lies.
+struct Collected {
+    recordings: BTreeMap<String, Recording>,
+    sources: BTreeMap<String, Source>,
+}
+
 /// Both passes over a part of the battery.
 fn collect(
     round: &Round<'_>,
@@ -207,39 +182,29 @@ fn collect(
     panel: &Panel,
     targets: &BTreeMap<String, Target>,
     out: &Path,
-) -> Result<BTreeMap<String, Recording>, CliError> {
-    let place = |header: &Header| out.join("recordings").join(slug(header));
+    draft: &Draft,
+) -> Result<Collected, CliError> {
+    let place = |header: &Header| {
+        let name = slug(header);
+        let directory = out.join("recordings").join(&name);
+        let source = Source { name, directory };
+        draft.begun(&header.identity.name, &source);
+        source.directory
+    };
     let questions = ask_all(part, round.posing);
     let jobs: Vec<(&Target, Vec<Question>)> =
         targets.values().map(|t| (t, questions.clone())).collect();
     let directories = round.ask("asking ", &jobs, &place)?;
-    let first = prints(round, &round.read(&directories)?);
-    let side = |model: &String| {
-        first
-            .get_key_value(model)
-            .map(|(id, print)| Side { id, print })
-    };
-    let parents: Vec<&String> = std::iter::once(&panel.protected.model)
-        .chain(panel.alternatives.iter().map(|a| &a.model))
-        .collect();
-    let columns: Vec<Side<'_>> = parents.iter().filter_map(|m| side(m)).collect();
-    let everyone: Vec<Side<'_>> = targets.keys().filter_map(side).collect();
-    // Where not everyone can be asked for given strings, they are compared over their top tokens.
-    let pools = match round.posing.access {
-        Access::Scored => pools(&columns),
-        Access::Top | Access::Text => BTreeMap::new(),
-    };
+    let recordings = round.read(&directories)?;
+    let sources = sources(targets, &recordings, &directories);
+    draft.ended(&sources)?;
+    let first = prints(round, &recordings);
+    let second = SecondPass::new(panel, &first, round.posing.access);
     let jobs: Vec<(&Target, Vec<Question>)> = targets
         .iter()
         .map(|(model, target)| {
-            // A candidate parent reads everyone; the others read the candidate parents.
-            let authors = if parents.contains(&model) {
-                &everyone
-            } else {
-                &columns
-            };
             let questions = if round.reads(model) {
-                second_pass(part, round.posing, &pools, authors)
+                second.questions(model, part, round.posing)
             } else {
                 Vec::new()
             };
@@ -247,7 +212,33 @@ fn collect(
         })
         .collect();
     let directories = round.ask("reading", &jobs, &place)?;
-    round.read(&directories)
+    draft.ended(&sources)?;
+    Ok(Collected {
+        recordings: round.read(&directories)?,
+        sources,
+    })
+}
+
+/// Where each model's recording lies, with its name in a bundle.
+fn sources(
+    targets: &BTreeMap<String, Target>,
+    recordings: &BTreeMap<String, Recording>,
+    directories: &BTreeMap<String, PathBuf>,
+) -> BTreeMap<String, Source> {
+    let named = recordings
+        .iter()
+        .enumerate()
+        .map(|(i, (model, recording))| {
+            let slug = slug(&recording.header);
+            let name = match &targets[model] {
+                Target::Weights { .. } | Target::Endpoint { .. } => slug,
+                // It may be of a model that is asked as well, and is kept apart from that.
+                Target::Recording { .. } => format!("replay-{i}-{slug}"),
+            };
+            let directory = directories[model].clone();
+            (model.clone(), Source { name, directory })
+        });
+    named.collect()
 }
 
 fn prints(

@@ -87,10 +87,8 @@ impl Endpoints {
         };
         if let Some(path) = path {
             let json = serde_json::to_string_pretty(&report);
-            write_whole(
-                &path,
-                &(json.map_err(|e| CliError::Output(e.into()))? + "\n"),
-            )?;
+            let json = json.map_err(|e| CliError::Output(e.into()))? + "\n";
+            write_whole(&path, json.as_bytes())?;
         }
         let price = self.options.prices.of(&report.provider, &report.asked);
         Ok(Reached {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::battery::BatteryError;
+use crate::bundle::{DraftError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::model::ModelError;
@@ -64,6 +65,12 @@ pub(super) enum CliError {
     NoCommonForm { turns: String, plain: String },
     #[error("the battery has neither a family nor a probe called '{name}'")]
     NoProbe { name: String },
+    #[error("cannot make the bundle")]
+    Draft(#[from] DraftError),
+    #[error("the bundle does not hold")]
+    Verify(#[from] VerifyError),
+    #[error("cannot seal the bundle")]
+    Seal(#[from] SealError),
     #[error("cannot draw the tree")]
     Tree(#[from] TreeError),
     #[error("the recordings have no probe that all of them answered")]
@@ -104,10 +111,16 @@ impl CliError {
             | Self::NoEndpoint { .. }
             | Self::Prices(_)
             | Self::Reference { .. }
+            | Self::Draft(DraftError::Other { .. } | DraftError::Sealed { .. })
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::NotWeights { .. }
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
+            Self::Seal(error) => match error {
+                SealError::Write(_) | SealError::Sign(_) => 1,
+                _ => 2,
+            },
+            Self::Verify(_) => 6,
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -122,6 +135,7 @@ impl CliError {
             },
             Self::NothingShared | Self::NoCommonForm { .. } => 5,
             Self::Evidence(_)
+            | Self::Draft(_)
             | Self::Tree(_)
             | Self::Write { .. }
             | Self::Render(_)

@@ -4,16 +4,20 @@ mod args;
 mod battery;
 mod collect;
 mod compare;
+mod diff;
 mod endpoints;
 mod error;
 mod open;
 mod pose;
 mod probe;
 mod progress;
+mod report;
 mod run;
 mod schema;
+mod seal;
 mod serve;
 mod tree;
+mod verify;
 
 use std::fs;
 use std::io::{self, Write};
@@ -57,6 +61,10 @@ pub fn main() -> ExitCode {
     let mut stdout = io::stdout().lock();
     let result = match args.command {
         Command::Compare(compare) => compare::run(&compare, &args.common, &mut stdout),
+        Command::Verify(verify) => verify::run(&verify, &args.common, &mut stdout),
+        Command::Report(report) => report::run(&report, &args.common, &mut stdout),
+        Command::Seal(seal) => seal::run(&seal, &args.common, &mut stdout),
+        Command::Diff(diff) => diff::run(&diff, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
@@ -78,10 +86,10 @@ pub fn main() -> ExitCode {
 }
 
 /// Writes a file whole or not at all.
-fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let partial = path.with_added_extension("partial");
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|()| fs::write(&partial, text))
+        .and_then(|()| fs::write(&partial, bytes))
         .and_then(|()| fs::rename(&partial, path))
         .map_err(|source| CliError::Write {
             path: path.to_owned(),

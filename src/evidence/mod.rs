@@ -23,11 +23,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::battery::Battery;
 use crate::identity::ModelIdentity;
 use crate::model::Seed;
 use crate::question::{Posing, Question};
 use crate::response::{Exchange, Response};
 
+pub(crate) use reader::{Scan, glance, parse_header, scan_lines};
 pub use reader::{is_recording, read};
 pub use store::Store;
 
@@ -47,6 +49,18 @@ pub struct BatteryMark {
     pub probes: usize,
     /// SHA-256 of the probes in order.
     pub digest: String,
+}
+
+impl BatteryMark {
+    /// The mark of a battery.
+    pub fn of(battery: &Battery) -> Self {
+        Self {
+            name: battery.name.clone(),
+            version: battery.version,
+            probes: battery.probes.len(),
+            digest: battery.digest(),
+        }
+    }
 }
 
 /// What a recording says of itself before any answer.

@@ -1,7 +1,7 @@
 //! Reading a recording back, with its chain checked.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use super::{ANSWERS_FILE, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Recording};
@@ -43,25 +43,35 @@ pub(super) fn read_header(directory: &Path) -> Result<(Header, String), Evidence
             path: path.clone(),
             source,
         })?;
-    let header: Header =
-        serde_json::from_slice(&bytes).map_err(|source| EvidenceError::Header { path, source })?;
+    parse_header(directory, &bytes)
+}
+
+/// A header from the bytes of its file, and their digest.
+pub(crate) fn parse_header(
+    directory: &Path,
+    bytes: &[u8],
+) -> Result<(Header, String), EvidenceError> {
+    let header: Header = serde_json::from_slice(bytes).map_err(|source| EvidenceError::Header {
+        path: directory.join(HEADER_FILE),
+        source,
+    })?;
     if header.format != FORMAT {
         return Err(EvidenceError::Format {
             path: directory.to_owned(),
             found: header.format,
         });
     }
-    Ok((header, digest::of_bytes(&bytes)))
+    Ok((header, digest::of_bytes(bytes)))
 }
 
 /// Where a scan of the answers ended.
-pub(super) struct Scan {
+pub(crate) struct Scan {
     /// Digest of the last whole line, or of the header.
-    pub(super) head: String,
+    pub(crate) head: String,
     /// Whole lines.
-    pub(super) lines: u64,
+    pub(crate) lines: u64,
     /// Length of the whole lines in bytes.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Goes through the whole lines and checks the chain.
@@ -71,17 +81,29 @@ pub(super) fn scan(
     take: &mut dyn FnMut(Entry),
 ) -> Result<Scan, EvidenceError> {
     let path = directory.join(ANSWERS_FILE);
+    match File::open(&path) {
+        Ok(file) => scan_lines(&mut BufReader::new(file), &path, mark, take),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Scan {
+            head: mark.to_owned(),
+            lines: 0,
+            bytes: 0,
+        }),
+        Err(source) => Err(EvidenceError::Read { path, source }),
+    }
+}
+
+/// The same over anything that reads; `path` is for messages.
+pub(crate) fn scan_lines(
+    reader: &mut impl BufRead,
+    path: &Path,
+    mark: &str,
+    take: &mut dyn FnMut(Entry),
+) -> Result<Scan, EvidenceError> {
     let mut scan = Scan {
         head: mark.to_owned(),
         lines: 0,
         bytes: 0,
     };
-    let file = match fs::File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(scan),
-        Err(source) => return Err(EvidenceError::Read { path, source }),
-    };
-    let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -90,11 +112,11 @@ pub(super) fn scan(
             .take(MAX_LINE)
             .read_until(b'\n', &mut line)
             .map_err(|source| EvidenceError::Read {
-                path: path.clone(),
+                path: path.to_owned(),
                 source,
             })? as u64;
         let damaged = |what: String| EvidenceError::Line {
-            path: path.clone(),
+            path: path.to_owned(),
             line: scan.lines + 1,
             what,
         };
@@ -115,5 +137,44 @@ pub(super) fn scan(
         scan.lines += 1;
         scan.bytes += read;
         take(entry);
+    }
+}
+
+/// Where a recording stands, without its content: whole lines, their bytes, and the head. Cheap beside
+/// [`read`], and no check of anything.
+pub(crate) fn glance(directory: &Path) -> Result<Option<Scan>, EvidenceError> {
+    if !is_recording(directory) {
+        return Ok(None);
+    }
+    let (_, mark) = read_header(directory)?;
+    let path = directory.join(ANSWERS_FILE);
+    let failed = |source| EvidenceError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut scan = Scan {
+        head: mark,
+        lines: 0,
+        bytes: 0,
+    };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(scan)),
+        Err(source) => return Err(failed(source)),
+    };
+    let (mut reader, mut line, mut last) = (BufReader::new(file), Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        let limited = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        let read = limited.map_err(failed)? as u64;
+        if line.pop_if(|b| *b == b'\n').is_none() {
+            if scan.lines > 0 {
+                scan.head = digest::of_bytes(&last);
+            }
+            return Ok(Some(scan));
+        }
+        scan.lines += 1;
+        scan.bytes += read;
+        std::mem::swap(&mut line, &mut last);
     }
 }

@@ -104,6 +104,8 @@ pub enum Caveat {
     },
     /// The probes are published.
     PublishedBattery,
+    /// The suspect's answers are older than the plan.
+    PlannedAfter,
 }
 
 impl Caveat {
@@ -132,6 +134,7 @@ impl Caveat {
             Self::StoppedEarly { .. } => "stopped_early",
             Self::SmallBattery { .. } => "small_battery",
             Self::PublishedBattery => "published_battery",
+            Self::PlannedAfter => "planned_after",
         }
     }
 
@@ -224,6 +227,10 @@ impl Caveat {
                 "the probes are published, so a suspect could have been trained to answer them differently"
                     .to_owned()
             }
+            Self::PlannedAfter => {
+                "answers of the suspect are older than the plan, so the panel could have been chosen knowing them"
+                    .to_owned()
+            }
         }
     }
 
@@ -280,6 +287,9 @@ impl Caveat {
             Self::StoppedEarly { .. } => "run again without --stop-when-decided to ask the rest",
             Self::SmallBattery { .. } => "ask more with --tier standard or --tier full",
             Self::PublishedBattery => "add private probes with --battery DIR",
+            Self::PlannedAfter => {
+                "ask the suspect anew into an empty --out, with the panel settled"
+            }
         }
     }
 }
@@ -295,6 +305,8 @@ pub struct Conditions {
     pub posed_raw: bool,
     /// Questions without an answer, by model.
     pub unanswered: BTreeMap<String, usize>,
+    /// The suspect had answered before the plan was committed.
+    pub planned_after: bool,
     /// How all were asked.
     pub posing: Posing,
     /// Probes of the plan.
@@ -419,5 +431,6 @@ pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Cavea
     let probes = conditions.probes;
     add(probes < 200, Caveat::SmallBattery { probes });
     add(conditions.published, Caveat::PublishedBattery);
+    add(conditions.planned_after, Caveat::PlannedAfter);
     caveats
 }

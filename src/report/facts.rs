@@ -22,6 +22,7 @@ use crate::battery::Battery;
 use crate::case::Case;
 use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
 use crate::evidence::{BatteryMark, Recording};
+use crate::fingerprint::Fingerprint;
 use crate::measure::equality::Equality;
 use crate::model::Seed;
 use crate::panel::{Member, Panel};
@@ -31,7 +32,7 @@ use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
 pub use figures::{AgainstFacts, ApartFacts, MeasureFacts, StabilityFacts, StandingFacts};
-pub use models::{AnswerCounts, ModelFacts};
+pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
 
@@ -48,7 +49,7 @@ pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// Version of the tool.
-    pub tool: &'static str,
+    pub tool: String,
     /// Where the evidence stops.
     pub finding: Finding,
     /// The finding in one sentence.
@@ -159,10 +160,10 @@ pub struct Sources<'a> {
     pub battery: &'a Battery,
     /// The recording of every member, by model name.
     pub recordings: &'a BTreeMap<String, Recording>,
+    /// What every member answered, by model name.
+    pub prints: &'a BTreeMap<String, Fingerprint>,
     /// Conditions that limit the finding.
     pub conditions: &'a Conditions,
-    /// The program and its arguments.
-    pub command: &'a [String],
 }
 
 impl Report {
@@ -174,12 +175,19 @@ impl Report {
     pub fn new(sources: Sources<'_>) -> Self {
         let Sources { panel, case, .. } = sources;
         let header = &sources.recordings[&panel.protected.model].header;
-        let model =
-            |member: &Member| models::model(member, case, &sources.recordings[&member.model]);
+        let model = |member: &Member| {
+            let recording = &sources.recordings[&member.model];
+            models::model(
+                member,
+                case,
+                recording,
+                sources.prints[&member.model].counts,
+            )
+        };
         let evidence = &case.evidence;
         Self {
             schema: SCHEMA,
-            tool: env!("CARGO_PKG_VERSION"),
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
             finding: case.verdict.finding,
             sentence: sentence(case),
             reasons: case.verdict.reasons.clone(),
@@ -217,7 +225,7 @@ impl Report {
             method: words::method(),
             validation: words::validation(),
             limits: words::limits(),
-            reproduction: words::reproduction(sources.command, recorded_by(sources.recordings)),
+            reproduction: words::reproduction(recorded_by(sources.recordings)),
             glossary: words::glossary(),
             scale: words::scale(),
             scale_note: words::SCALE_NOTE,

@@ -11,10 +11,10 @@ use crate::detail::describe;
 use crate::evidence::{BatteryMark, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
-use crate::measure::{Measure, Side};
+use crate::measure::Measure;
 use crate::model::Seed;
 use crate::panel::{Named, Panel};
-use crate::passes::{pools, second_pass};
+use crate::passes::SecondPass;
 use crate::question::{Access, Posing, Question, Request, ask_all};
 use crate::response::{Continuation, Finish, Response, Scored};
 use crate::verdict::{Finding, WeightEvidence};
@@ -149,31 +149,20 @@ impl World {
     }
 
     fn recordings(&self) -> BTreeMap<String, Recording> {
-        let models: Vec<&String> = self.panel.members().iter().map(|m| &m.model).collect();
+        let models = || self.panel.members().into_iter().map(|m| m.model.clone());
         let asked = ask_all(&self.battery, POSING);
-        let first: BTreeMap<&String, Fingerprint> = models
-            .iter()
-            .map(|m| {
-                (
-                    *m,
-                    Fingerprint::new(&self.recording(m, &asked), &self.battery),
-                )
+        let first: BTreeMap<String, Fingerprint> = models()
+            .map(|model| {
+                let recording = self.recording(&model, &asked);
+                (model, Fingerprint::new(&recording, &self.battery))
             })
             .collect();
-        let everyone: Vec<Side<'_>> = first.iter().map(|(id, print)| Side { id, print }).collect();
-        let parents = ["models/parent", "models/sibling", "models/cousin"];
-        let columns: Vec<Side<'_>> = everyone
-            .iter()
-            .copied()
-            .filter(|s| parents.contains(&s.id))
-            .collect();
-        let pools = pools(&columns);
-        models
-            .into_iter()
+        let second = SecondPass::new(&self.panel, &first, Access::Scored);
+        models()
             .map(|model| {
                 let mut questions = asked.clone();
-                questions.extend(second_pass(&self.battery, POSING, &pools, &everyone));
-                (model.clone(), self.recording(model, &questions))
+                questions.extend(second.questions(&model, &self.battery, POSING));
+                (model.clone(), self.recording(&model, &questions))
             })
             .collect()
     }
@@ -197,6 +186,7 @@ impl World {
             planned: self.battery.probes.len(),
             endpoints: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            planned_after: false,
         };
         Report::new(Sources {
             panel: &self.panel,
@@ -204,8 +194,8 @@ impl World {
             details: describe(&self.panel, &case, &prints, &self.battery),
             battery: &self.battery,
             recordings: &recordings,
+            prints: &prints,
             conditions: &conditions,
-            command: &["parentage".to_owned(), "compare".to_owned()],
         })
     }
 }

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use crate::case::Case;
 use crate::evidence::Recording;
+use crate::fingerprint::AnswerCounts;
 use crate::identity::Source;
 use crate::panel::{Matching, Member};
-use crate::response::Response;
 
 /// A model in a report.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -30,20 +30,12 @@ pub struct ModelFacts {
     pub answers: AnswerCounts,
 }
 
-/// What became of the questions to one model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct AnswerCounts {
-    /// Questions put.
-    pub asked: usize,
-    /// Answered.
-    pub answered: usize,
-    /// Declined by the model.
-    pub refused: usize,
-    /// Without an answer for another reason.
-    pub unavailable: usize,
-}
-
-pub(super) fn model(member: &Member, case: &Case, recording: &Recording) -> ModelFacts {
+pub(super) fn model(
+    member: &Member,
+    case: &Case,
+    recording: &Recording,
+    answers: AnswerCounts,
+) -> ModelFacts {
     let divergence = case.likeness.iter().find(|(id, _)| *id == member.id);
     ModelFacts {
         id: member.id.clone(),
@@ -53,19 +45,6 @@ pub(super) fn model(member: &Member, case: &Case, recording: &Recording) -> Mode
         source: recording.header.identity.source.clone(),
         recording: recording.head.clone(),
         divergence: divergence.map(|(_, e)| e.divergence),
-        answers: counts(recording),
+        answers,
     }
-}
-
-fn counts(recording: &Recording) -> AnswerCounts {
-    let mut counts = AnswerCounts::default();
-    for entry in &recording.entries {
-        counts.asked += 1;
-        match entry.response {
-            Response::Refused { .. } => counts.refused += 1,
-            Response::Unavailable { .. } => counts.unavailable += 1,
-            _ => counts.answered += 1,
-        }
-    }
-    counts
 }

@@ -233,10 +233,8 @@ pub(super) const SCALE_NOTE: &str = "Not calibrated: shown for reference only. N
 /// How the findings can be had again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReproductionFacts {
-    /// The program and its arguments, as given.
-    pub command: Vec<String>,
-    /// The same as one line for a shell.
-    pub line: String,
+    /// The command that draws the verdict again, for a shell.
+    pub line: &'static str,
     /// Version of the tool.
     pub tool: &'static str,
     /// Versions of the tool that made the recordings, in order.
@@ -245,41 +243,22 @@ pub struct ReproductionFacts {
     pub steps: Vec<&'static str>,
 }
 
-pub(super) fn reproduction(command: &[String], recorded_by: Vec<String>) -> ReproductionFacts {
-    let quoted: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+pub(super) fn reproduction(recorded_by: Vec<String>) -> ReproductionFacts {
     ReproductionFacts {
-        command: command.to_vec(),
-        line: quoted.join(" "),
+        line: "parentage verify BUNDLE",
         tool: env!("CARGO_PKG_VERSION"),
         recorded_by,
         steps: vec![
-            "Check that the models are those of section 2, by their digests.",
-            "Run the command with the same version of the tool. With the recordings beside this report it asks nothing again and gives the same figures to the last digit; without them it asks all models anew.",
+            "Take the bundle that this report lies in: a directory that stands alone. The command checks every digest and chain in it, draws the verdict again from the recordings, and holds this report against what comes out, byte by byte. It needs neither network nor weights.",
             "Compare report.json: its fields are described by the schema that the command 'parentage schema' prints.",
+            "To ask all models anew, check that they are those of section 2 by their digests, and give 'parentage compare' the roles, the battery, the seed and the samples of data/plan.json.",
         ],
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
-        assert_eq!(quoted("--out=a/b-1.gguf"), "--out=a/b-1.gguf");
-        assert_eq!(quoted("it's $x"), "'it'\\''s $x'");
-        assert_eq!(quoted(""), "''");
-    }
 
     #[test]
     fn the_scale_has_no_gaps() {

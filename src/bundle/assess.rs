@@ -1,0 +1,198 @@
+//! From a checked bundle to a report: the one path to a verdict, live and on checking.
+
+use super::check::{CheckedBundle, Step};
+use super::error::{StepError, VerdictError, VerifyError};
+use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
+use super::{Event, bag};
+use crate::case::{self, Case};
+use crate::detail::describe;
+use crate::digest;
+use crate::fingerprint::Fingerprint;
+use crate::identity::Source;
+use crate::panel::{Member, Panel};
+use crate::report::caveat::Conditions;
+use crate::report::{RenderError, Report, Sources, html, markdown, terminal};
+
+/// Columns of the report as text.
+const WIDTH: usize = 100;
+
+/// A form of the report that a bundle holds. A new one is added here and nowhere else: `verify` then
+/// makes it again, and `report` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendering {
+    /// The facts as JSON.
+    Json,
+    /// Text, 100 columns wide.
+    Terminal,
+    /// One page for people.
+    Html,
+    /// The same as Markdown.
+    Markdown,
+}
+
+impl Rendering {
+    /// All forms.
+    pub const ALL: [Self; 4] = [Self::Json, Self::Terminal, Self::Html, Self::Markdown];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Terminal => "terminal",
+            Self::Html => "html",
+            Self::Markdown => "md",
+        }
+    }
+
+    /// What its files end with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Terminal => "txt",
+            Self::Html => "html",
+            Self::Markdown => "md",
+        }
+    }
+
+    /// Its file in a bundle.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Json => "data/results/report.json",
+            Self::Terminal => "data/report/report.txt",
+            Self::Html => "data/report/report.html",
+            Self::Markdown => "data/report/report.md",
+        }
+    }
+
+    /// The report in this form.
+    ///
+    /// # Errors
+    ///
+    /// When a template does not fit the facts.
+    pub fn render(self, report: &Report) -> Result<Vec<u8>, RenderError> {
+        Ok(match self {
+            Self::Json => json(report),
+            Self::Terminal => terminal::render(report, WIDTH).into_bytes(),
+            Self::Html => html::page(report)?.into_bytes(),
+            Self::Markdown => markdown::document(report)?.into_bytes(),
+        })
+    }
+}
+
+/// Weighs a checked bundle. A pure function of what was checked.
+pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
+    let plan = &bundle.plan;
+    let panel = plan.panel.clone();
+    let case = case::weigh(
+        &panel,
+        &bundle.prints,
+        bundle.gates.clone(),
+        &plan.measures,
+        &plan.order,
+    );
+    let counts = |count: fn(&Fingerprint) -> usize| {
+        let members = panel.members().into_iter();
+        let counts = members.map(|m| (m.id.clone(), count(&bundle.prints[&m.model])));
+        counts.filter(|(_, n)| *n > 0).collect()
+    };
+    let source = |m: &&Member| &bundle.recordings[&m.model].header.identity.source;
+    let endpoints = panel.members().into_iter();
+    let endpoints = endpoints.filter(|m| matches!(source(m), Source::Endpoint { .. }));
+    let conditions = Conditions {
+        probes: bundle.asked,
+        published: plan.published,
+        posed_raw: plan.posed_raw,
+        unanswered: counts(|print| print.unanswered),
+        planned_after: bundle.planned_after,
+        posing: plan.posing,
+        planned: plan.order.len(),
+        endpoints: endpoints
+            .map(|m| (m.id.clone(), source(&m).clone()))
+            .collect(),
+        set_aside: counts(|print| print.set_aside),
+    };
+    let mut report = Report::new(Sources {
+        panel: &panel,
+        case: &case,
+        details: describe(&panel, &case, &bundle.prints, &bundle.battery),
+        battery: &bundle.battery,
+        recordings: &bundle.recordings,
+        prints: &bundle.prints,
+        conditions: &conditions,
+    });
+    report.tool.clone_from(&plan.tool);
+    (panel, case, report)
+}
+
+/// The last step: draws the verdict again and holds it against the one in the bundle, byte by byte.
+///
+/// # Errors
+///
+/// When the plan committed to rules that are not this version's, or other bytes come out.
+pub fn recompute(
+    bundle: &CheckedBundle,
+    told: &mut dyn FnMut(Step, &str),
+) -> Result<(Panel, Case, Report), VerifyError> {
+    let drawn = redraw(bundle).map_err(|source| VerifyError {
+        step: Step::Verdict,
+        source,
+    })?;
+    let finding = drawn.2.finding.name();
+    told(
+        Step::Verdict,
+        &format!("{finding}, recomputed from the recordings to the last digit"),
+    );
+    Ok(drawn)
+}
+
+fn redraw(bundle: &CheckedBundle) -> Result<(Panel, Case, Report), StepError> {
+    if !bundle.plan.is_judged_here() {
+        return Err(VerdictError::Rules {
+            file: PLAN_FILE.to_owned(),
+            tool: bundle.plan.tool.chars().take(40).collect(),
+        }
+        .into());
+    }
+    let drawn = assess(bundle);
+    let (probes, planned) = (bundle.asked, bundle.plan.order.len());
+    let bets = drawn.1.sequential.as_ref();
+    let decided = bets.is_some_and(|bets| bets.is_decided_within(probes));
+    if probes < planned && !(bundle.plan.stop_when_decided && decided) {
+        return Err(VerdictError::Stopped {
+            file: LOG_FILE.to_owned(),
+            probes,
+            planned,
+        }
+        .into());
+    }
+    let Some(Event::Assessed { gates, report, .. }) = bundle.log.events.last() else {
+        return Err(VerdictError::NoVerdict {
+            file: LOG_FILE.to_owned(),
+        }
+        .into());
+    };
+    for rendering in Rendering::ALL {
+        let (file, made) = (rendering.file(), rendering.render(&drawn.2)?);
+        if bundle.digest(file) == Some(digest::of_bytes(&made).as_str()) {
+            continue;
+        }
+        let found = bag::whole(&bundle.path, file, MAX_WHOLE)?;
+        let at = made.iter().zip(&found).take_while(|(a, b)| a == b).count();
+        return Err(VerdictError::Differs {
+            file: file.to_owned(),
+            at,
+            line: found[..at].split(|b| *b == b'\n').count(),
+        }
+        .into());
+    }
+    for (logged, file) in [(gates, GATES_FILE), (report, Rendering::Json.file())] {
+        if bundle.digest(file) != Some(logged) {
+            return Err(VerdictError::Logged {
+                log: LOG_FILE.to_owned(),
+                file: file.to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(drawn)
+}

@@ -1,0 +1,58 @@
+//! The bundle: one case as a directory that stands alone, and how it is checked.
+//!
+//! A bundle is a [BagIt 1.0](https://www.rfc-editor.org/rfc/rfc8493) bag. Anybody can check its digests
+//! with the tools of libraries and archives, and everything else with `parentage verify`:
+//!
+//! ```text
+//! bagit.txt  bag-info.txt           what BagIt asks for; the format and the case; no clock
+//! manifest-sha256.txt               SHA-256 of every file below data/
+//! tagmanifest-sha256.txt            SHA-256 of the files above, and of statement.dsse.json
+//! tagmanifest-sha256.txt.sig        SSH signature of the line above, once sealed
+//! statement.dsse.json               in-toto statement about the manifest in a DSSE envelope, once sealed
+//! data/plan.json                    battery, panel, posing, seed and rules, committed before asking
+//! data/log.jsonl                    what happened, hash-chained behind the plan
+//! data/battery.json                 the probes asked
+//! data/recordings/NAME/             every answer, hash-chained (see [`crate::evidence`])
+//! data/weights/NAME.json            the weight files of a recorded model, in the OpenSSF manifest's shape
+//! data/gates.json                   what the gates saw in weights, which are not in the bundle
+//! data/environment.json             tool, features, machine
+//! data/results/report.json          the report
+//! data/report/                      the report in other forms
+//! ```
+//!
+//! `form` has every file name, version and limit; writer and reader share it and nothing else.
+//! A bundle that was merely found is a [`Bundle`]. [`Bundle::check`] goes through the [`Step`]s and
+//! gives a [`CheckedBundle`], and only of that [`assess`] makes a report. `compare` writes the plan
+//! ([`Draft::begin`]), collects, and assesses what it reads back ([`Draft::finish`]), so a live run and
+//! `verify` come to a verdict by the same function.
+//!
+//! **What a check can show.** The log says in which order things happened, by its chain. Who holds
+//! all files can write another log, so the order is as good as the signature, and the date as good as a
+//! time stamp of it. A signature is checked against the key that the reader trusts (`--signer`).
+
+mod assess;
+mod bag;
+mod check;
+mod diff;
+mod draft;
+mod error;
+mod form;
+mod log;
+mod pass;
+mod payload;
+mod seal;
+mod stamp;
+
+pub use assess::{Rendering, assess, recompute};
+pub use bag::write_manifests;
+pub use check::{Bundle, CheckedBundle, Demand, Step};
+pub use diff::{Change, Difference, difference};
+pub use draft::{Draft, DraftError, Source};
+pub use error::{
+    ChainError, CompletenessError, DigestError, LayoutError, PlanError, SignatureError, StepError,
+    VerdictError, VerifyError,
+};
+pub use form::{Environment, FORMAT, Plan};
+pub use log::{Event, Mark};
+pub use seal::{NAMESPACE, SealError, Signer, seal};
+pub use stamp::{Stamp, stamp_request, store_stamp};

@@ -1,0 +1,238 @@
+//! One pass over a recording: its file's digest, its chain, what was asked, and its fingerprint, in
+//! memory that does not grow with what was answered but by the fingerprint and 16 bytes a question.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::{ChainError, DigestError, LayoutError, StepError};
+use super::form::{LOG_FILE, MAX_WHOLE, RECORDINGS};
+use super::log::Mark;
+use super::{Event, bag};
+use crate::battery::Battery;
+use crate::digest;
+use crate::evidence::{
+    ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Scan, parse_header, scan_lines,
+};
+use crate::fingerprint::{Fingerprint, Taking};
+use crate::sentinel::Watch;
+
+/// Read at once; a line longer than this is put together from several reads.
+const BUFFER: usize = 1 << 18;
+
+/// A recording as one pass saw it.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) header: Header,
+    pub(super) answers: u64,
+    pub(super) head: String,
+    pub(super) print: Fingerprint,
+    /// Keys of the questions asked, sorted.
+    pub(super) asked: Vec<[u8; 16]>,
+    /// Digests of the header's and the answers' files.
+    pub(super) digests: [(String, String); 2],
+    /// What is wrong with the chain; told after the digests have been held against the manifest.
+    pub(super) chain: Result<(), ChainError>,
+}
+
+/// Hashes whatever is read through it.
+struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Goes once over a recording. Only what cannot be read at all is an error here.
+pub(super) fn pass(
+    root: &Path,
+    name: &str,
+    battery: &Battery,
+    marks: &[(u64, &Mark)],
+) -> Result<Passed, StepError> {
+    let directory = format!("{RECORDINGS}/{name}");
+    let header_file = format!("{directory}/{HEADER_FILE}");
+    let answers_file = format!("{directory}/{ANSWERS_FILE}");
+    let bytes = bag::whole(root, &header_file, MAX_WHOLE)?;
+    let damaged = |source| ChainError::Recording {
+        recording: name.to_owned(),
+        source,
+    };
+    let (header, mark) =
+        parse_header(&root.join(&directory), &bytes).map_err(|e| StepError::from(damaged(e)))?;
+
+    let failed = |source| DigestError::Read {
+        file: answers_file.clone(),
+        source,
+    };
+    let path = root.join(&answers_file);
+    let file = File::open(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => StepError::from(LayoutError::Missing {
+            file: answers_file.clone(),
+        }),
+        _ => failed(source).into(),
+    })?;
+    let hashing = Hashing {
+        inner: file,
+        hasher: Sha256::new(),
+        bytes: 0,
+    };
+    let mut reader = BufReader::with_capacity(BUFFER, hashing);
+    let mut marked = Marked::new(name, &mark, marks);
+    let (mut asked, mut buffer) = (Vec::new(), Vec::new());
+    let mut sentinels = Watch::default();
+    let mut taking = Taking::new(battery, usize::MAX);
+    let scanned = scan_lines(&mut reader, &path, &mark, &mut |entry| {
+        marked.see(entry.n, &entry.previous);
+        asked.push(digest::key(&entry.question, &mut buffer));
+        sentinels.see(&entry);
+        taking.take(&entry);
+    });
+    // What a broken chain left unread is part of the file all the same.
+    loop {
+        let rest = reader.fill_buf().map_err(failed)?.len();
+        if rest == 0 {
+            break;
+        }
+        reader.consume(rest);
+    }
+    let hashing = reader.into_inner();
+    let (answers, head, chain) = conclude(scanned, hashing.bytes, marked, &answers_file, damaged);
+    asked.sort_unstable();
+    let (stable, mut print) = (sentinels.stable(), taking.print());
+    if stable < asked.len() && chain.is_ok() {
+        // The model was changed while it was asked, which shows only at the end: once more, up to there.
+        let file = File::open(&path).map_err(failed)?;
+        let mut taking = Taking::new(battery, stable);
+        let mut reader = BufReader::with_capacity(BUFFER, file);
+        scan_lines(&mut reader, &path, &mark, &mut |entry| taking.take(&entry)).map_err(damaged)?;
+        print = taking.print();
+    }
+    Ok(Passed {
+        header,
+        answers,
+        head,
+        print,
+        asked,
+        digests: [
+            (header_file, mark.clone()),
+            (
+                answers_file.clone(),
+                digest::hex(&hashing.hasher.finalize()),
+            ),
+        ],
+        chain,
+    })
+}
+
+fn conclude(
+    scanned: Result<Scan, EvidenceError>,
+    bytes: u64,
+    marked: Marked<'_>,
+    file: &str,
+    damaged: impl Fn(EvidenceError) -> ChainError,
+) -> (u64, String, Result<(), ChainError>) {
+    match scanned {
+        Err(error) => (0, String::new(), Err(damaged(error))),
+        Ok(scan) if scan.bytes != bytes => {
+            let torn = ChainError::Torn {
+                file: file.to_owned(),
+            };
+            (scan.lines, scan.head, Err(torn))
+        }
+        Ok(scan) => {
+            let chain = marked.end(scan.lines, &scan.head);
+            (scan.lines, scan.head, chain)
+        }
+    }
+}
+
+/// Holds the log's marks against the chain while it goes by.
+struct Marked<'a> {
+    name: &'a str,
+    /// Line of the log and mark, by number of answers; the last entry first.
+    open: Vec<(u64, &'a Mark)>,
+    last: Option<u64>,
+    wrong: Option<ChainError>,
+}
+
+impl<'a> Marked<'a> {
+    fn new(name: &'a str, header: &str, marks: &[(u64, &'a Mark)]) -> Self {
+        let mut open = marks.to_vec();
+        let last = open.last().map(|(_, mark)| mark.answers);
+        open.sort_by_key(|(line, mark)| std::cmp::Reverse((mark.answers, *line)));
+        let mut marked = Self {
+            name,
+            open,
+            last,
+            wrong: None,
+        };
+        marked.hold(0, header);
+        marked
+    }
+
+    /// An entry goes by whose `previous` is the head behind `n` answers.
+    fn see(&mut self, n: u64, previous: &str) {
+        if self.open.last().is_some_and(|(_, mark)| mark.answers <= n) {
+            self.hold(n, previous);
+        }
+    }
+
+    fn hold(&mut self, answers: u64, head: &str) {
+        while let Some((line, mark)) = self.open.pop_if(|(_, mark)| mark.answers <= answers) {
+            // Before there is a header there is no head either.
+            let fits = match &mark.head {
+                Some(marked) => mark.answers == answers && marked == head,
+                None => mark.answers == 0,
+            };
+            if !fits && self.wrong.is_none() {
+                self.wrong = Some(ChainError::Mark {
+                    file: LOG_FILE.to_owned(),
+                    line,
+                    recording: self.name.to_owned(),
+                    answers: mark.answers,
+                });
+            }
+        }
+    }
+
+    fn end(mut self, answers: u64, head: &str) -> Result<(), ChainError> {
+        self.hold(answers, head);
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
+        let logged = self.last.unwrap_or(0);
+        if logged != answers || !self.open.is_empty() {
+            return Err(ChainError::End {
+                file: LOG_FILE.to_owned(),
+                recording: self.name.to_owned(),
+                found: answers,
+                logged,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The marks of each recording, each with its line of the log, in order.
+pub(super) fn marks(events: &[Event]) -> BTreeMap<&str, Vec<(u64, &Mark)>> {
+    let mut marks: BTreeMap<&str, Vec<(u64, &Mark)>> = BTreeMap::new();
+    for (i, event) in events.iter().enumerate() {
+        if let Some(mark) = event.mark() {
+            let of = marks.entry(mark.recording.as_str()).or_default();
+            of.push((i as u64 + 1, mark));
+        }
+    }
+    marks
+}

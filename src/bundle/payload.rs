@@ -1,0 +1,426 @@
+//! What lies below `data/`, from bytes to a bundle that follows its plan: one type a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::bag::{self, Manifest};
+use super::check::CheckedBundle;
+use super::error::{ChainError, CompletenessError, DigestError, PlanError, StepError};
+use super::form::{
+    BATTERY_FILE, FORMAT, GATES_FILE, LOG_FILE, MANIFEST_FILE, MAX_MODELS, MAX_QUESTIONS,
+    MAX_WHOLE, NEEDED, PLAN_FILE, Plan, RECORDINGS, TAG_MANIFEST_FILE,
+};
+use super::log::Log;
+use super::pass::{Passed, marks, pass};
+use crate::battery::{Ask, Battery, Probe};
+use crate::case::Gates;
+use crate::digest;
+use crate::evidence::{ANSWERS_FILE, BatteryMark, HEADER_FILE, Recording};
+use crate::fingerprint::Fingerprint;
+use crate::passes::SecondPass;
+use crate::question::{Question, ask};
+
+/// What the payload says, read once, before anything of it is believed.
+pub(super) struct Read {
+    digests: Manifest,
+    plan: Result<Plan, PlanError>,
+    battery: Result<Battery, PlanError>,
+    gates: Result<Gates, PlanError>,
+    log: Result<Log, ChainError>,
+    passed: BTreeMap<String, Passed>,
+}
+
+/// Tag files against the tag manifest.
+pub(super) fn tags(root: &Path) -> Result<(), StepError> {
+    for (file, listed) in bag::manifest(root, TAG_MANIFEST_FILE)? {
+        let found = digest::of_bytes(&bag::whole(root, &file, MAX_WHOLE)?);
+        hold(&file, TAG_MANIFEST_FILE, &listed, found)?;
+    }
+    Ok(())
+}
+
+fn hold(file: &str, manifest: &str, listed: &str, found: String) -> Result<(), StepError> {
+    if found == listed {
+        return Ok(());
+    }
+    Err(DigestError::Differs {
+        file: file.to_owned(),
+        manifest: manifest.to_owned(),
+        listed: listed.to_owned(),
+        found,
+    }
+    .into())
+}
+
+/// Reads and hashes the payload in one pass, and holds the digests against a manifest where there is one
+/// already. What is wrong with the content is kept for the step whose business it is.
+pub(super) fn read(
+    root: &Path,
+    files: &BTreeMap<String, u64>,
+    listed: Option<&Manifest>,
+) -> Result<Read, StepError> {
+    let held = |file: &str, found: &str| match listed.and_then(|l| l.get(file)) {
+        Some(listed) => hold(file, MANIFEST_FILE, listed, found.to_owned()),
+        None => Ok(()),
+    };
+    let (mut digests, mut kept) = (Manifest::new(), BTreeMap::new());
+    let is_answers = |file: &str| {
+        let rest = file.strip_prefix(RECORDINGS);
+        rest.is_some_and(|rest| rest.ends_with(&format!("/{ANSWERS_FILE}")))
+    };
+    for file in files
+        .keys()
+        .filter(|f| f.starts_with("data/") && !is_answers(f))
+    {
+        let bytes = bag::whole(root, file, MAX_WHOLE)?;
+        let found = digest::of_bytes(&bytes);
+        held(file, &found)?;
+        digests.insert(file.clone(), found);
+        if NEEDED.contains(&file.as_str()) {
+            kept.insert(file.as_str(), bytes);
+        }
+    }
+    let bytes = |file: &str| kept.get(file).map_or(&[][..], Vec::as_slice);
+    let battery = parse::<Battery>(BATTERY_FILE, bytes(BATTERY_FILE));
+    let plan_digest = digests.get(PLAN_FILE).cloned().unwrap_or_default();
+    let log = Log::parse(bytes(LOG_FILE), &plan_digest).and_then(|log| {
+        if log.bytes == bytes(LOG_FILE).len() {
+            return Ok(log);
+        }
+        Err(ChainError::Torn {
+            file: LOG_FILE.to_owned(),
+        })
+    });
+    let nothing = Battery {
+        name: String::new(),
+        version: 0,
+        families: Vec::new(),
+        probes: Vec::new(),
+    };
+    let probes = battery.as_ref().unwrap_or(&nothing);
+    let marks = log
+        .as_ref()
+        .map(|log| marks(&log.events))
+        .unwrap_or_default();
+    let names: Vec<&str> = files.keys().filter_map(|file| recording_of(file)).collect();
+    let passes: Vec<Result<Passed, StepError>> = names
+        .par_iter()
+        .map(|name| {
+            let marks = marks.get(name).map_or(&[][..], Vec::as_slice);
+            pass(root, name, probes, marks)
+        })
+        .collect();
+    let mut passed = BTreeMap::new();
+    for (name, result) in names.into_iter().zip(passes) {
+        let result = result?;
+        for (file, found) in &result.digests {
+            held(file, found)?;
+            digests.insert(file.clone(), found.clone());
+        }
+        passed.insert(name.to_owned(), result);
+    }
+    Ok(Read {
+        plan: parse(PLAN_FILE, bytes(PLAN_FILE)),
+        gates: parse(GATES_FILE, bytes(GATES_FILE)),
+        battery,
+        log,
+        digests,
+        passed,
+    })
+}
+
+/// The recording whose header a file is.
+fn recording_of(file: &str) -> Option<&str> {
+    let rest = file.strip_prefix(RECORDINGS)?.strip_prefix('/')?;
+    rest.strip_suffix(HEADER_FILE)?.strip_suffix('/')
+}
+
+fn parse<T: serde::de::DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T, PlanError> {
+    serde_json::from_slice(bytes).map_err(|source| PlanError::Parse {
+        file: file.to_owned(),
+        source,
+    })
+}
+
+/// A payload whose chains hold.
+pub(super) struct Linked {
+    pub(super) digests: Manifest,
+    plan: Result<Plan, PlanError>,
+    battery: Result<Battery, PlanError>,
+    gates: Result<Gates, PlanError>,
+    log: Log,
+    passed: BTreeMap<String, Passed>,
+}
+
+impl Read {
+    /// The third step: chains, and what the log says of the recordings.
+    pub(super) fn link(self) -> Result<(Linked, String), StepError> {
+        // Without a log the recordings could not be held against it.
+        let log = self.log?;
+        let (mut answers, mut passed) = (0, self.passed);
+        for recording in passed.values_mut() {
+            std::mem::replace(&mut recording.chain, Ok(()))?;
+            answers += recording.answers;
+        }
+        let last = log.last();
+        let used: BTreeSet<&str> = last.values().map(|m| m.recording.as_str()).collect();
+        let unused = passed
+            .keys()
+            .map(String::as_str)
+            .find(|name| !used.contains(name));
+        let absent = used
+            .iter()
+            .copied()
+            .find(|name| !passed.contains_key(*name));
+        if let Some(recording) = unused.or(absent) {
+            return Err(ChainError::Unknown {
+                file: LOG_FILE.to_owned(),
+                recording: recording.chars().take(200).collect(),
+            }
+            .into());
+        }
+        let (recordings, events) = (passed.len(), log.events.len());
+        let note = format!("{answers} answers in {recordings} recordings, {events} events");
+        let linked = Linked {
+            digests: self.digests,
+            plan: self.plan,
+            battery: self.battery,
+            gates: self.gates,
+            log,
+            passed,
+        };
+        Ok((linked, note))
+    }
+}
+
+/// A payload that follows its plan; whether all of the plan is there is not known.
+pub(super) struct Planned {
+    bundle: CheckedBundle,
+    /// Keys of the questions in each model's recording, sorted.
+    asked: BTreeMap<String, Vec<[u8; 16]>>,
+}
+
+impl Linked {
+    /// The fifth step: the plan came first, and everything is the plan's.
+    /// Of a bundle in the making the caller knows how many probes were asked; else the log does.
+    pub(super) fn plan(
+        self,
+        path: PathBuf,
+        asked: Option<usize>,
+    ) -> Result<(Planned, String), StepError> {
+        let (plan, battery, gates, log) = (self.plan?, self.battery?, self.gates?, self.log);
+        bounds(&plan, &battery)?;
+        log.follows(
+            &plan,
+            self.digests.get(PLAN_FILE).map_or("", String::as_str),
+        )?;
+        if plan.battery != BatteryMark::of(&battery) {
+            return Err(PlanError::Battery {
+                file: BATTERY_FILE.to_owned(),
+            }
+            .into());
+        }
+        let probes = asked.or(log.probes()).unwrap_or(plan.order.len());
+        if plan.order != battery.order(plan.seed.0) || probes > plan.order.len() {
+            return Err(PlanError::Order {
+                file: PLAN_FILE.to_owned(),
+            }
+            .into());
+        }
+        let (recordings, prints, asked) = by_model(&plan, &log, self.passed)?;
+        let before = log.before(&plan.panel.suspect.model);
+        let note = if before > 0 {
+            format!("committed; but {before} answers of the suspect are older, as the report says")
+        } else {
+            "committed before the suspect was asked anything".to_owned()
+        };
+        let bundle = CheckedBundle {
+            path,
+            plan,
+            battery,
+            gates,
+            recordings,
+            prints,
+            planned_after: before > 0,
+            asked: probes,
+            log,
+            digests: self.digests,
+        };
+        Ok((Planned { bundle, asked }, note))
+    }
+}
+
+type ByModel = (
+    BTreeMap<String, Recording>,
+    BTreeMap<String, Fingerprint>,
+    BTreeMap<String, Vec<[u8; 16]>>,
+);
+
+/// Recordings by model instead of by name, each held against the plan.
+fn by_model(
+    plan: &Plan,
+    log: &Log,
+    mut passed: BTreeMap<String, Passed>,
+) -> Result<ByModel, StepError> {
+    let last = log.last();
+    let (mut recordings, mut prints, mut asked) =
+        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for member in plan.panel.members() {
+        let model = &member.model;
+        let unknown = || ChainError::Unknown {
+            file: LOG_FILE.to_owned(),
+            recording: model.chars().take(200).collect(),
+        };
+        let name = &last.get(model.as_str()).ok_or_else(unknown)?.recording;
+        let found = passed.get_mut(name).ok_or_else(unknown)?;
+        let replayed = plan.replayed.contains(model);
+        let differs = [
+            (
+                found.header.battery.digest != plan.battery.digest,
+                "battery",
+            ),
+            (found.header.posing != plan.posing, "posing"),
+            (!replayed && found.header.seed != plan.seed, "seed"),
+        ];
+        if let Some((_, what)) = differs.into_iter().find(|(differs, _)| *differs) {
+            return Err(PlanError::Recording {
+                recording: name.clone(),
+                what,
+            }
+            .into());
+        }
+        let recording = Recording {
+            header: found.header.clone(),
+            entries: Vec::new(),
+            head: found.head.clone(),
+        };
+        recordings.insert(model.clone(), recording);
+        // Two names of one model share a recording; else nothing large is copied.
+        let shared = last.values().filter(|m| m.recording == *name).count() > 1;
+        let (print, keys) = if shared {
+            (found.print.clone(), found.asked.clone())
+        } else {
+            (
+                std::mem::take(&mut found.print),
+                std::mem::take(&mut found.asked),
+            )
+        };
+        prints.insert(model.clone(), print);
+        asked.insert(model.clone(), keys);
+    }
+    Ok((recordings, prints, asked))
+}
+
+/// Refuses plans that would make the check itself run out of memory or contradict themselves.
+fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
+    let file = || PLAN_FILE.to_owned();
+    if plan.format != FORMAT {
+        return Err(PlanError::Format {
+            file: file(),
+            found: plan.format,
+        });
+    }
+    let panel = &plan.panel;
+    let excess = |what| PlanError::Excess { file: file(), what };
+    if panel.controls.len() + panel.alternatives.len() > MAX_MODELS {
+        return Err(excess("models"));
+    }
+    // A listed option stands in every rotation of the list.
+    let options = |probe: &Probe| match &probe.ask {
+        Ask::Choose { options } => options.len().saturating_mul(options.len()),
+        Ask::Next | Ask::Write { .. } => 1,
+    };
+    let repeated = plan.posing.samples.max(plan.posing.repeats).max(1);
+    let questions = battery.probes.iter().map(|p| options(p).max(repeated));
+    if questions.fold(0, usize::saturating_add) > MAX_QUESTIONS {
+        return Err(excess("questions"));
+    }
+    let roles = [
+        Some(&panel.protected),
+        Some(&panel.suspect),
+        panel.base.as_ref(),
+    ];
+    for group in [&panel.controls, &panel.alternatives] {
+        let mut ids = BTreeSet::new();
+        for member in roles.into_iter().flatten().chain(group) {
+            if !ids.insert(&member.id) {
+                return Err(PlanError::Ids {
+                    file: file(),
+                    id: member.id.chars().take(200).collect(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Planned {
+    /// The sixth step: every planned question has its record, and every recording its weight manifest.
+    pub(super) fn complete(self) -> Result<(CheckedBundle, String), StepError> {
+        let Self { bundle, asked } = self;
+        let (plan, posing) = (&bundle.plan, bundle.plan.posing);
+        let battery = &bundle.battery.part(&plan.order[..bundle.asked]);
+        let index: BTreeMap<&str, usize> = battery
+            .probes
+            .iter()
+            .enumerate()
+            .map(|(i, probe)| (probe.id.as_str(), i))
+            .collect();
+        let mut buffer = Vec::new();
+        // The key of a question and the place of its probe: the questions themselves take more room.
+        let mut keyed = |questions: Vec<Question>| -> Vec<([u8; 16], usize)> {
+            let place = |q: &Question| index.get(q.probe.as_str()).copied().unwrap_or_default();
+            let keyed = questions.iter();
+            keyed
+                .map(|q| (digest::key(q, &mut buffer), place(q)))
+                .collect()
+        };
+        let mut first = Vec::new();
+        for probe in &battery.probes {
+            first.extend(keyed(ask(probe, posing)));
+        }
+        let pass = SecondPass::new(&plan.panel, &bundle.prints, posing.access);
+        let mut second: BTreeMap<bool, Vec<([u8; 16], usize)>> = BTreeMap::new();
+        let (mut planned, mut waived) = (0, 0);
+        for (model, asked) in &asked {
+            let replayed = plan.replayed.contains(model);
+            // A recording made beforehand cannot be asked, and what cannot read is not asked to.
+            let readings = if replayed || plan.readers.contains(model) {
+                let questions = || keyed(pass.questions(model, battery, posing));
+                second
+                    .entry(pass.is_parent(model))
+                    .or_insert_with(questions)
+                    .as_slice()
+            } else {
+                &[]
+            };
+            let mut missing = first
+                .iter()
+                .chain(readings)
+                .filter(|(key, _)| asked.binary_search(key).is_err())
+                .peekable();
+            planned += first.len() + readings.len();
+            if replayed {
+                waived += missing.count();
+            } else if let Some(&&(_, probe)) = missing.peek() {
+                return Err(CompletenessError::Unasked {
+                    recording: model.clone(),
+                    probe: battery.probes[probe].id.clone(),
+                    missing: missing.count(),
+                }
+                .into());
+            }
+        }
+        bundle.weight_manifests()?;
+        let note = match waived {
+            0 => format!("all {planned} planned questions have a record"),
+            waived => format!(
+                "{} of {planned} planned questions have a record; {waived} are to recordings that could not be asked",
+                planned - waived
+            ),
+        };
+        Ok((bundle, note))
+    }
+}

@@ -1,0 +1,36 @@
+//! `parentage report`: a bundle's report, rendered again.
+
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::args::{Common, Report};
+use super::error::CliError;
+use super::verify::checked;
+use crate::bundle::{Demand, Rendering};
+
+pub(super) fn run(
+    args: &Report,
+    common: &Common,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let rendering = if common.json {
+        Rendering::Json
+    } else {
+        args.format
+    };
+    let demand = Demand {
+        namespace: args.namespace.clone(),
+        ..Demand::default()
+    };
+    let (_, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
+    let bytes = rendering.render(&report)?;
+    match &args.out {
+        Some(path) => fs::write(path, bytes).map_err(|source| CliError::Write {
+            path: path.clone(),
+            source,
+        })?,
+        None => stdout.write_all(&bytes).map_err(CliError::Output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
