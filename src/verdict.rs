@@ -30,9 +30,7 @@ pub const MIN_CONTROLS: usize = 5;
 pub const SAME_DIVERGENCE: f64 = 0.003;
 /// And it must be below this share of the divergence of the nearest control.
 pub const SAME_SHARE: f64 = 0.1;
-/// The p of the two-sample test above which texts count as alike,
-pub const SAME_TEXT_P: f64 = 0.05;
-/// if every control is told apart with less than this.
+/// The p of the two-sample test of texts below which two models are told apart.
 pub const APART_TEXT_P: f64 = 0.01;
 /// The weight gate's p below which descent is taken as given.
 pub const LINEAGE_P: f64 = 1e-6;
@@ -46,12 +44,11 @@ pub const LIKE_P: f64 = 0.05;
 pub const APART_P: f64 = 1e-2;
 
 /// The thresholds by name, as a plan commits to them before anything is asked.
-pub fn thresholds() -> [(&'static str, f64); 10] {
+pub fn thresholds() -> [(&'static str, f64); 9] {
     [
         ("min_controls", MIN_CONTROLS as f64),
         ("same_divergence", SAME_DIVERGENCE),
         ("same_share", SAME_SHARE),
-        ("same_text_p", SAME_TEXT_P),
         ("apart_text_p", APART_TEXT_P),
         ("lineage_p", LINEAGE_P),
         ("close_p", CLOSE_P),
@@ -154,11 +151,15 @@ pub struct TextGate {
 }
 
 impl TextGate {
-    /// The suspect is not told apart from the protected model, by a test that tells every control apart.
-    pub fn same(&self) -> bool {
-        self.suspect.p > SAME_TEXT_P
-            && self.largest_control_p < APART_TEXT_P
-            && self.suspect.statistic < SAME_SHARE * self.nearest_control
+    /// The suspect's texts differ from the protected model's.
+    pub fn told_apart(&self) -> bool {
+        self.suspect.p < APART_TEXT_P
+    }
+
+    /// The test tells every control from the protected model, so that not telling the suspect from it
+    /// says something.
+    pub fn told_from_controls(&self) -> bool {
+        self.largest_control_p < APART_TEXT_P
     }
 }
 
@@ -292,8 +293,9 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
             return Some(Finding::SameModel);
         }
     }
+    // Texts can tell models apart, but not show that they are one: a student trained on the protected
+    // model's distributions passes as well.
     if let Some(texts) = evidence.texts {
-        let same = texts.same();
         reasons.push(format!(
             "texts at {} prompts differ by {:.4} from the protected model's (two-sample p = {:.3}), the \
              nearest control's by {:.4} (largest p of a control = {:.3}): {}",
@@ -302,15 +304,14 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
             texts.suspect.p,
             texts.nearest_control,
             texts.largest_control_p,
-            if same {
-                "not told apart"
+            if texts.told_apart() {
+                "not the same model under the same conditions"
+            } else if texts.told_from_controls() {
+                "not told apart, which the same model and a close student of it have in common"
             } else {
-                "not shown to be the same model"
+                "too few samples to tell even strangers apart"
             }
         ));
-        if same {
-            return Some(Finding::SameModel);
-        }
     }
     let weights = evidence.weights.as_ref()?;
     reasons.push(format!(
@@ -480,33 +481,28 @@ mod tests {
     }
 
     #[test]
-    fn texts_show_the_same_model_only_where_they_tell_strangers_apart() {
-        let test = |statistic, p| TextEquality {
-            statistic,
-            p,
-            samples: 640,
-            prompts: 20,
+    fn texts_alone_never_make_two_models_one() {
+        let gate = |p, largest_control_p| TextGate {
+            suspect: TextEquality {
+                statistic: 0.0004,
+                p,
+                samples: 640,
+                prompts: 20,
+            },
+            nearest_control: 0.02,
+            largest_control_p,
         };
-        let mut evidence = Evidence {
-            texts: Some(TextGate {
-                suspect: test(0.0004, 0.4),
-                nearest_control: 0.02,
-                largest_control_p: 0.001,
-            }),
-            ..Evidence::default()
-        };
-        assert_eq!(finding(&evidence), Finding::SameModel);
-        let mut with = |suspect: TextEquality, nearest_control, largest_control_p| {
-            evidence.texts = Some(TextGate {
-                suspect,
-                nearest_control,
-                largest_control_p,
-            });
-            finding(&evidence)
-        };
-        assert_eq!(with(test(0.0004, 0.04), 0.02, 0.001), Finding::Inconclusive);
-        assert_eq!(with(test(0.0004, 0.4), 0.02, 0.02), Finding::Inconclusive);
-        assert_eq!(with(test(0.003, 0.4), 0.02, 0.001), Finding::Inconclusive);
+        for (p, control, said) in [
+            (0.8, 0.001, "a close student"),
+            (0.001, 0.001, "not the same model"),
+            (0.8, 0.2, "too few samples"),
+        ] {
+            let mut evidence = distilled();
+            (evidence.texts, evidence.equality) = (Some(gate(p, control)), None);
+            let verdict = judge(&evidence);
+            assert_eq!(verdict.finding, Finding::Distilled);
+            assert!(verdict.reasons[0].contains(said), "{:?}", verdict.reasons);
+        }
     }
 
     #[test]

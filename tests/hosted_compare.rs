@@ -150,20 +150,18 @@ fn an_endpoint_is_found_to_be_what_its_weights_are() {
             hosted["finding"], weights["finding"],
             "{protected} {suspect}"
         );
-        for measure in ["preference", "next"] {
+        // An endpoint names fewer top tokens, so the pool of strings is smaller; samples are drawn anew.
+        for (measure, tolerance) in [
+            ("preference", 1e-4),
+            ("next", 0.02),
+            ("likelihood", 0.1),
+            ("likelihood_reverse", 0.1),
+        ] {
             let (a, b) = (
                 interaction(&hosted, measure),
                 interaction(&weights, measure),
             );
-            assert!((a - b).abs() < 1e-3, "{measure}: {a} {b}");
-        }
-        // Samples are drawn anew, so these agree but for chance.
-        for measure in ["likelihood", "likelihood_reverse"] {
-            let (a, b) = (
-                interaction(&hosted, measure),
-                interaction(&weights, measure),
-            );
-            assert!((a - b).abs() < 0.1, "{measure}: {a} {b}");
+            assert!((a - b).abs() < tolerance, "{measure}: {a} {b}");
         }
         assert!(codes(&hosted).contains(&"behaviour_only"));
     }
@@ -192,12 +190,15 @@ fn the_model_behind_an_endpoint_is_recognised() {
     );
     assert_eq!(top["finding"], "same_model", "{:?}", top["reasons"]);
     assert!(codes(&top).contains(&"reduced_access"));
+    // Texts alone do not make two models one: here neither the model itself nor its close student is told
+    // apart.
     let text = ["--access", "text", "--repeats", "24"];
-    let text = bench.compare("c", TEACHER, teacher.to_str().unwrap(), &text);
-    assert_eq!(text["finding"], "same_model", "{:?}", text["reasons"]);
-    let other = ["--access", "text", "--repeats", "24"];
-    let other = bench.compare("c", TEACHER, STUDENT, &other);
-    assert_ne!(other["finding"], "same_model", "{:?}", other["reasons"]);
+    for suspect in [teacher.to_str().unwrap(), STUDENT] {
+        let report = bench.compare("c", TEACHER, suspect, &text);
+        assert_ne!(report["finding"], "same_model", "{:?}", report["reasons"]);
+        assert!(report["texts"]["suspect"]["p"].as_f64().unwrap() > 0.01);
+        assert!(report["texts"]["largest_control_p"].as_f64().unwrap() < 0.01);
+    }
 }
 
 #[test]

@@ -61,6 +61,27 @@ fn all_bytes(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
+/// Makes the fixture anew, after a change of what a bundle holds:
+/// `cargo test --release --features hub --test bundle remake -- --ignored`.
+#[test]
+#[ignore = "writes tests/data/bundle"]
+fn remake_the_fixture() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = compare(directory.path(), &[]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let bundle = bundles(directory.path()).pop().unwrap();
+    let [private, _] = key(directory.path(), 1, None);
+    let args = [
+        "seal",
+        bundle.to_str().unwrap(),
+        "--key",
+        private.to_str().unwrap(),
+    ];
+    assert_eq!(parentage(&args).status.code(), Some(0));
+    fs::remove_dir_all(FIXTURE).unwrap();
+    copy(&bundle, Path::new(FIXTURE));
+}
+
 #[test]
 fn a_comparison_ends_in_a_bundle_that_holds_and_stays_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
