@@ -2,7 +2,9 @@
 
 use std::iter::Sum;
 
-use crate::question::{Question, Request};
+use crate::battery::{Ask, Battery};
+use crate::passes::POOL_EACH;
+use crate::question::{Access, Posing, Question, Request, pose};
 
 /// Bytes of a token, for texts of which no tokenizer is at hand: about four in English.
 const TOKEN_BYTES: usize = 4;
@@ -47,6 +49,30 @@ impl Estimate {
             }
         }
     }
+}
+
+/// What a reader of the second pass takes at the most, before anybody has written anything: all texts as
+/// long as they may be, the pools as large. `authors` are the models whose texts it reads, `parents` the
+/// candidate parents whose continuations are pooled.
+pub fn reading(battery: &Battery, posing: Posing, authors: usize, parents: usize) -> Estimate {
+    let texts = |count: usize, tokens: usize| Request::Score {
+        texts: vec!["x".repeat(tokens * TOKEN_BYTES); count],
+    };
+    let asked = battery.probes.iter().filter_map(|probe| {
+        let request = match (&probe.ask, posing.access) {
+            (Ask::Write { max_tokens }, _) => texts(authors * posing.samples, *max_tokens),
+            (Ask::Next, Access::Scored) => texts(parents * POOL_EACH, 1),
+            _ => return None,
+        };
+        let question = Question {
+            probe: probe.id.clone(),
+            variant: 0,
+            prompt: pose(probe, posing),
+            request,
+        };
+        Some(Estimate::of(&question))
+    });
+    asked.sum()
 }
 
 impl Sum for Estimate {

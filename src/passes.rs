@@ -13,7 +13,7 @@ use crate::panel::Panel;
 use crate::question::{Access, Posing, Question, Request, pose};
 
 /// Strings that each candidate parent puts into the pool of a context.
-const POOL_EACH: usize = 24;
+pub const POOL_EACH: usize = 24;
 
 /// The common pool of each `next` probe: the most probable continuations of every candidate parent.
 fn pools(columns: &[Side<'_>]) -> BTreeMap<String, Vec<String>> {

@@ -44,6 +44,7 @@ pub(super) enum Command {
     Seal(Seal),
     Diff(Diff),
     Collect(Collect),
+    Plan(Box<Plan>),
     Probe(Probe),
     Battery(Battery),
     Tree(Tree),
@@ -279,9 +280,24 @@ pub(super) struct Collect {
     pub(super) out: PathBuf,
 }
 
+/// Say what a comparison would take and could show, and commit its plan, before anything is asked.
+///
+/// Takes the flags of `compare` and prints, for every endpoint, requests, tokens, the range of cost and the
+/// time, and which findings this access and this panel can support. The plan (battery, order, posing, seed,
+/// roles, rules) lies in OUT/cases then, and `compare` with the same flags follows it. Endpoints that were
+/// never checked are checked with --check alone.
+#[derive(Debug, clap::Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) compare: Compare,
+    /// Check endpoints that were not checked yet: twenty to fifty-five small requests each.
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
 /// Find out what an endpoint really gives, with positive controls.
 ///
-/// Takes about fifteen small requests, thirty where the server writes one text at a time. Each ability is
+/// Takes twenty to fifty-five small requests, the more the more there is to check. Each ability is
 /// verified, refused, silently_ignored or untested; only what is verified is used in a comparison. The same
 /// check comes first in every run against an endpoint.
 #[derive(Debug, clap::Args)]

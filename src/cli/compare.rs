@@ -38,7 +38,8 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let panel = panel(args)?;
-    let targets = resolve(args, &panel, common.quiet)?;
+    let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
+    let targets = resolve(args, &panel, &endpoints, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
     let plan = plan(args, &panel, &targets, &round, posed_raw);
@@ -111,7 +112,7 @@ fn code(args: &Compare, report: &Report, controls: usize) -> ExitCode {
     }
 }
 
-fn panel(args: &Compare) -> Result<Panel, CliError> {
+pub(super) fn panel(args: &Compare) -> Result<Panel, CliError> {
     let named = Named {
         protected: args.protected.clone(),
         suspect: args.suspect.clone(),
@@ -128,16 +129,16 @@ fn panel(args: &Compare) -> Result<Panel, CliError> {
 }
 
 /// What each member's name means, by name.
-fn resolve(
+pub(super) fn resolve(
     args: &Compare,
     panel: &Panel,
+    endpoints: &Endpoints,
     quiet: bool,
 ) -> Result<BTreeMap<String, Target>, CliError> {
     let notes = super::progress::Progress::new("fetching", 0, quiet);
-    let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
     let mut targets = BTreeMap::new();
     for member in panel.members() {
-        let target = Target::resolve(&member.model, &args.engine, &endpoints, &mut |text| {
+        let target = Target::resolve(&member.model, &args.engine, endpoints, &mut |text| {
             notes.note(text);
         })?;
         targets.insert(member.model.clone(), target);
@@ -147,7 +148,7 @@ fn resolve(
 }
 
 /// What is settled before anything is asked.
-fn plan(
+pub(super) fn plan(
     args: &Compare,
     panel: &Panel,
     targets: &BTreeMap<String, Target>,

@@ -66,6 +66,12 @@ impl Endpoints {
         Endpoint::parse(name, &|variable| std::env::var(variable).ok()).map_err(CliError::Endpoint)
     }
 
+    /// Whether an earlier run has checked an endpoint.
+    pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
+        let path = self.place.as_ref().map(|place| place.join(file(endpoint)));
+        !self.recheck && path.as_deref().and_then(read).is_some()
+    }
+
     /// Reaches an endpoint: by an access check, unless an earlier run has left one.
     pub(super) fn reach(&self, endpoint: Endpoint) -> Result<Reached, CliError> {
         let name = endpoint.name.clone();

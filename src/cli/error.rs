@@ -35,6 +35,8 @@ pub(super) enum CliError {
     Endpoint(#[source] EndpointError),
     #[error("'{model}' is no endpoint; weights need no access check")]
     NoEndpoint { model: String },
+    #[error("what '{model}' gives has not been checked yet")]
+    Unchecked { model: String },
     #[error("cannot use the prices")]
     Prices(#[source] HostedError),
     #[error("cannot fetch model '{model}'")]
@@ -133,7 +135,7 @@ impl CliError {
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
-            Self::NothingShared | Self::NoCommonForm { .. } => 5,
+            Self::NothingShared | Self::NoCommonForm { .. } | Self::Unchecked { .. } => 5,
             Self::Evidence(_)
             | Self::Draft(_)
             | Self::Tree(_)
@@ -173,6 +175,9 @@ impl CliError {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
+            Self::Unchecked { .. } => Some(
+                "add --check: it takes twenty to fifty-five small requests an endpoint".to_owned(),
+            ),
             Self::Prices(source) => source.hint().map(str::to_owned),
             // Nothing gets better by running again where the recording itself is in the way.
             Self::Collect {

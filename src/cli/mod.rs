@@ -8,6 +8,7 @@ mod diff;
 mod endpoints;
 mod error;
 mod open;
+mod plan;
 mod pose;
 mod probe;
 mod progress;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Seal(seal) => seal::run(&seal, &args.common, &mut stdout),
         Command::Diff(diff) => diff::run(&diff, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
+        Command::Plan(plan) => plan::run(&plan, &args.common, &mut stdout),
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),

@@ -1,0 +1,168 @@
+//! `parentage plan`: what a comparison would take and could show, before anything is asked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Common, Plan};
+use super::compare::{panel, plan, resolve};
+use super::endpoints::{Endpoints, Reached};
+use super::error::CliError;
+use super::open::Target;
+use super::run::Round;
+use crate::bundle::Draft;
+use crate::estimate::{Estimate, reading};
+use crate::panel::Panel;
+use crate::question::ask_all;
+use crate::reach::{Reach, Sides, reach};
+
+/// What one endpoint would be asked.
+struct Cost<'a> {
+    id: &'a str,
+    reached: &'a Reached,
+    estimate: Estimate,
+}
+
+pub(super) fn run(
+    args: &Plan,
+    common: &Common,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let compare = &args.compare;
+    let panel = panel(compare)?;
+    let endpoints = Endpoints::new(&compare.hosted, Some(compare.out.join("access")))?;
+    if !args.check {
+        unchecked(&panel, &endpoints)?;
+    }
+    let targets = resolve(compare, &panel, &endpoints, common.quiet)?;
+    let models: Vec<Target> = targets.values().cloned().collect();
+    let (round, posed_raw) = Round::new(&compare.asking, &compare.engine, common.quiet, &models)?;
+    let plan = plan(compare, &panel, &targets, &round, posed_raw);
+    let costs = costs(&panel, &targets, &round);
+    let possible = reach(&panel, sides(&panel, &targets, &round));
+    let draft = Draft::begin(&compare.out, plan)?;
+    let committed = draft.path().join("data/plan.json");
+    let text = if common.json {
+        let costs: BTreeMap<&str, _> = costs.iter().map(|c| (c.id, c.estimate)).collect();
+        let all = json!({
+            "plan": committed,
+            "probes": round.battery.probes.len(),
+            "posing": round.posing,
+            "endpoints": costs,
+            "findings": possible,
+        });
+        format!("{all:#}\n")
+    } else {
+        let asked = format!(
+            "{} probes of {} to {} models, asked by {}\n",
+            round.battery.probes.len(),
+            round.battery.name,
+            targets.len(),
+            match round.posing.access {
+                crate::question::Access::Scored => "the probability of given text",
+                crate::question::Access::Top => "their most probable tokens",
+                crate::question::Access::Text => "samples of text",
+            }
+        );
+        let minutes = |e: Estimate| {
+            e.requests
+                .div_ceil(60 * u64::from(compare.hosted.concurrency))
+        };
+        let mut text = asked;
+        for cost in &costs {
+            let _ = writeln!(
+                text,
+                "  {}; about {} minutes at a second a request",
+                cost.reached.announce(cost.estimate),
+                minutes(cost.estimate)
+            );
+        }
+        if costs.is_empty() {
+            text.push_str("  no endpoint among them: nothing to pay\n");
+        }
+        text.push_str(&findings(&possible));
+        let _ = writeln!(text, "Plan committed to {}", committed.display());
+        text.push_str("`parentage compare` with the same flags follows it.\n");
+        text
+    };
+    stdout
+        .write_all(text.as_bytes())
+        .map_err(CliError::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn findings(possible: &[Reach]) -> String {
+    let mut text = "What it can find\n".to_owned();
+    for found in possible {
+        let can = if found.possible { "can" } else { "cannot" };
+        let _ = writeln!(text, "  {:<18} {can}: {}", found.finding.name(), found.why);
+    }
+    text
+}
+
+/// Refuses to go on when some endpoint was never checked: that would send requests.
+fn unchecked(panel: &Panel, endpoints: &Endpoints) -> Result<(), CliError> {
+    for member in panel.members() {
+        if let Some(endpoint) = Endpoints::find(&member.model)?
+            && !endpoints.knows(&endpoint)
+        {
+            return Err(CliError::Unchecked {
+                model: member.model.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn costs<'a>(
+    panel: &'a Panel,
+    targets: &'a BTreeMap<String, Target>,
+    round: &Round<'_>,
+) -> Vec<Cost<'a>> {
+    let parents = 1 + panel.alternatives.len();
+    let questions: Estimate = ask_all(&round.battery, round.posing)
+        .iter()
+        .map(Estimate::of)
+        .sum();
+    let is_parent = |model: &String| {
+        *model == panel.protected.model || panel.alternatives.iter().any(|a| a.model == *model)
+    };
+    panel
+        .members()
+        .into_iter()
+        .filter_map(|member| {
+            let Target::Endpoint { reached, .. } = &targets[&member.model] else {
+                return None;
+            };
+            let authors = if is_parent(&member.model) {
+                targets.len()
+            } else {
+                parents
+            };
+            let read = if round.reads(&member.model) {
+                reading(&round.battery, round.posing, authors, parents)
+            } else {
+                Estimate::default()
+            };
+            Some(Cost {
+                id: &member.id,
+                reached,
+                estimate: [questions, read].into_iter().sum(),
+            })
+        })
+        .collect()
+}
+
+fn sides(panel: &Panel, targets: &BTreeMap<String, Target>, round: &Round<'_>) -> Sides {
+    let weights = |model: &String| matches!(targets[model], Target::Weights { .. });
+    let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
+    Sides {
+        access: round.posing.access,
+        weights: weights(protected) && weights(suspect),
+        suspect_reads: round.reads(suspect),
+        protected_reads: round.reads(protected),
+    }
+}
