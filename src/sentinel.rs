@@ -18,6 +18,8 @@ pub const PREFIX: &str = "sentinel:";
 const PROBES: usize = 5;
 /// Short samples of each, where only text is to be had.
 const SAMPLES: usize = 8;
+/// Rounds of one recording at the most: three each time that it is gone on with.
+const MOST_ROUNDS: usize = 100_000;
 /// Nats by which a log-probability may move between rounds: servers were seen to move by 2e-5 from caches
 /// alone, and batches in 16-bit arithmetic move the least probable of twenty tokens by tenths.
 const TOLERANCE: f64 = 0.5;
@@ -74,9 +76,9 @@ pub fn next_round(
     posing: Posing,
     answered: &dyn Fn(&Question) -> bool,
 ) -> usize {
-    (0..)
+    (0..MOST_ROUNDS)
         .find(|number| !round(battery, posing, *number).iter().any(answered))
-        .unwrap_or(0)
+        .unwrap_or(MOST_ROUNDS)
 }
 
 /// The round of a sentinel; nothing for other questions.

@@ -8,7 +8,7 @@
 //! control j       x[S] - x[j]                             closer than control j, interactions of the contrast
 //! ```
 //!
-//! divided by [`REACH`] standard deviations of the controls' own interactions in that measure and cut to
+//! divided by five standard deviations of the controls' own interactions in that measure and cut to
 //! -1 to 1: the scale comes from the controls alone, on the first probes of the order, so neither the
 //! suspect's answers nor the moment of stopping choose it. A probe
 //! that two measures look at counts once, with their mean. Each rival has two bets, for the suspect and

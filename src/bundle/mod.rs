@@ -22,7 +22,7 @@
 //!
 //! `form` has every file name, version and limit; writer and reader share it and nothing else.
 //! A bundle that was merely found is a [`Bundle`]. [`Bundle::check`] goes through the [`Step`]s and
-//! gives a [`CheckedBundle`], and only of that [`assess`] makes a report. `compare` writes the plan
+//! gives a [`CheckedBundle`], and only of that [`assess()`] makes a report. `compare` writes the plan
 //! ([`Draft::begin`]), collects, and assesses what it reads back ([`Draft::finish`]), so a live run and
 //! `verify` come to a verdict by the same function.
 //!

@@ -45,7 +45,7 @@ const TRIGRAMS: usize = 300;
 /// Skeletons that are features.
 const SKELETONS: usize = 300;
 
-/// Compares the style of every row with that of every column, as [`super::affinity`] does.
+/// Compares the style of every row with that of every column, as [`super::affinity()`] does.
 pub(super) fn style(
     rows: &[Side<'_>],
     columns: &[Side<'_>],

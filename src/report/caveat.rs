@@ -139,6 +139,10 @@ impl Caveat {
     }
 
     /// What was seen and what it may mean.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a sentence a caveat, and nothing else"
+    )]
     pub fn text(&self) -> String {
         match self {
             Self::NotCalibrated => {
@@ -330,12 +334,16 @@ impl Conditions {
 
     /// Endpoints that say that another model answers than was asked for, beyond a dated name of it.
     fn served_other(&self) -> BTreeMap<String, String> {
+        // Servers of one's own name the file that they serve.
+        fn last(name: &str) -> &str {
+            name.rsplit('/').next().unwrap_or(name)
+        }
         let other = |source: &Source| match source {
             Source::Endpoint {
                 asked,
                 served: Some(served),
                 ..
-            } if !served.starts_with(asked.as_str()) => Some(served.clone()),
+            } if !last(served).starts_with(last(asked)) => Some(served.clone()),
             _ => None,
         };
         let pairs = self.endpoints.iter();
@@ -410,6 +418,18 @@ pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Cavea
         contrasted && !dropped.is_empty(),
         Caveat::ControlsDropped { ids: dropped },
     );
+    caveats.extend(of_asking(conditions));
+    caveats
+}
+
+/// Limits that come from what was asked and how.
+fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
+    let mut add = |applies: bool, caveat: Caveat| {
+        if applies {
+            caveats.push(caveat);
+        }
+    };
     let counts = conditions.unanswered.clone();
     add(!counts.is_empty(), Caveat::Unanswered { counts });
     add(conditions.posed_raw, Caveat::PosedRaw);

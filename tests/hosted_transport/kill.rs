@@ -71,8 +71,8 @@ fn runs_killed_at_any_moment_resume_to_the_same_recording() {
             if run.wait().unwrap().success() {
                 break;
             }
-            let lines = std::fs::read(directory.path().join("answers.jsonl"));
-            let lines = lines.map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
+            let text = std::fs::read_to_string(directory.path().join("answers.jsonl"));
+            let lines = text.map_or(0, |text| text.matches('\n').count());
             within += usize::from((1..QUESTIONS).contains(&lines));
         }
         check(&evidence::read(directory.path()).unwrap());

@@ -480,12 +480,13 @@ fn no_written_byte_holds_a_key_that_the_server_echoes() {
     let directory = tempfile::tempdir().unwrap();
     let model = model(&peer, brisk());
     let error = record(&model, &questions(100), directory.path()).unwrap_err();
-    let mut shown = format!("{model:?} {error:?} {error}");
+    let mut shown = vec![format!("{model:?} {error:?} {error}")];
     let mut source = error.source();
     while let Some(error) = source {
-        shown += &format!(" {error:?} {error}");
+        shown.push(format!("{error:?} {error}"));
         source = error.source();
     }
+    let mut shown = shown.concat();
     let recording = evidence::read(directory.path()).unwrap();
     assert!(recording.entries.len() > 20);
     for file in std::fs::read_dir(directory.path()).unwrap() {

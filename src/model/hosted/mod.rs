@@ -1,8 +1,8 @@
 //! Endpoints: models that are only reachable over HTTP.
 //!
-//! [`endpoint`] turns a name such as `openai/NAME` into an address, a dialect and a key; [`wire`] speaks
-//! the dialects, one file each; [`transport`] sends one request at a time through retries, rates, the
-//! budget and the circuit breaker; [`access`] finds out, with positive controls, what an endpoint really
+//! `endpoint` turns a name such as `openai/NAME` into an address, a dialect and a key; `wire` speaks
+//! the dialects, one file each; `transport` sends one request at a time through retries, rates, the
+//! budget and the circuit breaker; `access` finds out, with positive controls, what an endpoint really
 //! gives; [`HostedModel`] asks many questions at once. HTTP is named only below this module.
 
 mod access;

@@ -135,7 +135,7 @@ mod tests {
     }
 
     /// As many as there is room for, all of which end alike.
-    fn round(gate: &Gate, end: impl Fn(Inside<'_>)) -> usize {
+    fn round<'a>(gate: &'a Gate, end: fn(Inside<'a>)) -> usize {
         let inside: Vec<_> = std::iter::from_fn(|| gate.try_enter()).collect();
         let count = inside.len();
         inside.into_iter().for_each(end);
@@ -145,9 +145,7 @@ mod tests {
     #[test]
     fn it_grows_while_all_goes_well_up_to_the_bound() {
         let gate = Gate::new(20);
-        let rounds: Vec<usize> = (0..8)
-            .map(|_| round(&gate, |inside| inside.went_well()))
-            .collect();
+        let rounds: Vec<usize> = (0..8).map(|_| round(&gate, Inside::went_well)).collect();
         assert_eq!(rounds[0], 4);
         assert!(rounds.is_sorted(), "{rounds:?}");
         assert_eq!(rounds[7], 20);
@@ -156,15 +154,15 @@ mod tests {
     #[test]
     fn a_round_of_overload_halves_it_once_and_growth_is_slow_from_then_on() {
         let gate = Gate::new(64);
-        while round(&gate, |inside| inside.went_well()) < 64 {}
-        assert_eq!(round(&gate, |inside| inside.overloaded()), 64);
+        while round(&gate, Inside::went_well) < 64 {}
+        assert_eq!(round(&gate, Inside::overloaded), 64);
         assert_eq!(room(&gate), 32);
-        assert_eq!(round(&gate, |inside| inside.went_well()), 32);
+        assert_eq!(round(&gate, Inside::went_well), 32);
         assert!((32..=33).contains(&room(&gate)), "{}", room(&gate));
         for _ in 0..20 {
-            round(&gate, |inside| inside.overloaded());
+            round(&gate, Inside::overloaded);
         }
-        assert_eq!(round(&gate, |inside| inside.went_well()), 1);
+        assert_eq!(round(&gate, Inside::went_well), 1);
     }
 
     #[test]

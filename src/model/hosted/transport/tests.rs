@@ -217,15 +217,15 @@ async fn dropped_truncated_and_slow_replies_are_tried_again() {
         Does::Dawdles(Duration::from_millis(600), chat("too late")),
     ] {
         let first = bad.clone();
-        let peer = Peer::start(move |asked| match asked.n {
-            0 => first.clone(),
-            _ => {
-                // The same request, whole, as often as it takes.
-                assert_eq!(asked.path, "/chat/completions");
-                assert_eq!(asked.headers["x-own"], "own");
-                assert_eq!(asked.body, json!({"max_tokens": 20}));
-                Does::Says(200, Vec::new(), chat("well"))
+        let peer = Peer::start(move |asked| {
+            if asked.n == 0 {
+                return first.clone();
             }
+            // The same request, whole, as often as it takes.
+            assert_eq!(asked.path, "/chat/completions");
+            assert_eq!(asked.headers["x-own"], "own");
+            assert_eq!(asked.body, json!({"max_tokens": 20}));
+            Does::Says(200, Vec::new(), chat("well"))
         });
         let options = Options {
             timeout: Duration::from_millis(300),
