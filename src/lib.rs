@@ -6,20 +6,25 @@
 //! shared, unrelated, inconclusive.
 //!
 //! ```text
-//! probes (battery)      Model (model::local: weights)
+//! probes (battery)      Model (model::local: weights, model::hosted: endpoints)
 //!        |                   |
-//!        +---- collect ------+
+//!        +---- collect ------+          plan (bundle) committed before anything is asked
 //!                 |
 //!             recording (evidence)          everything below is a pure function of recordings
 //!                 |
-//!             fingerprint
+//!             fingerprint                   sentinel: answers after a drift are set aside
 //!                 |
 //!     measure: affinity -> contrast         rows: suspect and controls; columns: candidate parents
 //!                 |
-//!             weigh: conformal p, t, paired tests
+//!             weigh: conformal p, t, paired tests; sequential: bets that may stop at any time
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)
+//!                 |
+//!             bundle: verified and rendered again by others
 //! ```
+//!
+//! All models of a comparison are asked alike: [`question::Posing`] settles how, from what the least open
+//! of them gives. [`reach`] says beforehand what that can show, [`estimate`] what it takes.
 //!
 //! Collecting has two passes: every model answers the battery; then every model reads what the
 //! candidate parents wrote ([`passes`]).
