@@ -250,3 +250,41 @@ fn probing_says_what_a_server_gives() {
         .unwrap();
     assert_eq!(missing.status.code(), Some(2));
 }
+
+#[test]
+fn a_plan_says_what_it_takes_before_anything_is_asked() {
+    let bench = Bench::new();
+    let student = model("student-logits");
+    let plan = |more: &[&str]| {
+        let mut command = bench.command("a", TEACHER, student.to_str().unwrap(), more);
+        let args: Vec<std::ffi::OsString> = command.get_args().map(Into::into).collect();
+        let env: Vec<_> = command
+            .get_envs()
+            .filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())))
+            .collect();
+        command = parentage();
+        let args = args.into_iter().skip(1);
+        command.arg("plan").args(args).envs(env).output().unwrap()
+    };
+    let unchecked = plan(&[]);
+    let stderr = String::from_utf8_lossy(&unchecked.stderr);
+    assert_eq!(unchecked.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("--check"), "{stderr}");
+    let checked = plan(&["--check"]);
+    let stderr = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{stderr}");
+    let planned: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert!(planned["endpoints"]["protected"]["requests"].as_u64() > Some(1000));
+    let path = planned["plan"].as_str().unwrap();
+    let committed = fs::read(path).unwrap();
+    // Nothing but the check was asked, and the comparison follows the plan.
+    assert!(!bench.directory.path().join("a/recordings").exists());
+    bench.compare("a", TEACHER, student.to_str().unwrap(), &[]);
+    assert_eq!(fs::read(path).unwrap(), committed);
+    assert_eq!(
+        fs::read_dir(bench.directory.path().join("a/cases"))
+            .unwrap()
+            .count(),
+        1
+    );
+}

@@ -34,7 +34,7 @@ pub(super) fn method() -> Vec<Passage> {
         ),
         (
             "Measures",
-            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote.",
+            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. Where some model gives less than the probability of given text, style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features).",
         ),
         (
             "Interaction",
@@ -43,6 +43,10 @@ pub(super) fn method() -> Vec<Passage> {
         (
             "Weighing",
             "The same is done for every control. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
+        ),
+        (
+            "Bets",
+            "Beside that stand bets on the probes, in a random order that was fixed before the first answer: wealth grows as long as the suspect is closer to the protected model than to an alternative, or than a control is (Waudby-Smith and Ramdas 2024, without replacement). Under the hypothesis that it is not, wealth of 1/p is reached at any time with probability at most p, so a run may stop as soon as the bets are decided. They speak of these models on this battery; the rules below do not use them.",
         ),
     ]);
     method.push(Passage {
