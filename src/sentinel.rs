@@ -89,10 +89,18 @@ pub fn round_of(question: &Question) -> Option<usize> {
         .then_some(question.variant)
 }
 
+/// A round with the places of its first and last answer.
+#[derive(Debug)]
+struct Asked {
+    first: usize,
+    last: usize,
+    round: Round,
+}
+
 /// The sentinels of a recording while it goes by.
 #[derive(Debug, Default)]
 pub struct Watch {
-    rounds: BTreeMap<usize, (usize, Round)>,
+    rounds: BTreeMap<usize, Asked>,
     seen: usize,
 }
 
@@ -104,8 +112,13 @@ impl Watch {
         let Some(number) = round_of(&entry.question) else {
             return;
         };
-        let first = (place, Round::default());
-        let (_, round) = self.rounds.entry(number).or_insert(first);
+        let asked = self.rounds.entry(number).or_insert_with(|| Asked {
+            first: place,
+            last: place,
+            round: Round::default(),
+        });
+        asked.last = place;
+        let round = &mut asked.round;
         let probe = entry.question.probe.clone();
         match &entry.response {
             Response::Next { top } => {
@@ -118,15 +131,26 @@ impl Watch {
         }
     }
 
-    /// How many of the answers seen are of one model: all of them, or those before the round of
-    /// sentinels that first differs from the one before it.
+    /// How many of the answers seen are of one model: all of them, or those up to the end of the last
+    /// round of sentinels before one that differs. When between the two it changed, nobody knows.
     pub fn stable(self) -> usize {
-        let (places, rounds): (Vec<usize>, Vec<Round>) = self.rounds.into_values().unzip();
+        let (places, rounds): (Vec<(usize, usize)>, Vec<Round>) = self
+            .rounds
+            .into_values()
+            .map(|asked| ((asked.first, asked.last), asked.round))
+            .unzip();
         let differs = drift(&rounds)
             .into_iter()
             .filter(|d| d.is_beyond(TOLERANCE, ALPHA));
-        // First and last may differ by small steps that no two neighbours show.
-        differs.map(|d| places[d.to]).min().unwrap_or(self.seen)
+        let end = differs.map(|d| {
+            if d.to == d.from + 1 {
+                places[d.from].1 + 1
+            } else {
+                // First and last differ by small steps that no two neighbours show.
+                places[d.to].0
+            }
+        });
+        end.min().unwrap_or(self.seen)
     }
 }
 
@@ -146,19 +170,20 @@ mod tests {
     use crate::question::ask_all;
     use crate::response::Continuation;
 
+    const POSING: Posing = Posing {
+        chat: false,
+        raw: true,
+        access: Access::Top,
+        samples: 1,
+        repeats: 0,
+        top: 20,
+    };
+
     #[test]
     fn rounds_stand_at_the_start_in_the_middle_and_at_the_end() {
         let battery = Battery::built_in("core-v1").unwrap().select(Tier::Quick);
-        let posing = Posing {
-            chat: false,
-            raw: true,
-            access: Access::Top,
-            samples: 1,
-            repeats: 0,
-            top: 20,
-        };
-        let questions = ask_all(&battery, posing);
-        let guarded = guard(&battery, posing, questions.clone(), 3);
+        let questions = ask_all(&battery, POSING);
+        let guarded = guard(&battery, POSING, questions.clone(), 3);
         assert_eq!(guarded.len(), questions.len() + 3 * PROBES);
         let rounds: Vec<Option<usize>> = guarded.iter().map(round_of).collect();
         assert_eq!(rounds[..PROBES], [Some(3); PROBES]);
@@ -169,7 +194,7 @@ mod tests {
         assert!(kept.into_iter().eq(&questions));
         let text = Posing {
             access: Access::Text,
-            ..posing
+            ..POSING
         };
         assert_eq!(round(&battery, text, 0).len(), PROBES * SAMPLES);
     }
@@ -177,15 +202,7 @@ mod tests {
     #[test]
     fn answers_after_a_changed_round_are_not_of_the_same_model() {
         let battery = Battery::built_in("core-v1").unwrap().select(Tier::Quick);
-        let posing = Posing {
-            chat: false,
-            raw: true,
-            access: Access::Top,
-            samples: 1,
-            repeats: 0,
-            top: 20,
-        };
-        let questions = guard(&battery, posing, ask_all(&battery, posing), 0);
+        let questions = guard(&battery, POSING, ask_all(&battery, POSING), 0);
         let middle = questions
             .iter()
             .position(|q| round_of(q) == Some(1))
@@ -210,7 +227,8 @@ mod tests {
         let same = recorded(&|place| -1.0 - (place % 7) as f64 * 0.01);
         assert_eq!(stable(&same), questions.len());
         let changed = recorded(&|place| if place < middle - 3 { -1.0 } else { -2.0 });
-        assert_eq!(stable(&changed), middle);
+        // It may have changed at any moment since the first round.
+        assert_eq!(stable(&changed), PROBES);
         assert_eq!(stable(&[]), 0);
     }
 }

@@ -13,8 +13,10 @@
 //! suspect's answers nor the moment of stopping choose it. A probe
 //! that two measures look at counts once, with their mean. Each rival has two bets, for the suspect and
 //! against it; see [`Betting`] for what each may claim. The case is decided for the suspect's being closer
-//! when the first bet has won against *every* rival, and against it when the second has won for *any*:
-//! then it cannot be closer than all (intersection-union, no correction needed).
+//! when the first bet has won against *every* rival at [`ALPHA`] (intersection-union: the one rival that is as
+//! close bounds the error, however many there are; Berger, *Technometrics* 24, 1982). It is decided against it
+//! when the second has won for *any* rival; were the suspect closer than all, each of those bets could win by
+//! chance, so each is held to [`ALPHA`] divided by their number (Bonferroni).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +148,10 @@ pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequentia
 fn decide(bets: &[Bets]) -> Decision {
     if bets.iter().all(|b| b.closer.decided(ALPHA)) {
         Decision::Closer
-    } else if bets.iter().any(|b| b.against.decided(ALPHA)) {
+    } else if bets
+        .iter()
+        .any(|b| b.against.decided(ALPHA / bets.len() as f64))
+    {
         Decision::NotCloser
     } else {
         Decision::Open
@@ -308,6 +313,27 @@ mod tests {
         let found = bet(-0.4);
         assert_eq!(found.decision, Decision::NotCloser);
         assert!(found.decided_after.unwrap() < 100);
+    }
+
+    #[test]
+    fn a_win_against_one_of_many_has_to_be_larger() {
+        let bets = |count: usize| -> Vec<Bets> {
+            let names = (0..count).map(|i| format!("c{i}"));
+            let bets = names.map(|id| Bets::new(&id, Role::Control, 1_000_000));
+            bets.collect()
+        };
+        let mut many = bets(50);
+        let mut steps = 0;
+        while !many[0].against.decided(ALPHA) {
+            many[0].observe(-0.5, steps);
+            steps += 1;
+        }
+        assert_eq!(decide(&many), Decision::Open);
+        assert_eq!(decide(&many[..1]), Decision::NotCloser);
+        while !many[0].against.decided(ALPHA / 50.0) {
+            many[0].observe(-0.5, steps);
+        }
+        assert_eq!(decide(&many), Decision::NotCloser);
     }
 
     #[test]

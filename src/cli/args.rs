@@ -14,8 +14,9 @@ use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
 ///
-/// A model is named by a Hugging Face directory, a .gguf file, hf:org/name@revision, or the directory
-/// of a recording made by `parentage collect`.
+/// A model is named by a Hugging Face directory, a .gguf file, hf:org/name@revision, the directory of a
+/// recording made by `parentage collect`, or an endpoint: openai/NAME, anthropic/NAME, google/NAME,
+/// vllm/NAME, ollama/NAME, openai-api/SERVER/NAME and others (docs/endpoints.md).
 #[derive(Debug, Parser)]
 #[command(name = "parentage", version, max_term_width = 100)]
 pub(super) struct Args {
@@ -113,7 +114,7 @@ pub(super) struct Hosted {
     /// End the run before it costs more than this.
     #[arg(long, value_name = "USD")]
     pub(super) max_cost: Option<f64>,
-    /// Prices to go before those that come with the tool (see `parentage plan --help`).
+    /// Prices to go before those that come with the tool (their form: docs/endpoints.md).
     #[arg(long, value_name = "FILE")]
     pub(super) prices: Option<PathBuf>,
     /// Requests under way at once, at most; fewer where the server asks for it.
@@ -141,8 +142,8 @@ pub(super) struct Hosted {
 /// again to go on after an interruption, or with another suspect to reuse the controls' answers.
 ///
 /// Exit codes: 0 done, whatever the finding; 1 input or output failed; 2 usage; 3 incomplete, run
-/// again; 5 controls insufficient for a finding; 7 a model cannot be opened; 10 a finding of --fail-on;
-/// 130 interrupted.
+/// again; 4 a limit was reached, run again with a higher one; 5 access or controls insufficient for a
+/// finding; 7 a model cannot be opened; 10 a finding of --fail-on; 130 interrupted.
 #[derive(Debug, clap::Args)]
 pub(super) struct Compare {
     /// The model whose outputs may have been learned from.

@@ -168,47 +168,5 @@ pub fn p_from_e(log_e: f64) -> f64 {
     (-log_e).exp().min(1.0)
 }
 
-/// The p-value of "closer than to *every* alternative": the largest, nothing without alternatives.
-///
-/// The hypothesis to be rejected is that at least one alternative is as close; the wealth against that
-/// one alone bounds the error, so nothing is paid for having several (intersection-union test). Source:
-/// Berger, *Technometrics* 24 (1982) 295-300.
-pub fn p_against_all(alternatives: &[Betting]) -> Option<f64> {
-    alternatives.iter().map(Betting::p).reduce(f64::max)
-}
-
-/// The mean of e-values, as natural logarithms: an e-value again under any dependence; nothing for none.
-///
-/// Source: Vovk and Wang (2021), section 3.
-pub fn mean_e(log_e: &[f64]) -> Option<f64> {
-    let largest = log_e.iter().copied().reduce(f64::max)?;
-    if largest.is_infinite() {
-        return Some(largest);
-    }
-    let total: f64 = log_e.iter().map(|l| (l - largest).exp()).sum();
-    Some(largest + (total / log_e.len() as f64).ln())
-}
-
-/// Which of several hypotheses fall at false discovery rate `alpha`, from e-values under any dependence.
-///
-/// Those with the `k` largest e-values, for the largest `k` with `k * e_(k) >= K / alpha` of `K`. E-values
-/// are natural logarithms; one that is not a number is never rejected. Source: Wang and Ramdas, "False
-/// discovery rate control with e-values", *JRSS B* 84 (2022) 822-852.
-pub fn e_bh(log_e: &[f64], alpha: f64) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..log_e.len()).filter(|i| !log_e[*i].is_nan()).collect();
-    order.sort_by(|&i, &j| log_e[j].total_cmp(&log_e[i]));
-    let needed = (log_e.len() as f64 / alpha).ln();
-    let enough = |k: &usize| ((k + 1) as f64).ln() + log_e[order[*k]] >= needed;
-    let count = (0..order.len())
-        .rev()
-        .find(enough)
-        .map_or(0, |last| last + 1);
-    let mut rejected = vec![false; log_e.len()];
-    for i in &order[..count] {
-        rejected[*i] = true;
-    }
-    rejected
-}
-
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ mod standing;
 mod two_way;
 
 pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
-pub use betting::{Betting, e_bh, mean_e, p_against_all, p_from_e};
+pub use betting::{Betting, p_from_e};
 pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};

@@ -92,44 +92,6 @@ fn the_peak_decides_and_the_wealth_is_the_e_value() {
     assert!((betting.log10_e() * LN_10 - betting.log_wealth()).abs() < 1e-12);
 }
 
-#[test]
-fn closer_than_to_every_alternative_is_as_sure_as_the_least_sure() {
-    let (sure, unsure) = (observed(None, &[0.5; 40]), observed(None, &[0.1, -0.1]));
-    assert_eq!(
-        p_against_all(&[sure.clone(), unsure.clone()]),
-        Some(unsure.p())
-    );
-    assert_eq!(p_against_all(std::slice::from_ref(&sure)), Some(sure.p()));
-    assert_eq!(p_against_all(&[]), None);
-}
-
-#[test]
-fn means_of_e_values_hold_where_the_values_overflow() {
-    let mean = mean_e(&[1000.0, 1000.0 + 3f64.ln()]).unwrap();
-    assert!((mean - 1000.0 - 2f64.ln()).abs() < 1e-12);
-    assert_eq!(mean_e(&[0.0, f64::INFINITY]), Some(f64::INFINITY));
-    assert_eq!(mean_e(&[f64::NEG_INFINITY; 2]), Some(f64::NEG_INFINITY));
-    assert_eq!(mean_e(&[]), None);
-}
-
-// By the definition: K = 4, alpha = 0.05: 80/k is needed of the k-th largest.
-#[test]
-fn e_bh_steps_up_from_the_largest() {
-    let logs = |e: &[f64]| e.iter().map(|x| x.ln()).collect::<Vec<_>>();
-    let rejected = |e: &[f64]| e_bh(&logs(e), 0.05);
-    assert_eq!(
-        rejected(&[30.0, 1.0, 45.0, 28.0]),
-        [true, false, true, true]
-    );
-    assert_eq!(rejected(&[30.0, 1.0, 45.0, 26.0]), [false; 4]);
-    assert_eq!(
-        rejected(&[81.0, 0.0, f64::NAN, 2.0]),
-        [true, false, false, false]
-    );
-    assert_eq!(rejected(&[f64::INFINITY]), [true]);
-    assert_eq!(rejected(&[]), [false; 0]);
-}
-
 proptest! {
     #[test]
     fn wealth_is_never_gone_whatever_comes(
