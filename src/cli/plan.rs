@@ -16,7 +16,7 @@ use super::run::Round;
 use crate::bundle::Draft;
 use crate::estimate::{Estimate, reading};
 use crate::panel::Panel;
-use crate::question::ask_all;
+use crate::question::{Access, ask_all};
 use crate::reach::{Reach, Sides, reach};
 
 /// What one endpoint would be asked.
@@ -57,41 +57,40 @@ pub(super) fn run(
         format!("{all:#}\n")
     } else {
         let asked = format!(
-            "{} probes of {} to {} models, asked by {}\n",
+            "{} probes of {} to {} models, asked for {}\n",
             round.battery.probes.len(),
             round.battery.name,
             targets.len(),
             match round.posing.access {
-                crate::question::Access::Scored => "the probability of given text",
-                crate::question::Access::Top => "their most probable tokens",
-                crate::question::Access::Text => "samples of text",
+                Access::Scored => "the probability of given text",
+                Access::Top => "their most probable tokens",
+                Access::Text => "samples of text",
             }
         );
-        let minutes = |e: Estimate| {
-            e.requests
-                .div_ceil(60 * u64::from(compare.hosted.concurrency))
-        };
-        let mut text = asked;
-        for cost in &costs {
-            let _ = writeln!(
-                text,
-                "  {}; about {} minutes at a second a request",
-                cost.reached.announce(cost.estimate),
-                minutes(cost.estimate)
-            );
-        }
-        if costs.is_empty() {
-            text.push_str("  no endpoint among them: nothing to pay\n");
-        }
-        text.push_str(&findings(&possible));
-        let _ = writeln!(text, "Plan committed to {}", committed.display());
-        text.push_str("`parentage compare` with the same flags follows it.\n");
-        text
+        let at_once = u64::from(compare.hosted.concurrency);
+        format!(
+            "{asked}{}{}Plan committed to {}\n`parentage compare` with the same flags follows it.\n",
+            prices(&costs, at_once),
+            findings(&possible),
+            committed.display()
+        )
     };
     stdout
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn prices(costs: &[Cost<'_>], at_once: u64) -> String {
+    if costs.is_empty() {
+        return "  no endpoint among them: nothing to pay\n".to_owned();
+    }
+    let line = |cost: &Cost<'_>| {
+        let minutes = cost.estimate.requests.div_ceil(60 * at_once);
+        let taken = cost.reached.announce(cost.estimate);
+        format!("  {taken}; about {minutes} minutes at a second a request\n")
+    };
+    costs.iter().map(line).collect()
 }
 
 fn findings(possible: &[Reach]) -> String {
