@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::battery::Battery;
+use crate::digest;
 use crate::evidence::{BatteryMark, EvidenceError, FORMAT, Header, Store};
 use crate::model::{Model, ModelError, Seed};
-use crate::question::{Posing, Question};
+use crate::question::{Access, Posing, Question};
 use crate::response::Response;
 
 /// Collecting did not finish; what was answered is kept.
@@ -44,6 +45,21 @@ pub fn header(model: &dyn Model, battery: &Battery, posing: Posing, seed: Seed) 
         posing,
         seed,
     }
+}
+
+/// The seed that a model samples with.
+///
+/// Where distributions are read off, all models share the header's: texts are then compared with nothing
+/// but what others expect. With less access texts are compared with texts. Drawn with one seed, the texts of
+/// two models that are alike come out alike token by token, and the samples would not be independent, so
+/// each model has a seed of its own.
+pub fn sampling_seed(header: &Header) -> Seed {
+    if header.posing.access == Access::Scored {
+        return header.seed;
+    }
+    let own = digest::seed(&(header.seed, header.identity.source.item()));
+    let first = own.first_chunk().copied().unwrap_or_default();
+    Seed(u64::from_le_bytes(first))
 }
 
 /// Asks what has not been answered yet. `answered` is called after each answer.
@@ -97,4 +113,47 @@ pub fn collect(
     asked?;
     synced?;
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{ModelIdentity, Source};
+
+    #[test]
+    fn models_whose_texts_are_compared_do_not_share_a_seed() {
+        let seed = |script: &str, access| {
+            let posing = Posing {
+                chat: false,
+                raw: true,
+                access,
+                samples: 1,
+                repeats: 2,
+                top: 1,
+            };
+            let identity = ModelIdentity {
+                name: "m".to_owned(),
+                source: Source::Scripted {
+                    script: script.to_owned(),
+                },
+            };
+            sampling_seed(&Header {
+                format: FORMAT,
+                tool: String::new(),
+                identity,
+                battery: BatteryMark {
+                    name: String::new(),
+                    version: 1,
+                    probes: 0,
+                    digest: String::new(),
+                },
+                posing,
+                seed: Seed(7),
+            })
+        };
+        assert_eq!(seed("a", Access::Scored), Seed(7));
+        assert_eq!(seed("a", Access::Text), seed("a", Access::Text));
+        assert_ne!(seed("a", Access::Text), seed("b", Access::Text));
+        assert_ne!(seed("a", Access::Top), Seed(7));
+    }
 }

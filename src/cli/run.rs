@@ -229,7 +229,8 @@ impl<'a> Round<'a> {
             }
             _ => questions,
         };
-        let tally = collect::collect(model, questions, self.seed, &mut store, self.stop, &|| {
+        let seed = collect::sampling_seed(header);
+        let tally = collect::collect(model, questions, seed, &mut store, self.stop, &|| {
             progress.answered();
         })
         .map_err(failed)?;
