@@ -5,6 +5,7 @@ one training run sees most of it once: models of the same data have then read th
 """
 
 import gzip
+import html
 import re
 import subprocess
 import sys
@@ -98,9 +99,43 @@ def kjv(root):
             yield [verse]
 
 
+def anarchism(root):
+    """An Anarchist FAQ, its paragraphs without the mark-up."""
+    for path in sorted((root / "usr/share/doc/anarchism/html").glob("sec*.html")):
+        page = path.read_text("utf-8", "replace")
+        for part in re.findall(r"<p[^>]*>(.*?)</p>", page, re.DOTALL | re.IGNORECASE):
+            text = html.unescape(re.sub(r"<[^>]*>", "", part))
+            text = re.sub(r"\s+", " ", text).strip()
+            if len(text) > 80:
+                yield [text]
+
+
+def fortunes(root):
+    """The collected sayings, a saying a paragraph, lines of verse joined."""
+    for path in sorted((root / "usr/share/games/fortunes").iterdir()):
+        if not path.is_file() or path.is_symlink() or path.suffix:
+            continue
+        for saying in path.read_text("utf-8", "replace").replace("\b", "").split("\n%\n"):
+            text = re.sub(r"\s+", " ", saying).strip()
+            if len(text) > 40:
+                yield [text]
+
+
+def perldoc(root):
+    """Perl's manual: the prose of its pods, without code and headings."""
+    for path in sorted((root / "usr/share/perl").rglob("*.pod")):
+        for part in path.read_text("utf-8", "replace").split("\n\n"):
+            if not part or part[0] in " \t=\n":
+                continue
+            text = re.sub(r"[A-Z]<+\s*([^<>|]*?)(\|[^<>]*)?\s*>+", r"\1", part)
+            text = re.sub(r"\s+", " ", text).strip()
+            if len(text) > 80:
+                yield [text]
+
+
 def main():
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
-    for corpus in (gcide, foldoc, wordnet, kjv):
+    for corpus in (gcide, foldoc, wordnet, kjv, anarchism, fortunes, perldoc):
         entries = ["\n".join(entry) + "\n" for entry in corpus(root) if entry]
         share = min(1.0, LIMIT / sum(map(len, entries)))
         kept = [e for i, e in enumerate(entries) if int((i + 1) * share) > int(i * share)]

@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::Path;
 
+use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
@@ -40,9 +41,23 @@ pub(crate) struct Corpus {
     length: usize,
 }
 
+/// A text, and the share of the sequences that come from it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) corpus: Corpus,
+    pub(crate) share: f64,
+}
+
+/// Endless training sequences from several texts, each drawn from one of them by its share.
+#[derive(Debug)]
+pub(crate) struct Mixture<'a> {
+    parts: Vec<(Order<'a>, f64)>,
+    random: ChaCha8Rng,
+}
+
 /// Endless training sequences in an order drawn anew at every pass.
 #[derive(Debug)]
-pub(crate) struct Order<'a> {
+struct Order<'a> {
     corpus: &'a Corpus,
     starts: Vec<usize>,
     next: usize,
@@ -97,7 +112,7 @@ impl Corpus {
                 _ => {}
             }
         }
-        if training.is_empty() || held_out.is_empty() {
+        if training.is_empty() {
             return Err("a text is too short to train on".into());
         }
         Ok(Self {
@@ -113,7 +128,7 @@ impl Corpus {
         self.tokens.len()
     }
 
-    /// Up to `count` held-out sequences, evenly spread.
+    /// Up to `count` held-out sequences, evenly spread; a short text has none.
     pub(crate) fn held_out(&self, count: usize) -> Vec<u32> {
         let stride = self.held_out.len().div_ceil(count).max(1);
         let mut sequences = Vec::new();
@@ -124,7 +139,7 @@ impl Corpus {
     }
 
     /// Training sequences without end, in an order set by `random`.
-    pub(crate) fn order(&self, random: ChaCha8Rng) -> Order<'_> {
+    fn order(&self, random: ChaCha8Rng) -> Order<'_> {
         let starts = self.training.clone();
         Order {
             corpus: self,
@@ -141,19 +156,49 @@ impl Corpus {
     }
 }
 
-impl Order<'_> {
+impl<'a> Mixture<'a> {
+    /// Sequences from `parts`, all drawn by streams of the same seed.
+    pub(crate) fn new(parts: &'a [Part], random: impl Fn() -> ChaCha8Rng) -> Self {
+        let orders = parts
+            .iter()
+            .map(|part| (part.corpus.order(random()), part.share));
+        Self {
+            parts: orders.collect(),
+            random: random(),
+        }
+    }
+
     /// The next `count` sequences, end to end.
     pub(crate) fn take(&mut self, count: usize) -> Vec<u32> {
-        let mut sequences = Vec::with_capacity(count * (self.corpus.length + 1));
+        let mut sequences = Vec::new();
         for _ in 0..count {
-            if self.next == self.starts.len() {
-                self.starts.shuffle(&mut self.random);
-                self.next = 0;
-            }
-            self.corpus.push(self.starts[self.next], &mut sequences);
-            self.next += 1;
+            // One text alone draws nothing, so its order stays what it was before there were mixtures.
+            let mut point: f64 = if self.parts.len() == 1 {
+                0.0
+            } else {
+                self.random.random()
+            };
+            let last = self.parts.len() - 1;
+            let chosen = self.parts[..last].iter().position(|(_, share)| {
+                point -= share;
+                point < 0.0
+            });
+            self.parts[chosen.unwrap_or(last)]
+                .0
+                .push_next(&mut sequences);
         }
         sequences
+    }
+}
+
+impl Order<'_> {
+    fn push_next(&mut self, sequences: &mut Vec<u32>) {
+        if self.next == self.starts.len() {
+            self.starts.shuffle(&mut self.random);
+            self.next = 0;
+        }
+        self.corpus.push(self.starts[self.next], sequences);
+        self.next += 1;
     }
 }
 

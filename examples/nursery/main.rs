@@ -13,7 +13,7 @@
 //! Parts: [`recipe`] reads the lineage file, [`schedule`] trains what is missing in order of
 //! descent, one process a model; [`train`] makes one model from [`data`] with [`model`] and its
 //! fused operations ([`ops`], [`attention`], [`loss`]); [`sample`] writes text by a finished model; [`store`] is the form
-//! on disk; [`quantise`] writes GGUF.
+//! on disk; [`quantise`] writes GGUF; [`surgery`] prunes and merges.
 
 mod attention;
 mod data;
@@ -25,6 +25,7 @@ mod recipe;
 mod sample;
 mod schedule;
 mod store;
+mod surgery;
 #[cfg(test)]
 mod tests;
 mod train;

@@ -43,6 +43,10 @@ pub(crate) struct Entry {
     /// Models alike in data and kind share a group.
     #[serde(default)]
     pub(crate) group: Option<String>,
+    /// The source of a population that this model belongs to: what is fitted on one source is tried on
+    /// others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
     pub(crate) recipe: Recipe,
 }
 
@@ -52,12 +56,34 @@ pub(crate) struct Entry {
 pub(crate) enum Recipe {
     /// Next-token prediction on the entry's real texts.
     Real { course: Course },
-    /// Next-token prediction on text that the parent wrote.
-    Text { course: Course, text: Writing },
+    /// Next-token prediction on text that the parents wrote, in equal shares.
+    Text {
+        course: Course,
+        text: Writing,
+        /// The share of the sequences that parents wrote, where the rest is the entry's real text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dose: Option<f64>,
+        /// How the text was rewritten before it was learned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<Rewriting>,
+    },
     /// The parent's next-token distributions on text that the parent wrote.
     Logits { course: Course, text: Writing },
     /// The base's weights in a GGUF file.
     Quantise { quantisation: Quantisation },
+    /// The base with the smallest weights of every matrix set to zero.
+    Prune { share: f64 },
+    /// The mean of the base's weights and another model's.
+    Merge { with: String },
+}
+
+/// Text rewritten by a second model: it reads the rewritten text so far, and each token is drawn anew
+/// from what it expects with the probability `rate`, and kept otherwise.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rewriting {
+    pub(crate) by: String,
+    pub(crate) rate: f64,
 }
 
 /// One training run.
@@ -129,6 +155,19 @@ impl Lineage {
         found.ok_or_else(|| format!("the lineage has no model '{id}'").into())
     }
 
+    /// The course that gave a model its shape and tokenizer: its own, or that of what it was made from.
+    pub(crate) fn course(&self, id: &str) -> Outcome<&Course> {
+        let entry = self.entry(id)?;
+        if entry.path.ends_with(".gguf") {
+            return Err(format!("'{id}' is a GGUF file, which the nursery does not read").into());
+        }
+        match (entry.recipe.course(), &entry.base) {
+            (Some(course), _) => Ok(course),
+            (None, Some(base)) => self.course(base),
+            (None, None) => Err(format!("'{id}' was not trained").into()),
+        }
+    }
+
     fn check(&self) -> Outcome<()> {
         if self.schema != 1 {
             return Err(format!("lineage schema {} is not 1", self.schema).into());
@@ -150,10 +189,14 @@ impl Lineage {
             }
             let fits = match &entry.recipe {
                 Recipe::Real { .. } => entry.parents.is_empty() && entry.data.len() == 1,
-                Recipe::Text { .. } | Recipe::Logits { .. } => {
-                    entry.parents.len() == 1 && entry.data.is_empty()
+                Recipe::Logits { .. } => entry.parents.len() == 1 && entry.data.is_empty(),
+                Recipe::Text { dose, .. } => {
+                    let mixed = dose.is_some_and(|dose| 0.0 < dose && dose < 1.0);
+                    !entry.parents.is_empty() && mixed == (entry.data.len() == 1)
                 }
-                Recipe::Quantise { .. } => entry.base.is_some() && entry.parents.is_empty(),
+                Recipe::Quantise { .. } | Recipe::Prune { .. } | Recipe::Merge { .. } => {
+                    entry.base.is_some() && entry.parents.is_empty()
+                }
             };
             if !fits {
                 return Err(
@@ -168,7 +211,13 @@ impl Lineage {
 impl Entry {
     /// The models that must exist before this one can be made.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = &str> {
-        self.base.iter().chain(&self.parents).map(String::as_str)
+        let helper = match &self.recipe {
+            Recipe::Text { rewritten, .. } => rewritten.as_ref().map(|rewriting| &rewriting.by),
+            Recipe::Merge { with } => Some(with),
+            _ => None,
+        };
+        let named = self.base.iter().chain(&self.parents).chain(helper);
+        named.map(String::as_str)
     }
 
     /// A digest of everything that this entry and the seed offset say.
@@ -188,7 +237,7 @@ impl Recipe {
             Self::Real { course } | Self::Text { course, .. } | Self::Logits { course, .. } => {
                 Some(course)
             }
-            Self::Quantise { .. } => None,
+            Self::Quantise { .. } | Self::Prune { .. } | Self::Merge { .. } => None,
         }
     }
 }

@@ -15,33 +15,66 @@ use crate::recipe::Writing;
 /// Documents written side by side.
 const BATCH: usize = 128;
 
-/// Documents of `length` tokens by `model`, as text.
+/// Documents of `length` tokens by `model`.
 pub(crate) fn documents(
     model: &Model,
-    tokenizer: &Tokenizer,
     writing: &Writing,
     length: usize,
     random: &mut ChaCha8Rng,
-) -> Outcome<Vec<String>> {
+) -> Outcome<Vec<Vec<u32>>> {
     let model = model.frozen()?;
     let wanted = writing.tokens.div_ceil(length);
     let mut documents = Vec::with_capacity(wanted);
     while documents.len() < wanted {
         let count = BATCH.min(wanted - documents.len());
-        for tokens in batch(&model, count, length, writing.temperature, random)? {
-            let text = tokenizer.decode(&tokens, true)?;
-            // The last character may have been cut off between its bytes.
-            documents.push(text.trim_end_matches('\u{fffd}').to_owned());
-        }
+        documents.extend(batch(
+            &model,
+            count,
+            length,
+            writing.temperature,
+            None,
+            random,
+        )?);
     }
     Ok(documents)
 }
 
+/// The documents, all of one length, rewritten by `model`: each token is drawn anew with the probability
+/// `rate` from what the model expects after the rewritten text so far.
+pub(crate) fn rewritten(
+    model: &Model,
+    documents: &[Vec<u32>],
+    rate: f64,
+    random: &mut ChaCha8Rng,
+) -> Outcome<Vec<Vec<u32>>> {
+    let model = model.frozen()?;
+    let mut rewritten = Vec::with_capacity(documents.len());
+    for documents in documents.chunks(BATCH) {
+        let length = documents.first().map_or(0, Vec::len);
+        let kept = Some((documents, rate));
+        rewritten.extend(batch(&model, documents.len(), length, 1.0, kept, random)?);
+    }
+    Ok(rewritten)
+}
+
+/// Documents as text.
+pub(crate) fn texts(tokenizer: &Tokenizer, documents: &[Vec<u32>]) -> Outcome<Vec<String>> {
+    let text = |tokens: &Vec<u32>| -> Outcome<String> {
+        let text = tokenizer.decode(tokens, true)?;
+        // The last character may have been cut off between its bytes.
+        Ok(text.trim_end_matches('\u{fffd}').to_owned())
+    };
+    documents.iter().map(text).collect()
+}
+
+/// Documents written side by side; with documents to keep to, a token of theirs is drawn anew only at the
+/// rate beside them.
 pub(crate) fn batch(
     model: &Model,
     count: usize,
     length: usize,
     temperature: f32,
+    kept: Option<(&[Vec<u32>], f64)>,
     random: &mut ChaCha8Rng,
 ) -> Result<Vec<Vec<u32>>> {
     let heads = model.shape.heads;
@@ -73,12 +106,16 @@ pub(crate) fn batch(
             row[EOS as usize] = f32::NEG_INFINITY;
         }
         probabilities(&mut rows, VOCABULARY, temperature);
-        for ((row, token), document) in rows
+        for (at, ((row, token), document)) in rows
             .chunks_exact(VOCABULARY)
             .zip(&mut tokens)
             .zip(&mut documents)
+            .enumerate()
         {
-            *token = draw(row, random.random());
+            *token = match kept {
+                Some((kept, rate)) if random.random::<f64>() >= rate => kept[at][position],
+                _ => draw(row, random.random()),
+            };
             document.push(*token);
         }
     }

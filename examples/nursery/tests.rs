@@ -11,10 +11,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokenizers::Tokenizer;
 
-use crate::data::{BOS, VOCABULARY, train_tokenizer};
+use crate::data::{BOS, Corpus, Mixture, Part, VOCABULARY, train_tokenizer};
 use crate::model::{Model, Shape};
 use crate::recipe::{Quantisation, ShapeName, Writing};
-use crate::{quantise, sample, store, train};
+use crate::{quantise, sample, store, surgery, train};
 
 const LENGTH: usize = 24;
 
@@ -112,15 +112,81 @@ fn the_next_token_is_drawn_from_what_whole_sequences_give() {
         seed: 0,
     };
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let drawn = sample::batch(&model, 2, LENGTH, writing.temperature, &mut random).unwrap();
+    let drawn = sample::batch(&model, 2, LENGTH, writing.temperature, None, &mut random).unwrap();
     let mut read = vec![BOS];
     read.extend_from_slice(&drawn[1][..LENGTH - 1]);
     for (row, token) in all_logits(&model, &read).chunks(VOCABULARY).zip(&drawn[1]) {
         let best = row[2..].iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(best - row[*token as usize] < 1e-4);
     }
-    let texts = sample::documents(&model, &words, &writing, LENGTH, &mut random).unwrap();
-    assert_eq!(texts.len(), 1);
+    let documents = sample::documents(&model, &writing, LENGTH, &mut random).unwrap();
+    assert_eq!(sample::texts(&words, &documents).unwrap().len(), 1);
+}
+
+#[test]
+fn a_text_is_rewritten_at_its_rate() {
+    let model = lively(8);
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let written = vec![tokens(400, 11), tokens(400, 12)];
+    for rate in [0.0, 0.3, 1.0] {
+        let rewritten = sample::rewritten(&model, &written, rate, &mut random).unwrap();
+        let pairs = || rewritten.iter().flatten().zip(written.iter().flatten());
+        let changed = pairs().filter(|(new, old)| new != old).count() as f64 / 800.0;
+        assert!((changed - rate).abs() < 0.05, "{rate}: {changed}");
+    }
+}
+
+#[test]
+fn the_smallest_weights_are_pruned_and_models_meet_half_way() {
+    let (left, right) = (lively(1), lively(2));
+    let pruned = surgery::pruned(&left, 0.3).unwrap();
+    let values = |model: &Model| {
+        model.blocks[1]
+            .down
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+    };
+    let (before, after) = (values(&left), values(&pruned));
+    let zeros = after.iter().filter(|value| **value == 0.0).count() as f64 / after.len() as f64;
+    assert!((zeros - 0.3).abs() < 0.01, "{zeros}");
+    let kept = before
+        .iter()
+        .zip(&after)
+        .filter(|(_, after)| **after != 0.0);
+    let largest_lost = before
+        .iter()
+        .zip(&after)
+        .filter(|(_, after)| **after == 0.0);
+    let largest_lost = largest_lost
+        .map(|(before, _)| before.abs())
+        .fold(0.0, f32::max);
+    assert!(
+        kept.clone()
+            .all(|(before, after)| before == after && before.abs() >= largest_lost)
+    );
+    let merged = values(&surgery::mean(&left, &right).unwrap());
+    for ((merged, left), right) in merged.iter().zip(&before).zip(values(&right)) {
+        assert!((merged - (left + right) / 2.0).abs() < 1e-7);
+    }
+}
+
+#[test]
+fn a_mixture_keeps_to_its_shares() {
+    let words = words();
+    // The two texts share no letter, so a sequence tells which it came from.
+    let text = |letter: char| vec![letter.to_string().repeat(700); 40];
+    let part = |letter, share| Part {
+        corpus: Corpus::written(&text(letter), &words, LENGTH).unwrap(),
+        share,
+    };
+    let parts = [part('a', 0.2), part('b', 0.8)];
+    let mut mixture = Mixture::new(&parts, || ChaCha8Rng::seed_from_u64(5));
+    let sequences = mixture.take(1000);
+    let a = words.encode("aaaaaaa", false).unwrap().get_ids()[0];
+    let first = sequences.chunks(LENGTH + 1).filter(|s| s[1] == a).count();
+    assert!((150..250).contains(&first), "{first}");
 }
 
 #[test]

@@ -11,12 +11,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokenizers::Tokenizer;
 
-use crate::data::{Corpus, Order, tokenizer};
+use crate::data::{Corpus, Mixture, Part, tokenizer};
 use crate::loss::{CrossEntropy, Divergence};
 use crate::model::Model;
-use crate::recipe::{Course, Entry, Lineage, Recipe, Writing};
+use crate::recipe::{Course, Entry, Lineage, Recipe, Rewriting, Writing};
 use crate::store::{self, Training};
-use crate::{Options, Outcome, quantise, sample};
+use crate::{Options, Outcome, quantise, sample, surgery};
 
 /// What randomness is drawn for; each has its own stream of the model's seed.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ enum Purpose {
 #[derive(Debug, Clone, Copy)]
 struct Losses {
     train: f64,
-    held_out: f64,
+    held_out: Option<f64>,
 }
 
 /// Share of the steps in which the rate rises.
@@ -66,12 +66,24 @@ pub(crate) fn make(
         held_out_loss: None,
         cpu_seconds: None,
     };
+    let base = entry.base.as_deref().unwrap_or_default();
     match &entry.recipe {
         Recipe::Quantise { quantisation } => {
-            let base = entry.base.as_deref().unwrap_or_default();
             let (model, words) = finished(options, lineage, base)?;
             let name = Path::new(&entry.path).file_name().unwrap_or_default();
             quantise::write(&model, &words, *quantisation, id, &partial.join(name))?;
+            training.parameters = parameters(&model)?;
+        }
+        Recipe::Prune { share } => {
+            let (model, words) = finished(options, lineage, base)?;
+            let model = surgery::pruned(&model, *share)?;
+            store::save(&model, &words, &partial)?;
+            training.parameters = parameters(&model)?;
+        }
+        Recipe::Merge { with } => {
+            let (model, words) = finished(options, lineage, base)?;
+            let model = surgery::mean(&model, &finished(options, lineage, with)?.0)?;
+            store::save(&model, &words, &partial)?;
             training.parameters = parameters(&model)?;
         }
         Recipe::Real { course } | Recipe::Text { course, .. } | Recipe::Logits { course, .. } => {
@@ -79,7 +91,7 @@ pub(crate) fn make(
             course.seed += options.seed_offset;
             course.steps = course.steps.min(options.max_steps.unwrap_or(usize::MAX));
             let words = tokenizer(course.tokenizer, &options.data)?;
-            let (corpus, teacher) = material(options, lineage, entry, &course, &words, log)?;
+            let (corpora, teacher) = material(options, lineage, entry, &course, &words, log)?;
             let start = match &entry.base {
                 Some(base) => finished(options, lineage, base)?.0,
                 None => Model::random(
@@ -87,14 +99,14 @@ pub(crate) fn make(
                     &mut random(course.seed, Purpose::Weights),
                 )?,
             };
-            let (model, losses) = run(&start, &course, &corpus, teacher.as_ref(), id, log)?;
+            let (model, losses) = run(&start, &course, &corpora, teacher.as_ref(), id, log)?;
             store::save(&model, &words, &partial)?;
             training.seed = Some(course.seed);
             training.steps = Some(course.steps);
             training.parameters = parameters(&model)?;
-            training.text_tokens = Some(corpus.len());
+            training.text_tokens = Some(corpora.iter().map(|part| part.corpus.len()).sum());
             training.train_loss = Some(losses.train);
-            training.held_out_loss = Some(losses.held_out);
+            training.held_out_loss = losses.held_out;
         }
     }
     training.cpu_seconds = cpu_seconds();
@@ -103,7 +115,7 @@ pub(crate) fn make(
     Ok(())
 }
 
-/// The text to train on, and the teacher if its distributions are learned.
+/// The texts to train on, and the teacher if its distributions are learned.
 fn material(
     options: &Options,
     lineage: &Lineage,
@@ -111,41 +123,70 @@ fn material(
     course: &Course,
     words: &Tokenizer,
     log: &mut impl Write,
-) -> Outcome<(Corpus, Option<Model>)> {
-    let written = |text: &Writing, log: &mut dyn Write| -> Outcome<(Corpus, Model)> {
-        let parent = entry
-            .parents
-            .first()
-            .map(String::as_str)
-            .unwrap_or_default();
+) -> Outcome<(Vec<Part>, Option<Model>)> {
+    let whole = |corpus| vec![Part { corpus, share: 1.0 }];
+    let real = || -> Outcome<Corpus> {
+        let name = entry.data.first().map(String::as_str).unwrap_or_default();
+        let path = options.data.join(format!("{name}.txt"));
+        Corpus::real(&path, words, course.length)
+    };
+    let mut written = |parent: &str, text: &Writing, rewritten: Option<&Rewriting>| {
         let (teacher, teacher_words) = finished(options, lineage, parent)?;
         let mut random = random(text.seed + options.seed_offset, Purpose::Text);
-        let documents =
-            sample::documents(&teacher, &teacher_words, text, course.length, &mut random)?;
+        let mut documents = sample::documents(&teacher, text, course.length, &mut random)?;
+        if let Some(Rewriting { by, rate }) = rewritten {
+            let (writer, its_words) = finished(options, lineage, by)?;
+            if its_words.get_vocab(true) != teacher_words.get_vocab(true) {
+                return Err(format!("'{by}' rewrites other tokens than '{parent}' wrote").into());
+            }
+            documents = sample::rewritten(&writer, &documents, *rate, &mut random)?;
+        }
+        let documents = sample::texts(&teacher_words, &documents)?;
         let corpus = Corpus::written(&documents, words, course.length)?;
         writeln!(log, "{}: {parent} wrote {} tokens", entry.id, corpus.len())?;
-        Ok((corpus, teacher))
+        Ok::<_, crate::Failure>((corpus, teacher))
     };
     Ok(match &entry.recipe {
-        Recipe::Real { .. } | Recipe::Quantise { .. } => {
-            let name = entry.data.first().map(String::as_str).unwrap_or_default();
-            let path = options.data.join(format!("{name}.txt"));
-            (Corpus::real(&path, words, course.length)?, None)
+        Recipe::Real { .. }
+        | Recipe::Quantise { .. }
+        | Recipe::Prune { .. }
+        | Recipe::Merge { .. } => (whole(real()?), None),
+        Recipe::Text {
+            text,
+            dose,
+            rewritten,
+            ..
+        } => {
+            let dose = dose.unwrap_or(1.0);
+            let share = dose / entry.parents.len() as f64;
+            let text = Writing {
+                tokens: (text.tokens as f64 * share).ceil() as usize,
+                ..text.clone()
+            };
+            let mut parts = Vec::new();
+            for parent in &entry.parents {
+                let (corpus, _) = written(parent, &text, rewritten.as_ref())?;
+                parts.push(Part { corpus, share });
+            }
+            if dose < 1.0 {
+                parts.push(Part {
+                    corpus: real()?,
+                    share: 1.0 - dose,
+                });
+            }
+            (parts, None)
         }
-        Recipe::Text { text, .. } => (written(text, log)?.0, None),
         Recipe::Logits { text, .. } => {
-            let (corpus, teacher) = written(text, log)?;
-            (corpus, Some(teacher))
+            let parent = entry.parents.first().map(String::as_str);
+            let (corpus, teacher) = written(parent.unwrap_or_default(), text, None)?;
+            (whole(corpus), Some(teacher))
         }
     })
 }
 
 /// A finished model of the family and its tokenizer.
 fn finished(options: &Options, lineage: &Lineage, id: &str) -> Outcome<(Model, Tokenizer)> {
-    let recipe = &lineage.entry(id)?.recipe;
-    let course = recipe
-        .course()
-        .ok_or_else(|| format!("'{id}' was not trained"))?;
+    let course = lineage.course(id)?;
     let model = store::load(&options.out.join(id), course.shape.shape())?;
     Ok((model, tokenizer(course.tokenizer, &options.data)?))
 }
@@ -153,7 +194,7 @@ fn finished(options: &Options, lineage: &Lineage, id: &str) -> Outcome<(Model, T
 fn run(
     start: &Model,
     course: &Course,
-    corpus: &Corpus,
+    parts: &[Part],
     teacher: Option<&Model>,
     id: &str,
     log: &mut impl Write,
@@ -166,7 +207,7 @@ fn run(
         ..Default::default()
     };
     let mut optimiser = AdamW::new(variables, params)?;
-    let mut order = corpus.order(random(course.seed, Purpose::Order));
+    let mut order = Mixture::new(parts, || random(course.seed, Purpose::Order));
     let mut recent = Vec::new();
     for step in 0..course.steps {
         optimiser.set_learning_rate(rate(course, step));
@@ -187,7 +228,8 @@ fn run(
     }
     let model = model.frozen()?;
     let train = mean(&recent[recent.len().saturating_sub(LAST)..]);
-    let held_out = held_out(&model, corpus, course.length)?;
+    // What the parents wrote comes first; a mixture's real text is left out of this figure.
+    let held_out = held_out(&model, &parts[0].corpus, course.length)?;
     Ok((model, Losses { train, held_out }))
 }
 
@@ -196,7 +238,7 @@ fn learn(
     model: &Model,
     teacher: Option<&Model>,
     course: &Course,
-    order: &mut Order<'_>,
+    order: &mut Mixture<'_>,
     optimiser: &mut AdamW,
 ) -> Outcome<f64> {
     let (inputs, targets) = split(&order.take(course.batch), course.length);
@@ -243,8 +285,8 @@ fn dot(left: &Tensor, right: &Tensor) -> candle_core::Result<Tensor> {
     (left * right)?.sum_all()
 }
 
-/// Cross-entropy on held-out sequences.
-fn held_out(model: &Model, corpus: &Corpus, length: usize) -> Outcome<f64> {
+/// Cross-entropy on held-out sequences, where there are any.
+fn held_out(model: &Model, corpus: &Corpus, length: usize) -> Outcome<Option<f64>> {
     let mut losses = Vec::new();
     for sequences in corpus.held_out(HELD_OUT).chunks(8 * (length + 1)) {
         let (inputs, targets) = split(sequences, length);
@@ -257,7 +299,7 @@ fn held_out(model: &Model, corpus: &Corpus, length: usize) -> Outcome<f64> {
         // The last chunk may be smaller.
         losses.extend(vec![loss.loss.get(); sequences.len() / (length + 1)]);
     }
-    Ok(mean(&losses))
+    Ok((!losses.is_empty()).then(|| mean(&losses)))
 }
 
 /// Sequences as what is read and what should follow.
