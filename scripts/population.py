@@ -40,6 +40,7 @@ class Source:
     def __init__(self, number, name, tokenizer, shape, other):
         self.seed = 10_000 * (number + 1)
         self.name, self.tokenizer, self.shape, self.other = name, tokenizer, shape, other
+        self.models = []
 
     def course(self, length, tokenizer=None):
         self.seed += 1
@@ -52,6 +53,8 @@ class Source:
         return f"{{ tokens = {TOKENS}, temperature = 1.0, seed = {self.seed} }}"
 
     def model(self, name, kind, recipe, base=None, parents=(), data=None, group=False, file=None):
+        lines = []
+        print = lines.append
         full = lambda other: other if "/" in other else f"{self.name}-{other}"
         listed = lambda names: "[" + ", ".join(f'"{full(n).replace("/", "-")}"' for n in names) + "]"
         print(f'\n[[model]]\nid = "{full(name)}"')
@@ -67,6 +70,7 @@ class Source:
         print(f'source = "{self.name}"\n[model.recipe]')
         for key, value in recipe.items():
             print(f"{key} = {value}")
+        self.models.append((name, "\n".join(lines)))
 
     def real(self, name, kind, data, length=WHOLE, base=None, tokenizer=None, group=False):
         recipe = {"method": '"real"', "course": self.course(length, tokenizer)}
@@ -113,15 +117,28 @@ class Source:
                    base="t1", file="model-q4_0.gguf")
 
 
+# What is trained last, so that a population half made still has the main kinds from every source.
+LATE = [
+    {"dose-50-of-t1", "dose-20-of-t1", "dose-3-of-t1", "t1-further"},
+    {"para-of-t1", "two-of-t1", "grand-of-t1", "dose-10-of-t2"},
+    {"base-x", "real-x", "cross-of-t1", "real-2", "logits-of-u"},
+]
+
+
 def main():
     print("# The population: written by scripts/population.py, which says what the names mean.")
     print('\nschema = 1\nname = "population"')
     sources = [Source(number, *facts) for number, facts in enumerate(SOURCES)]
-    # The teachers of all sources first: a student may have parents in two of them.
     for source in sources:
         source.founders()
     for source in sources:
         source.descendants(f"{source.other}/t1")
+    late = set().union(*LATE)
+    for wanted in [lambda name: name not in late, *(group.__contains__ for group in LATE)]:
+        for source in sources:
+            for name, text in source.models:
+                if wanted(name):
+                    print(text)
 
 
 main()
