@@ -2,7 +2,7 @@
 
 mod choices;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -69,6 +69,27 @@ impl Fingerprint {
             taking.take(entry);
         }
         taking.print()
+    }
+
+    /// The same without all but some probes.
+    pub fn part(&self, probes: &BTreeSet<&str>) -> Self {
+        fn kept<T: Clone>(
+            of: &BTreeMap<String, T>,
+            probes: &BTreeSet<&str>,
+        ) -> BTreeMap<String, T> {
+            let kept = of.iter().filter(|(id, _)| probes.contains(id.as_str()));
+            kept.map(|(id, value)| (id.clone(), value.clone()))
+                .collect()
+        }
+        Self {
+            choices: kept(&self.choices, probes),
+            next: kept(&self.next, probes),
+            pool: kept(&self.pool, probes),
+            shorts: kept(&self.shorts, probes),
+            texts: kept(&self.texts, probes),
+            readings: kept(&self.readings, probes),
+            ..self.clone()
+        }
     }
 
     fn add(&mut self, entry: &Entry, ask: &Ask, parts: &mut Parts) {

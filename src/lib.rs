@@ -44,6 +44,7 @@ pub mod measure;
 pub mod model;
 pub mod panel;
 pub mod passes;
+pub mod population;
 pub mod question;
 pub mod reach;
 pub mod report;

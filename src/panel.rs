@@ -83,6 +83,7 @@ struct RawEntry {
     #[serde(default)]
     data: Vec<String>,
     group: Option<String>,
+    source: Option<String>,
 }
 
 /// What is declared of one model.
@@ -102,6 +103,8 @@ pub struct Declared {
     pub data: Vec<String>,
     /// Models of one group are alike in data and kind.
     pub group: Option<String>,
+    /// The source of a population that it belongs to.
+    pub source: Option<String>,
 }
 
 /// A lineage file, checked.
@@ -153,6 +156,7 @@ impl Lineage {
                 parents: entry.parents,
                 data: entry.data,
                 group: entry.group,
+                source: entry.source,
             })
             .collect();
         Ok(Self {
@@ -441,6 +445,7 @@ mod tests {
             parents: parents.iter().map(|p| (*p).to_owned()).collect(),
             data: vec!["d".to_owned()],
             group: group.map(str::to_owned),
+            source: None,
         }
     }
 

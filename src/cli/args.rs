@@ -49,6 +49,7 @@ pub(super) enum Command {
     Probe(Probe),
     Battery(Battery),
     Tree(Tree),
+    Validate(Validate),
     Serve(Box<Serve>),
     /// Print the JSON Schema of report.json.
     ///
@@ -309,6 +310,30 @@ pub(super) struct Probe {
     pub(super) model: String,
     #[command(flatten)]
     pub(super) hosted: Hosted,
+}
+
+/// Say how often the tool is right, on a population of models of known descent.
+///
+/// Every candidate parent of the population is taken for the protected model, every other model for the
+/// suspect, and what comes out is held against what is true. Calibrations are fitted on the sources that
+/// split.toml puts into the part `fit`; all figures are of the part `test`. How to make a population of
+/// your own: models/README.md.
+#[derive(Debug, clap::Args)]
+pub(super) struct Validate {
+    /// Directory with lineage.toml, split.toml and scores.jsonl.
+    #[arg(value_name = "POPULATION")]
+    pub(super) population: PathBuf,
+    /// Ask the models and score every case anew, instead of taking the population's scores. What is
+    /// collected stays in --out: run the same command again to go on after an interruption.
+    #[arg(long)]
+    pub(super) collect: bool,
+    #[command(flatten)]
+    pub(super) asking: Asking,
+    #[command(flatten)]
+    pub(super) engine: Engine,
+    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go.
+    #[arg(long, value_name = "DIR", default_value = "parentage-validation")]
+    pub(super) out: PathBuf,
 }
 
 /// List, show and check batteries.

@@ -14,6 +14,7 @@ use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::LineageError;
+use crate::population::PopulationError;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
@@ -25,6 +26,8 @@ pub(super) enum CliError {
     Battery(#[from] BatteryError),
     #[error("cannot use the lineage file")]
     Lineage(#[from] LineageError),
+    #[error("cannot use the population")]
+    Population(#[from] PopulationError),
     #[error("cannot open model '{model}'")]
     Open {
         model: String,
@@ -107,6 +110,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Battery(_)
             | Self::Lineage(_)
+            | Self::Population(_)
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
             | Self::Endpoint(_)

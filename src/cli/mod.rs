@@ -18,6 +18,7 @@ mod schema;
 mod seal;
 mod serve;
 mod tree;
+mod validate;
 mod verify;
 
 use std::fs;
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
+        Command::Validate(validate) => validate::run(&validate, &args.common, &mut stdout),
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
         Command::Schema => schema::run(&mut stdout),
     };
