@@ -5,10 +5,12 @@
 //! place of the inks, so that it follows light and dark.
 
 mod axis;
+mod calibration;
 mod families;
 mod heat;
 mod standing;
 
+pub use calibration::{LrCurve, ece, lr_curve, tippett};
 pub use families::families;
 pub use heat::heat;
 pub use standing::standing;

@@ -7,6 +7,7 @@
 
 mod assignment;
 mod betting;
+mod calibration;
 mod combine;
 mod conformal;
 mod crawford_howell;
@@ -19,6 +20,13 @@ mod two_way;
 
 pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
 pub use betting::{Betting, p_from_e};
+pub use calibration::{
+    Bootstrap, Bounded, Bounds, CalibrationError, Discrimination, EcePoint, Estimated,
+    FusedMeasure, Fusion, Interval, Isotonic, Jackknife, Limit, Logistic, Measured, Misleading,
+    PENALTY, Posterior, Rate, Scored, Support, Tippett, Towards, Verbal, auroc, bound_by_sources,
+    bounded, cllr, cllr_cal, cllr_min, ece_curve, elub, jackknife, leave_one_source_out,
+    misleading, posterior, rate, sentence, tippett, tpr_at_fpr,
+};
 pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
