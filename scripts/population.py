@@ -107,14 +107,18 @@ class Source:
         self.student("two-of-t1", "two teachers", ["t1", next_teacher], base="base")
         self.student("grand-of-t1", "student of a student", ["text-of-t1"], base="base")
         self.real("text-of-t1-further", "trained further", self.other, FURTHER, base="text-of-t1")
-        self.model("text-of-t1-q4", "quantised", {"method": '"quantise"', "quantisation": '"q4_0"'},
-                   base="text-of-t1", file="model-q4_0.gguf")
+        # Blocks of 32 weights: the narrower shape has no Q4_0 form.
+        whole_blocks = int(self.shape.split("x")[0]) % 32 == 0
+        if whole_blocks:
+            self.model("text-of-t1-q4", "quantised", {"method": '"quantise"', "quantisation": '"q4_0"'},
+                       base="text-of-t1", file="model-q4_0.gguf")
         self.model("text-of-t1-pruned", "pruned", {"method": '"prune"', "share": 0.3}, base="text-of-t1")
         self.model("text-of-t1-merged", "merged", {"method": '"merge"', "with": f'"{self.name}-real-1"'},
                    base="text-of-t1")
         self.real("t1-further", "teacher trained further", self.other, FURTHER, base="t1")
-        self.model("t1-q4", "teacher quantised", {"method": '"quantise"', "quantisation": '"q4_0"'},
-                   base="t1", file="model-q4_0.gguf")
+        if whole_blocks:
+            self.model("t1-q4", "teacher quantised", {"method": '"quantise"', "quantisation": '"q4_0"'},
+                       base="t1", file="model-q4_0.gguf")
 
 
 # What is trained last, so that a population half made still has the main kinds from every source.

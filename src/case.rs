@@ -11,7 +11,7 @@ use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, c
 use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Standing, level_adjusted, pooled};
+use crate::weigh::{SingleCase, Standing, level_adjusted, pooled};
 
 /// One measure with what it says, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,8 @@ pub struct Case {
     pub matched_alternatives: Vec<String>,
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
+    /// The pooled t with each control in turn left out; empty where one could not be computed.
+    pub without_each: Vec<f64>,
     /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
     pub sequential: Option<Sequential>,
     /// The finding.
@@ -71,6 +73,7 @@ pub fn weigh(
     let standing =
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let overall = standing(&scores);
+    let without_each = without_each(&scores);
     let protected = side(&panel.protected).map(|(_, print)| print);
     let like = |member: &Member| {
         let print = side(member)?.1;
@@ -102,7 +105,9 @@ pub fn weigh(
             .flatten(),
         weights: gates.weights,
         controls: pooled_controls.len(),
-        worst_without_one: worst_without_one(&scores),
+        worst_without_one: without_each
+            .as_ref()
+            .map(|t| t.iter().map(|t| t.p).fold(0.0, f64::max)),
         without_strongest: without_strongest(&scores),
         apart: apart(panel, &measures),
         matched_alternatives: matched_alternatives.len(),
@@ -137,6 +142,11 @@ pub fn weigh(
         likeness,
         matched_alternatives,
         doubtful_alternatives,
+        without_each: without_each
+            .unwrap_or_default()
+            .iter()
+            .map(|t| t.t)
+            .collect(),
         sequential,
         verdict,
     }
@@ -292,13 +302,13 @@ fn pool(measures: &[MeasureResult]) -> (Vec<String>, Vec<Vec<f64>>) {
     (ids, scores)
 }
 
-fn p_of(scores: &[Vec<f64>]) -> Option<f64> {
+fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
     let z = pooled(scores)?;
-    Standing::new(z[0], z[1..].to_vec()).t.map(|t| t.p)
+    Standing::new(z[0], z[1..].to_vec()).t
 }
 
-/// The largest p when each control in turn is left out.
-fn worst_without_one(scores: &[Vec<f64>]) -> Option<f64> {
+/// The pooled t when each control in turn is left out.
+fn without_each(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
     let width = scores.first()?.len();
     (1..width)
         .map(|out| {
@@ -310,9 +320,9 @@ fn worst_without_one(scores: &[Vec<f64>]) -> Option<f64> {
                     row
                 })
                 .collect();
-            p_of(&fewer)
+            t_of(&fewer)
         })
-        .try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
+        .collect()
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.
@@ -324,7 +334,7 @@ fn without_strongest(scores: &[Vec<f64>]) -> Option<f64> {
         .map(|out| {
             let mut fewer = scores.to_vec();
             fewer.remove(out);
-            p_of(&fewer)
+            t_of(&fewer).map(|t| t.p)
         })
         .try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
 }

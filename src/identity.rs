@@ -111,6 +111,14 @@ impl Source {
         item
     }
 
+    /// Bytes of the weight files, if this is a model of weights.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Weights { files, .. } => Some(files.iter().map(|f| f.bytes).sum()),
+            Self::Endpoint { .. } | Self::Scripted { .. } => None,
+        }
+    }
+
     /// The digest of the weights, if this is a model of weights.
     pub fn digest(&self) -> Option<&str> {
         match self {

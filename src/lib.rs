@@ -53,5 +53,6 @@ pub mod sentinel;
 pub mod sequential;
 pub mod serve;
 pub mod tree;
+pub mod validation;
 pub mod verdict;
 pub mod weigh;

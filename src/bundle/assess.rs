@@ -12,6 +12,7 @@ use crate::identity::Source;
 use crate::panel::{Member, Panel};
 use crate::report::caveat::Conditions;
 use crate::report::{RenderError, Report, Sources, html, markdown, terminal};
+use crate::validation::{self, Circumstances, case_ratio};
 
 /// Columns of the report as text.
 const WIDTH: usize = 100;
@@ -111,6 +112,21 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
             .collect(),
         set_aside: counts(|print| print.set_aside),
     };
+    let bytes = |member: &Member| source(&member).bytes();
+    let circumstances = Circumstances {
+        access: plan.posing.access,
+        probes: bundle.asked,
+        bytes: bytes(&panel.protected)
+            .zip(bytes(&panel.suspect))
+            .map(|(a, b)| a.max(b)),
+        // The population was asked the published battery in plain text.
+        same_questions: plan.published && !plan.posing.chat,
+        strict: plan.strict,
+        prior_odds: plan.prior_odds,
+    };
+    let ratio = validation::built_in()
+        .map_err(|e| e.to_string())
+        .and_then(|v| case_ratio(&v, &case, &circumstances));
     let mut report = Report::new(Sources {
         panel: &panel,
         case: &case,
@@ -119,6 +135,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         recordings: &bundle.recordings,
         prints: &bundle.prints,
         conditions: &conditions,
+        ratio,
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)

@@ -11,7 +11,7 @@ use crate::model::Seed;
 use crate::panel::Panel;
 use crate::question::Posing;
 use crate::{digest, measure::Measure};
-use crate::{sequential, verdict};
+use crate::{sequential, validation, verdict};
 
 /// The version of the bundle's form; readers refuse others.
 pub const FORMAT: u32 = 1;
@@ -95,6 +95,14 @@ pub struct Plan {
     pub measures: Vec<Measure>,
     /// The thresholds of the ladder, by name.
     pub rules: BTreeMap<String, f64>,
+    /// SHA-256 of the validation that likelihood ratios are read from.
+    pub validation: String,
+    /// Outside what was validated, no likelihood ratio is given.
+    #[serde(default)]
+    pub strict: bool,
+    /// Prior odds that the user stated.
+    #[serde(default)]
+    pub prior_odds: Option<f64>,
     /// Who stands in which role, and what is declared of their descent.
     pub panel: Panel,
 }
@@ -121,6 +129,9 @@ impl Plan {
             statistic: STATISTIC.to_owned(),
             measures: Measure::at(posing.access).to_vec(),
             rules: rules(),
+            validation: validation::built_in_digest(),
+            strict: false,
+            prior_odds: None,
             panel,
         }
     }
@@ -141,6 +152,7 @@ impl Plan {
     /// Whether this version judges by the rules that the plan committed to.
     pub(super) fn is_judged_here(&self) -> bool {
         self.rules == rules()
+            && self.validation == validation::built_in_digest()
             && self.measures == Measure::at(self.posing.access)
             && self.statistic == STATISTIC
     }

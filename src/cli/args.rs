@@ -177,6 +177,13 @@ pub(super) struct Compare {
     /// Their error rate (one in a thousand each way) holds whenever one stops.
     #[arg(long)]
     pub(super) stop_when_decided: bool,
+    /// Give no likelihood ratio outside the conditions that were validated, instead of one capped at 100.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Prior odds of "learned from the protected model" that somebody states; prints posterior odds beside
+    /// them.
+    #[arg(long, value_name = "ODDS", value_parser = odds)]
+    pub(super) prior: Option<f64>,
     /// Where recordings, the report (HTML, Markdown, JSON) and the bundle (cases/NAME) go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
@@ -533,6 +540,13 @@ impl Engine {
                 ArithmeticArg::Quantised => Arithmetic::Quantised,
             },
         }
+    }
+}
+
+fn odds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(odds) if odds > 0.0 && odds.is_finite() => Ok(odds),
+        _ => Err("odds are a number above 0, such as 0.01 for one to a hundred".to_owned()),
     }
 }
 

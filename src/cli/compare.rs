@@ -166,6 +166,8 @@ pub(super) fn plan(
         replayed: replayed.collect(),
         readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
         stop_when_decided: args.stop_when_decided,
+        strict: args.strict,
+        prior_odds: args.prior,
         ..Plan::new(panel.clone(), &round.battery, round.posing, round.seed)
     }
 }

@@ -18,6 +18,7 @@ use crate::population::PopulationError;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
+use crate::validation::FitError;
 
 /// A command could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,8 @@ pub(super) enum CliError {
     Lineage(#[from] LineageError),
     #[error("cannot use the population")]
     Population(#[from] PopulationError),
+    #[error("cannot calibrate on the population's scores")]
+    Fit(#[from] FitError),
     #[error("cannot open model '{model}'")]
     Open {
         model: String,
@@ -111,6 +114,7 @@ impl CliError {
             Self::Battery(_)
             | Self::Lineage(_)
             | Self::Population(_)
+            | Self::Fit(_)
             | Self::Mixed { .. }
             | Self::NoProbe { .. }
             | Self::Endpoint(_)

@@ -1,7 +1,6 @@
 //! `parentage validate`: the tool held against models of known descent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -13,14 +12,18 @@ use super::open::Target;
 use super::progress::Progress;
 use super::run::{Round, slug};
 use super::write_whole;
-use crate::evidence::{self, Recording};
+use crate::evidence::{self, Header};
 use crate::fingerprint::Fingerprint;
 use crate::passes::SecondPass;
 use crate::population::{
-    Case, Part, Population, Score, Thinning, read_scores, score, write_scores,
+    Asked, Case, Part, Population, Score, Thinning, read_scores, score, write_scores,
 };
 use crate::question::{Question, ask_all};
+use crate::report::validation as report;
+use crate::validation::Validation;
 
+/// Columns of the tables.
+const WIDTH: u16 = 140;
 /// The scores of a population.
 const SCORES_FILE: &str = "scores.jsonl";
 /// What is taken away from every panel and battery, to see what it was worth.
@@ -49,11 +52,25 @@ pub(super) fn run(
     } else {
         read_scores(&args.population.join(SCORES_FILE))?
     };
-    let text = format!("{} scores\n", scores.len());
-    stdout
-        .write_all(text.as_bytes())
-        .map_err(CliError::Output)?;
+    let validation = Validation::new(&scores)?;
+    let facts = to_json(&validation)?;
+    let page = args.out.join("validation.html");
+    write_whole(&args.out.join("validation.json"), &facts)?;
+    write_whole(&page, report::page(&validation)?.as_bytes())?;
+    let text = if common.json {
+        facts
+    } else {
+        let text = report::text(&validation, WIDTH);
+        format!("{text}\nFor people {}\n", page.display()).into_bytes()
+    };
+    stdout.write_all(&text).map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, CliError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| CliError::Output(e.into()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// The models of a population, being asked.
@@ -99,14 +116,13 @@ impl<'a> Collecting<'a> {
 
     /// Every case of both parts, in full and thinned.
     fn scores(&self) -> Result<Vec<Score>, CliError> {
-        let order = self.round.battery.order(self.round.seed.0);
         let access = self.round.posing.access;
         let mut scores = Vec::new();
         for part in [Part::Fit, Part::Test] {
             let models: Vec<&String> = self.population.models(part).map(|m| &m.id).collect();
             let questions = ask_all(&self.round.battery, self.round.posing);
             let asked = models.iter().map(|id| ((*id).clone(), questions.clone()));
-            let first = self.ask("asking ", &asked.collect())?;
+            let first = self.ask("asking ", &asked.collect())?.prints;
             for source in self.population.sources(part) {
                 let cases = self.population.cases(part);
                 let cases: Vec<&Case> = cases.iter().filter(|c| c.source == *source).collect();
@@ -118,12 +134,11 @@ impl<'a> Collecting<'a> {
                     let again = second.questions(id, &self.round.battery, self.round.posing);
                     ((*id).clone(), [questions.clone(), again].concat())
                 });
-                let prints = self.ask("reading", &asked.collect())?;
+                let asked = self.ask("reading", &asked.collect())?;
                 let progress = Progress::new("scoring", cases.len() * THINNINGS.len(), self.quiet);
                 for thinning in THINNINGS {
                     let scored = cases.par_iter().map(|case| {
-                        let scored =
-                            score(self.population, case, thinning, access, &prints, &order);
+                        let scored = score(self.population, case, thinning, &asked);
                         progress.answered();
                         scored
                     });
@@ -140,27 +155,37 @@ impl<'a> Collecting<'a> {
         &self,
         stage: &'static str,
         asked: &BTreeMap<String, Vec<Question>>,
-    ) -> Result<BTreeMap<String, Fingerprint>, CliError> {
-        let place = |header: &evidence::Header| self.args.out.join("recordings").join(slug(header));
+    ) -> Result<Asked, CliError> {
+        let place = |header: &Header| self.args.out.join("recordings").join(slug(header));
         let jobs = asked
             .iter()
             .map(|(id, questions)| (&self.targets[id], questions.clone()));
-        let directories = self.round.ask(stage, &jobs.collect::<Vec<_>>(), &place)?;
+        let jobs: Vec<(&Target, Vec<Question>)> = jobs.collect();
+        let directories = self.round.ask(stage, &jobs, &place)?;
         let read = |(id, questions): (&String, &Vec<Question>)| {
-            let name = self.targets[id].name();
-            let one = BTreeMap::from([(id.clone(), directories[name].clone())]);
-            let mut recording: Recording = self
-                .round
-                .read(&one)?
-                .remove(id)
-                .unwrap_or_else(|| unreachable!("what was read is what was asked for"));
+            let directory = &directories[self.targets[id].name()];
+            let one = BTreeMap::from([(id.clone(), directory.clone())]);
             let wanted: BTreeSet<&Question> = questions.iter().collect();
-            recording.entries.retain(|e| wanted.contains(&e.question));
-            Ok((
-                id.clone(),
-                Fingerprint::new(&recording, &self.round.battery),
-            ))
+            let mut answers = Vec::new();
+            for (_, mut recording) in self.round.read(&one)? {
+                recording.entries.retain(|e| wanted.contains(&e.question));
+                let bytes = recording.header.identity.source.bytes();
+                let print = Fingerprint::new(&recording, &self.round.battery);
+                answers.push((id.clone(), print, bytes));
+            }
+            Ok(answers)
         };
-        asked.par_iter().map(read).collect()
+        let answers: Result<Vec<_>, CliError> = asked.par_iter().map(read).collect();
+        let (mut prints, mut bytes) = (BTreeMap::new(), BTreeMap::new());
+        for (id, print, size) in answers?.into_iter().flatten() {
+            bytes.extend(size.map(|size| (id.clone(), size)));
+            prints.insert(id, print);
+        }
+        Ok(Asked {
+            access: self.round.posing.access,
+            order: self.round.battery.order(self.round.seed.0),
+            prints,
+            bytes,
+        })
     }
 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::panel::{Declared, Lineage, LineageError};
 
 pub use cases::{Case, Relation, Thinning};
-pub use score::{Score, read_scores, score, write_scores};
+pub use score::{Asked, Score, read_scores, score, write_scores};
 
 /// The lineage file of a population.
 pub const LINEAGE_FILE: &str = "lineage.toml";

@@ -46,22 +46,36 @@ pub struct Score {
     pub t: Option<f64>,
     /// The same for each measure.
     pub measures: BTreeMap<String, f64>,
+    /// Bytes of the suspect's weight files; nothing for an endpoint.
+    pub bytes: Option<u64>,
     /// Mean divergence (nats) of the two models' answers: description that proves nothing.
     pub divergence: Option<f64>,
 }
 
+/// What the models of a part answered to the questions of one source.
+#[derive(Debug)]
+pub struct Asked {
+    /// How they were asked.
+    pub access: Access,
+    /// The order of the probes.
+    pub order: Vec<String>,
+    /// The answers, by id.
+    pub prints: BTreeMap<String, Fingerprint>,
+    /// Bytes of the weight files, by id.
+    pub bytes: BTreeMap<String, u64>,
+}
+
 /// Weighs a case as a comparison of its models would be weighed, from answers alone.
 ///
-/// `prints` has a fingerprint for every model of the part, by id, from the answers that a panel with this
-/// source's candidate parents asks for; `order` is the order of the probes.
-pub fn score(
-    population: &Population,
-    case: &Case,
-    thinning: Thinning,
-    access: Access,
-    prints: &BTreeMap<String, Fingerprint>,
-    order: &[String],
-) -> Score {
+/// `asked` has every model of the part, by id, with the answers that a panel with this source's candidate
+/// parents asks for.
+pub fn score(population: &Population, case: &Case, thinning: Thinning, asked: &Asked) -> Score {
+    let Asked {
+        access,
+        order,
+        prints,
+        bytes,
+    } = asked;
     let panel = population.panel(case, thinning);
     let thinned;
     let (prints, order) = match thinning {
@@ -74,9 +88,15 @@ pub fn score(
                 .collect();
             (&thinned, order)
         }
-        Thinning::None | Thinning::Controls(_) => (prints, order),
+        Thinning::None | Thinning::Controls(_) => (prints, order.as_slice()),
     };
-    let weighed = case::weigh(&panel, prints, Gates::default(), Measure::at(access), order);
+    let weighed = case::weigh(
+        &panel,
+        prints,
+        Gates::default(),
+        Measure::at(*access),
+        order,
+    );
     let t = |standing: &crate::weigh::Standing| standing.t.map(|t| t.t);
     let evidence = &weighed.evidence;
     Score {
@@ -86,7 +106,7 @@ pub fn score(
         suspect: case.suspect.clone(),
         kind: case.kind.clone(),
         relation: case.relation,
-        access,
+        access: *access,
         thinning,
         controls: evidence.controls,
         probes: order.len(),
@@ -98,6 +118,7 @@ pub fn score(
             .iter()
             .filter_map(|m| Some((m.measure.name().to_owned(), t(&m.result.as_ref().ok()?.1)?)))
             .collect(),
+        bytes: bytes.get(&case.suspect).copied(),
         divergence: evidence.equality.map(|e| e.divergence),
     }
 }

@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::identity::{AbilityStatus, Source};
 use crate::panel::{Matching, Panel};
 use crate::question::{Access, Posing};
+use crate::validation::CaseRatio;
 use crate::verdict::MIN_CONTROLS;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
@@ -14,8 +15,16 @@ const CONFORMAL_LEADS: usize = 19;
 /// One limit of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caveat {
-    /// There is no likelihood ratio yet.
-    NotCalibrated,
+    /// No likelihood ratio can be given.
+    NotCalibrated {
+        /// Why.
+        why: String,
+    },
+    /// The likelihood ratio is read outside the conditions that were validated.
+    Extrapolated {
+        /// In what the case differs.
+        outside: Vec<String>,
+    },
     /// The conformal p cannot be small.
     FewControls {
         /// Controls used.
@@ -112,7 +121,8 @@ impl Caveat {
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotCalibrated => "not_calibrated",
+            Self::NotCalibrated { .. } => "not_calibrated",
+            Self::Extrapolated { .. } => "extrapolated",
             Self::FewControls { .. } => "few_controls",
             Self::Normality => "normality_assumed",
             Self::NoMatchedAlternative => "no_matched_alternative",
@@ -145,9 +155,11 @@ impl Caveat {
     )]
     pub fn text(&self) -> String {
         match self {
-            Self::NotCalibrated => {
-                "no likelihood ratio is given: no calibration for this kind of case exists yet".to_owned()
-            }
+            Self::NotCalibrated { why } => format!("no likelihood ratio is given: {why}"),
+            Self::Extrapolated { outside } => format!(
+                "the likelihood ratio is extrapolated, and capped at 100 for it: {}",
+                outside.join("; ")
+            ),
             Self::FewControls { controls } => format!(
                 "with {controls} controls the conformal p cannot fall below {:.3}; the finding leans on the t",
                 1.0 / (*controls as f64 + 1.0)
@@ -241,7 +253,10 @@ impl Caveat {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::NotCalibrated => "do not turn the p into a probability of distillation",
+            Self::NotCalibrated { .. } => "do not turn the p into a probability of distillation",
+            Self::Extrapolated { .. } => {
+                "validate on a population like the case (parentage validate), or give no ratio (--strict)"
+            }
             Self::FewControls { .. } => {
                 "add controls; from 19 on the conformal p can stand by itself"
             }
@@ -354,7 +369,12 @@ impl Conditions {
 }
 
 /// All limits of a case, the weightiest first.
-pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Caveat> {
+pub fn caveats(
+    panel: &Panel,
+    case: &Case,
+    conditions: &Conditions,
+    ratio: Result<&CaseRatio, &String>,
+) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     let mut add = |applies: bool, caveat: Caveat| {
         if applies {
@@ -364,7 +384,15 @@ pub fn caveats(panel: &Panel, case: &Case, conditions: &Conditions) -> Vec<Cavea
     let evidence = &case.evidence;
     let controls = evidence.controls;
     let contrasted = evidence.pooled.is_some() && controls >= MIN_CONTROLS;
-    add(true, Caveat::NotCalibrated);
+    match ratio {
+        Err(why) => add(true, Caveat::NotCalibrated { why: why.clone() }),
+        Ok(ratio) => add(
+            !ratio.outside.is_empty(),
+            Caveat::Extrapolated {
+                outside: ratio.outside.clone(),
+            },
+        ),
+    }
     add(
         contrasted && controls < CONFORMAL_LEADS,
         Caveat::FewControls { controls },

@@ -28,6 +28,7 @@ use crate::model::Seed;
 use crate::panel::{Member, Panel};
 use crate::question::Posing;
 use crate::sequential::Sequential;
+use crate::validation::CaseRatio;
 use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
@@ -90,8 +91,13 @@ pub struct Report {
     pub pooled: Option<StandingFacts>,
     /// The case as a bet that may stop at any time.
     pub e_values: Option<Sequential>,
-    /// Base-10 logarithm of the likelihood ratio: null until a calibration exists.
+    /// Base-10 logarithm of the likelihood ratio, the least favourable proposition leading; null where none
+    /// is given.
     pub log10_lr: Option<f64>,
+    /// The likelihood ratios with what bounds them.
+    pub ratio: Option<CaseRatio>,
+    /// Why there is none.
+    pub no_ratio: Option<String>,
     /// What limits the finding.
     pub caveats: Vec<CaveatFacts>,
     /// The question.
@@ -164,6 +170,8 @@ pub struct Sources<'a> {
     pub prints: &'a BTreeMap<String, Fingerprint>,
     /// Conditions that limit the finding.
     pub conditions: &'a Conditions,
+    /// The likelihood ratios, or why there are none.
+    pub ratio: Result<CaseRatio, String>,
 }
 
 impl Report {
@@ -185,6 +193,7 @@ impl Report {
             )
         };
         let evidence = &case.evidence;
+        let ratio = sources.ratio.clone();
         Self {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -208,7 +217,8 @@ impl Report {
             measures: case.measures.iter().map(figures::measure).collect(),
             pooled: figures::pooled(case),
             e_values: case.sequential.clone(),
-            log10_lr: None,
+            log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
+            no_ratio: ratio.as_ref().err().cloned(),
             caveats: limits(&sources),
             question: QUESTION,
             ladder: propositions::ladder(case.verdict.finding),
@@ -223,7 +233,7 @@ impl Report {
             asked: battery::families(sources.battery),
             conditions: words::conditions(panel, header),
             method: words::method(),
-            validation: words::validation(),
+            validation: words::validation(ratio.as_ref()),
             limits: words::limits(),
             reproduction: words::reproduction(recorded_by(sources.recordings)),
             glossary: words::glossary(),
@@ -233,6 +243,7 @@ impl Report {
             families: sources.details.families,
             tree: sources.details.tree,
             examples: sources.details.examples,
+            ratio: ratio.ok(),
         }
     }
 }
@@ -244,7 +255,8 @@ pub fn json_schema() -> schemars::Schema {
 }
 
 fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {
-    let caveats = caveats(sources.panel, sources.case, sources.conditions);
+    let ratio = sources.ratio.as_ref();
+    let caveats = caveats(sources.panel, sources.case, sources.conditions, ratio);
     let facts = caveats.iter().map(|c| CaveatFacts {
         code: c.code(),
         text: c.text(),

@@ -9,6 +9,7 @@ pub mod plot;
 mod render;
 pub mod terminal;
 mod text;
+pub mod validation;
 
 pub use facts::{Report, Sources};
 pub use render::{RenderError, RenderFault};

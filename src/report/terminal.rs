@@ -6,6 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::facts::{MeasureFacts, ModelFacts, Report};
 use super::text::{number, signed, small, visible};
+use crate::validation::CaseRatio;
 
 /// Renders the report, at most `width` columns wide.
 pub fn render(report: &Report, width: usize) -> String {
@@ -104,7 +105,13 @@ fn figures(out: &mut String, report: &Report, width: usize) {
         pooled.probes.to_string(),
     ]);
     let _ = writeln!(out, "{table}");
-    line(out, "Likelihood ratio: not calibrated");
+    match (&report.ratio, &report.no_ratio) {
+        (Some(ratio), _) => likelihood_ratio(out, ratio, width),
+        (None, why) => {
+            let why = why.as_deref().unwrap_or("not calibrated");
+            wrap(out, "Likelihood ratio: none; ", why, width);
+        }
+    }
     out.push('\n');
 }
 
@@ -118,6 +125,34 @@ fn row(measure: &MeasureFacts) -> Vec<String> {
         small(figures.conformal_p),
         figures.probes.to_string(),
     ]
+}
+
+fn likelihood_ratio(out: &mut String, ratio: &CaseRatio, width: usize) {
+    let limits = if ratio.outside.is_empty() {
+        String::new()
+    } else {
+        " (extrapolated, capped at 100)".to_owned()
+    };
+    let ends = match (ratio.low, ratio.high) {
+        (Some(low), Some(high)) => {
+            format!(", {} to {}", number(Some(low), 1), number(Some(high), 1))
+        }
+        _ => String::new(),
+    };
+    let text = format!(
+        "log10 LR {}{ends}{limits}: {}",
+        signed(Some(ratio.log10_lr), 1),
+        ratio.sentence
+    );
+    wrap(out, "Likelihood ratio: ", &text, width);
+    if let Some(updated) = ratio.updated {
+        let text = format!(
+            "prior odds {} as stated, posterior odds {}",
+            number(Some(updated.prior_odds), 3),
+            number(Some(updated.posterior_odds), 3)
+        );
+        line(out, &text);
+    }
 }
 
 fn likeness(out: &mut String, report: &Report, width: usize) {

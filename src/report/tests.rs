@@ -196,6 +196,7 @@ impl World {
             recordings: &recordings,
             prints: &prints,
             conditions: &conditions,
+            ratio: Err("nothing was calibrated".to_owned()),
         })
     }
 }

@@ -6,6 +6,8 @@ use serde::Serialize;
 use crate::evidence::Header;
 use crate::panel::Panel;
 use crate::question::Access;
+use crate::report::text::number;
+use crate::validation::{CaseRatio, Row};
 use crate::verdict::{APART_P, CLOSE_P, LINEAGE_P, MIN_CONTROLS, SAME_DIVERGENCE, STABLE_P};
 
 /// A passage with a heading.
@@ -101,17 +103,52 @@ pub(super) fn conditions(panel: &Panel, header: &Header) -> Vec<Passage> {
 }
 
 /// What is known of how often the method errs.
-pub(super) fn validation() -> Vec<Passage> {
-    passages(&[
-        (
-            "This case",
-            "No calibration exists for cases of this kind. Therefore no likelihood ratio is given, and no word of the verbal scale is used.",
+pub(super) fn validation(ratio: Result<&CaseRatio, &String>) -> Vec<Passage> {
+    let case = match ratio {
+        Err(why) => format!(
+            "No likelihood ratio is given: {why}. Therefore no word of the verbal scale is used."
         ),
-        (
-            "The method",
-            "The rules were fixed on one family of tiny models of known lineage and then tried on others. The tables, with the errors, are in models/README.md of the tool's source. They hold for models of 0.2 million parameters of one architecture, read with full access to their weights. How often the method errs elsewhere is not known.",
+        Ok(ratio) if ratio.outside.is_empty() => {
+            "The case lies within the conditions that were validated: access, sizes, controls and probes."
+                .to_owned()
+        }
+        Ok(ratio) => format!(
+            "The case lies outside the conditions that were validated ({}). Its likelihood ratio is extrapolated and capped at 100 either way.",
+            ratio.outside.join("; ")
         ),
-    ])
+    };
+    let mut passages = vec![Passage {
+        title: "This case",
+        text: case,
+    }];
+    let row = ratio.ok().and_then(|r| r.row.as_ref());
+    passages.extend(row.and_then(tried));
+    passages.push(Passage {
+        title: "The method",
+        text: "The rules were fixed on one family of tiny models of known lineage and then tried on others, and the ratios were fitted on some sources of a population of such models and tried on others. The tables, with the errors, are in models/README.md of the tool's source. They hold for models of 0.2 million parameters of one architecture. How often the method errs elsewhere is not known.".to_owned(),
+    });
+    passages
+}
+
+/// The validation's row that covers the case, in words.
+fn tried(row: &Row) -> Option<Passage> {
+    let (found, accused) = (row.distilled?, row.accused?);
+    let above_ten = row.misleading.get(1)?;
+    Some(Passage {
+        title: "Where it was tried",
+        text: format!(
+            "On {} sources that nothing was fitted on ({}): {} of {} students were found distilled, {} of {} innocent models were accused, and {} of {} innocent models had a ratio above 10. The cost of the ratios (Cllr) was {} bits.",
+            row.sources,
+            row.condition,
+            found.count,
+            found.of,
+            accused.count,
+            accused.of,
+            above_ten.count,
+            above_ten.of,
+            number(row.cllr.map(|c| c.value), 2),
+        ),
+    })
 }
 
 /// What no finding of this tool shows.

@@ -1,0 +1,126 @@
+//! A validation as text and as one HTML page.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use minijinja::{AutoEscape, Value};
+
+use super::plot;
+use super::render::{Form, RenderError, render};
+use super::text::number;
+use crate::validation::{Estimate, Row, Share, Validation};
+
+/// The page and its style.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("validation.html", include_str!("templates/validation.html")),
+    ("style.css", include_str!("templates/style.css")),
+];
+
+/// Renders the page.
+///
+/// # Errors
+///
+/// When a template does not fit the facts, which tests rule out.
+pub fn page(validation: &Validation) -> Result<String, RenderError> {
+    let mut plots: BTreeMap<String, Value> = BTreeMap::new();
+    for (i, validated) in validation.by_access.iter().enumerate() {
+        let condition = "the test part, the least favourable proposition leading";
+        let tippett = validated.tippett.as_ref();
+        let tippett =
+            tippett.and_then(|t| plot::tippett(&format!("plot-tippett-{i}"), condition, t));
+        let ece = validated.ece.as_ref();
+        let ece = ece.and_then(|e| plot::ece(&format!("plot-ece-{i}"), condition, e));
+        for (name, drawn) in [("tippett", tippett), ("ece", ece)] {
+            if let Some(drawn) = drawn {
+                let drawn = Value::from_safe_string(plot::themed(&drawn));
+                plots.insert(format!("{name}-{i}"), drawn);
+            }
+        }
+    }
+    let form = Form {
+        name: "HTML",
+        escape: AutoEscape::Html,
+        write: minijinja::escape_formatter,
+    };
+    render(validation, TEMPLATES, &form, minijinja::context! { plots })
+}
+
+/// Renders the tables as text, at most `width` columns wide.
+pub fn text(validation: &Validation, width: u16) -> String {
+    let mut out = format!(
+        "Fitted on {} ({} cases), tried on {} ({} cases).\n",
+        validation.fit.join(", "),
+        validation.fit_cases,
+        validation.test.join(", "),
+        validation.test_cases,
+    );
+    for validated in &validation.by_access {
+        let mut table = table(
+            width,
+            &[
+                "test part",
+                "students found",
+                "or family",
+                "innocents accused",
+                "at 1 % false",
+                "AUROC",
+                "Cllr (min)",
+                "innocents LR > 10",
+            ],
+        );
+        for row in &validated.rows {
+            table.add_row(cells(row));
+        }
+        out.push_str(&format!(
+            "\nAccess: {}\n{table}\n",
+            format!("{:?}", validated.access).to_lowercase()
+        ));
+        let mut table = self::table(
+            width,
+            &[
+                "students' parent named among",
+                "first",
+                "in the set",
+                "of two at most",
+                "none named",
+            ],
+        );
+        for a in &validated.attribution {
+            let shares = [a.first, a.covered, a.covered_by_two, a.none].map(counted);
+            table.add_row(std::iter::once(a.candidates.clone()).chain(shares));
+        }
+        out.push_str(&format!("{table}\n"));
+    }
+    out
+}
+
+fn table(width: u16, header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        .set_header(header);
+    table
+}
+
+fn cells(row: &Row) -> [String; 8] {
+    [
+        row.condition.clone(),
+        counted(row.distilled),
+        counted(row.family),
+        counted(row.accused),
+        counted(row.found_at_1_percent),
+        estimated(row.auroc),
+        format!("{} ({})", estimated(row.cllr), estimated(row.cllr_min)),
+        counted(row.misleading.get(1).copied()),
+    ]
+}
+
+fn counted(share: Option<Share>) -> String {
+    share.map_or_else(|| "-".to_owned(), |s| format!("{} of {}", s.count, s.of))
+}
+
+fn estimated(estimate: Option<Estimate>) -> String {
+    number(estimate.map(|e| e.value), 3)
+}

@@ -1,0 +1,89 @@
+//! Who is named as the parent of a true student, among candidates that include its siblings.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rows::Share;
+use crate::population::{Relation, Score};
+use crate::verdict::Finding;
+use crate::weigh::rate;
+
+/// How often the right parent is named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attribution {
+    /// Which candidates there were.
+    pub candidates: String,
+    /// The candidate with the largest t is a true parent.
+    pub first: Option<Share>,
+    /// The set of the finding holds a true parent: found `distilled` or `family` for it.
+    pub covered: Option<Share>,
+    /// The same, and the set has at most two members.
+    pub covered_by_two: Option<Share>,
+    /// Nothing was named.
+    pub none: Option<Share>,
+}
+
+/// With all candidates of the part, and without the true parent's siblings.
+pub(super) fn all(scores: &[&Score]) -> Vec<Attribution> {
+    let mut by_suspect: BTreeMap<&str, Vec<&Score>> = BTreeMap::new();
+    for score in scores {
+        by_suspect.entry(&score.suspect).or_default().push(score);
+    }
+    // Nobody can be named rightly for a model without a listed parent.
+    by_suspect.retain(|_, asked| asked.iter().any(|s| s.relation == Relation::Student));
+    let siblings = |s: &Score| s.relation != Relation::SiblingStudent;
+    vec![
+        attribution(
+            "every teacher, siblings of the true one included",
+            &by_suspect,
+            |_| true,
+        ),
+        attribution(
+            "every teacher but siblings of the true one",
+            &by_suspect,
+            siblings,
+        ),
+    ]
+}
+
+fn attribution(
+    candidates: &str,
+    by_suspect: &BTreeMap<&str, Vec<&Score>>,
+    takes_part: impl Fn(&Score) -> bool,
+) -> Attribution {
+    let (mut first, mut covered, mut by_two, mut none) = (0, 0, 0, 0);
+    for asked in by_suspect.values() {
+        let asked: Vec<&&Score> = asked.iter().filter(|s| takes_part(s)).collect();
+        let best = asked
+            .iter()
+            .max_by(|a, b| a.t.unwrap_or(f64::MIN).total_cmp(&b.t.unwrap_or(f64::MIN)));
+        first += usize::from(best.is_some_and(|s| s.relation == Relation::Student));
+        let named = |s: &&&&Score| matches!(s.finding, Finding::Distilled | Finding::Family);
+        let mut set: Vec<&str> = Vec::new();
+        for score in asked.iter().filter(named) {
+            let members = std::iter::once(&score.protected).chain(&score.not_excluded);
+            for member in members {
+                if !set.contains(&member.as_str()) {
+                    set.push(member);
+                }
+            }
+        }
+        let right =
+            |s: &&Score| s.relation == Relation::Student && set.contains(&s.protected.as_str());
+        let is_covered = asked.iter().any(|s| right(s));
+        covered += usize::from(is_covered);
+        by_two += usize::from(is_covered && set.len() <= 2);
+        none += usize::from(set.is_empty());
+    }
+    let of = by_suspect.len();
+    let share = |count| super::rows::share(rate(count, of));
+    Attribution {
+        candidates: candidates.to_owned(),
+        first: share(first),
+        covered: share(covered),
+        covered_by_two: share(by_two),
+        none: share(none),
+    }
+}

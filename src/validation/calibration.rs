@@ -1,0 +1,324 @@
+//! From the standing of a suspect to likelihood ratios, one for each innocent explanation.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
+
+use crate::population::{Part, Relation, Score, Thinning};
+use crate::question::Access;
+use crate::weigh::{
+    Bounds, CalibrationError, Logistic, PENALTY, Scored, bound_by_sources, bounded, elub,
+    tpr_at_fpr,
+};
+
+/// The false positive rate that the threshold fixed on the fitting part aims at.
+pub(super) const FALSE_POSITIVES: f64 = 0.01;
+/// The largest deviate; p values beyond it cannot be told from nothing.
+const LARGEST: f64 = 37.0;
+
+/// An innocent explanation that the findings are weighed against.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Proposition {
+    /// The suspect has nothing in common with the protected model.
+    Unrelated,
+    /// The suspect learned from the protected model's own real text: a sibling, or a base on that text.
+    SameData,
+    /// The suspect learned from a model like the protected one, listed among the candidates or not.
+    SiblingTeacher,
+}
+
+impl Proposition {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unrelated, Self::SameData, Self::SiblingTeacher];
+
+    /// The true relations that it covers.
+    pub fn covers(self, relation: Relation) -> bool {
+        match self {
+            Self::Unrelated => relation == Relation::Other,
+            Self::SameData => matches!(relation, Relation::Sibling | Relation::SameData),
+            Self::SiblingTeacher => {
+                matches!(relation, Relation::SiblingStudent | Relation::UnseenStudent)
+            }
+        }
+    }
+
+    /// It as the second half of a sentence: "... if the suspect ...".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unrelated => "has nothing in common with the protected model",
+            Self::SameData => "learned from the same real text, without the protected model",
+            Self::SiblingTeacher => "learned from another model like the protected one",
+        }
+    }
+}
+
+/// What a calibration was fitted on, between which it may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ranged {
+    /// The least.
+    pub least: usize,
+    /// The most.
+    pub most: usize,
+}
+
+impl Ranged {
+    fn of(values: impl Iterator<Item = usize>) -> Self {
+        values.fold(
+            Self {
+                least: usize::MAX,
+                most: 0,
+            },
+            |range, value| Self {
+                least: range.least.min(value),
+                most: range.most.max(value),
+            },
+        )
+    }
+
+    /// Whether a value lies within.
+    pub fn holds(&self, value: usize) -> bool {
+        (self.least..=self.most).contains(&value)
+    }
+}
+
+/// The curve of one proposition.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Fitted {
+    /// What the students are weighed against.
+    pub against: Proposition,
+    /// log10 likelihood ratio at a deviate of 0.
+    pub intercept: f64,
+    /// log10 likelihood ratio that one unit of the deviate adds.
+    pub slope: f64,
+    /// The least log10 likelihood ratio that may be stated.
+    pub lower: f64,
+    /// The most.
+    pub upper: f64,
+    /// Different students it was fitted on.
+    pub students: usize,
+    /// Different innocent models it was fitted on.
+    pub others: usize,
+}
+
+/// How the scores of one access become likelihood ratios.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrated {
+    /// How the models were asked.
+    pub access: Access,
+    /// Sources it was fitted on.
+    pub sources: Vec<String>,
+    /// Controls of the cases it was fitted on.
+    pub controls: Ranged,
+    /// Probes of them.
+    pub probes: Ranged,
+    /// Bytes of the suspects' weight files.
+    pub bytes: Ranged,
+    /// A deviate above this is called, at the false positive rate of [`FALSE_POSITIVES`] on the fitting
+    /// part.
+    pub threshold: f64,
+    /// A curve for each proposition.
+    pub against: Vec<Fitted>,
+}
+
+/// A likelihood ratio against one innocent explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Ratio {
+    /// The explanation.
+    pub against: Proposition,
+    /// log10 likelihood ratio that may be stated.
+    pub log10_lr: f64,
+    /// Before it was bounded.
+    pub unbounded: f64,
+}
+
+/// A calibration could not be fitted.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// No scores of the fitting part.
+    #[error("there are no scores of the fitting part")]
+    Nothing,
+    /// A curve could not be fitted.
+    #[error("cannot fit the ratio against '{}'", against.words())]
+    Curve {
+        /// The proposition.
+        against: Proposition,
+        /// The cause.
+        #[source]
+        source: CalibrationError,
+    },
+}
+
+/// The normal deviate that is as improbable as a Crawford-Howell t among so many controls: scores from
+/// panels of different size on one scale.
+///
+/// `z = Phi^-1(F(t; m - 1))`, at most 37 either way. Nothing for fewer than two controls.
+pub fn deviate(t: f64, controls: usize) -> Option<f64> {
+    let freedom = controls.checked_sub(1).filter(|f| *f > 0)?;
+    let student = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
+    // The smaller tail keeps its digits.
+    let tail = student.sf(t.abs());
+    let deviate = -Normal::standard().inverse_cdf(tail);
+    deviate
+        .is_nan()
+        .then_some(None)
+        .unwrap_or_else(|| Some(deviate.min(LARGEST).copysign(t)))
+}
+
+/// Fits every access that the fitting part has scores of.
+///
+/// Students and innocents of a proposition have equal weight, whatever their numbers. Undiminished cases
+/// alone are fitted on.
+///
+/// # Errors
+///
+/// When there is nothing to fit, or students or innocents are missing.
+pub(super) fn fit(scores: &[Score]) -> Result<Vec<Calibrated>, FitError> {
+    let fitting = |s: &&Score| s.part == Part::Fit && s.thinning == Thinning::None;
+    let mut by_access = Vec::new();
+    for access in [Access::Scored, Access::Top, Access::Text] {
+        let scores: Vec<&Score> = scores
+            .iter()
+            .filter(fitting)
+            .filter(|s| s.access == access)
+            .collect();
+        if !scores.is_empty() {
+            by_access.push(Calibrated::fit(access, &scores)?);
+        }
+    }
+    if by_access.is_empty() {
+        return Err(FitError::Nothing);
+    }
+    Ok(by_access)
+}
+
+impl Calibrated {
+    fn fit(access: Access, scores: &[&Score]) -> Result<Self, FitError> {
+        let sources: Vec<String> = scores
+            .iter()
+            .map(|s| s.source.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let against = Proposition::ALL
+            .into_iter()
+            .map(|against| fitted(against, scores, &sources))
+            .collect::<Result<Vec<_>, _>>()?;
+        let everyone = labelled(scores, &sources, |_| true);
+        let threshold = tpr_at_fpr(&everyone, FALSE_POSITIVES).map_or(LARGEST, |d| d.threshold);
+        Ok(Self {
+            access,
+            controls: Ranged::of(scores.iter().map(|s| s.controls)),
+            probes: Ranged::of(scores.iter().map(|s| s.probes)),
+            bytes: Ranged::of(scores.iter().filter_map(|s| usize::try_from(s.bytes?).ok())),
+            sources,
+            threshold,
+            against,
+        })
+    }
+
+    /// The likelihood ratio against every proposition, for the deviate of a case.
+    pub fn ratios(&self, deviate: f64) -> Vec<Ratio> {
+        let ratio = |f: &Fitted| {
+            let unbounded = f.intercept + f.slope * deviate;
+            Ratio {
+                against: f.against,
+                log10_lr: unbounded.clamp(f.lower, f.upper),
+                unbounded,
+            }
+        };
+        self.against.iter().map(ratio).collect()
+    }
+
+    /// The least favourable of them.
+    pub fn least(&self, deviate: f64) -> Option<Ratio> {
+        let ratios = self.ratios(deviate).into_iter();
+        ratios.min_by(|a, b| a.log10_lr.total_cmp(&b.log10_lr))
+    }
+}
+
+/// Deviates of students and of the innocents that count, by source.
+pub(super) fn labelled(
+    scores: &[&Score],
+    sources: &[String],
+    counts: impl Fn(Relation) -> bool,
+) -> Vec<Scored> {
+    let item = |s: &&Score| {
+        let student = s.relation == Relation::Student;
+        let innocent = s.relation.is_innocent() && counts(s.relation);
+        if !student && !innocent {
+            return None;
+        }
+        Some(Scored {
+            score: deviate(s.t?, s.controls)?,
+            student,
+            source: sources.iter().position(|x| *x == s.source)?,
+        })
+    };
+    scores.iter().filter_map(item).collect()
+}
+
+fn fitted(against: Proposition, scores: &[&Score], sources: &[String]) -> Result<Fitted, FitError> {
+    let failed = |source| FitError::Curve { against, source };
+    let items = labelled(scores, sources, |relation| against.covers(relation));
+    let curve = Logistic::fit(&items, PENALTY).map_err(failed)?;
+    let own: Vec<Scored> = items
+        .iter()
+        .map(|item| Scored {
+            score: curve.log10_lr(item.score),
+            ..*item
+        })
+        .collect();
+    let different = |student: bool| {
+        let models = scores.iter().filter(|s| {
+            if student {
+                s.relation == Relation::Student
+            } else {
+                against.covers(s.relation)
+            }
+        });
+        models.map(|s| &s.suspect).collect::<BTreeSet<_>>().len()
+    };
+    let (students, others) = (different(true), different(false));
+    let bounds: [Bounds; 2] = [
+        bound_by_sources(students, others),
+        elub(&own).map_err(failed)?,
+    ];
+    let cut = |value: f64| bounded(value, &bounds).map_or(0.0, |b| b.log10_lr);
+    Ok(Fitted {
+        against,
+        intercept: curve.intercept,
+        slope: curve.slope,
+        lower: cut(-f64::MAX),
+        upper: cut(f64::MAX),
+        students,
+        others,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_t_becomes_the_normal_deviate_of_its_p() {
+        // SciPy 1.17: norm.isf(t.sf(3.0, 9)), norm.isf(t.sf(12.0, 60)).
+        for (t, controls, z) in [
+            (3.0, 10, 2.433_434),
+            (12.0, 61, 8.536_907),
+            (-3.0, 10, -2.433_434),
+        ] {
+            let found = deviate(t, controls).unwrap();
+            assert!((found - z).abs() < 1e-5, "{t} {controls}: {found}");
+        }
+        assert_eq!(deviate(0.0, 10), Some(0.0));
+        assert_eq!(deviate(1.0, 1), None);
+        assert_eq!(deviate(f64::INFINITY, 10), Some(LARGEST));
+        assert_eq!(deviate(f64::NAN, 10), None);
+    }
+}

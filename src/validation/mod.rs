@@ -1,0 +1,145 @@
+//! How often the tool is right, on models of known descent.
+//!
+//! [`Validation::new`] looks at the part `fit` of a population's scores alone to settle how a score becomes
+//! a likelihood ratio, and the threshold that holds false positives down, and tries both on the part `test`,
+//! condition by condition. [`case_ratio`] reads a case by [`built_in`], the validation on the population
+//! that comes with the tool. The unit of evidence is the model, and intervals
+//! are over sources: models of one source are alike.
+
+mod attribution;
+mod calibration;
+mod ratio;
+mod rows;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest;
+use crate::population::{Part, Score, Thinning};
+use crate::question::Access;
+use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
+
+pub use attribution::Attribution;
+pub use calibration::{Calibrated, FitError, Fitted, Proposition, Ranged, Ratio, deviate};
+pub use ratio::{Against, CaseRatio, Circumstances, Updated, case_ratio};
+pub use rows::{Estimate, Row, Share};
+
+/// The form of a validation's facts.
+pub const SCHEMA: &str = "parentage.validation/1";
+
+/// One access's part of a validation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validated {
+    /// How the models were asked.
+    pub access: Access,
+    /// What was fitted, on the part `fit`.
+    pub calibration: Calibrated,
+    /// The test part, condition by condition. The first row is the whole of it.
+    pub rows: Vec<Row>,
+    /// Who is named as the parent of true students.
+    pub attribution: Vec<Attribution>,
+    /// Shares of students and innocents at or above each log10 likelihood ratio.
+    #[serde(skip)]
+    pub tippett: Option<Tippett>,
+    /// Empirical cross-entropy over prior odds.
+    #[serde(skip)]
+    pub ece: Option<Vec<EcePoint>>,
+}
+
+/// What a population says of the tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validation {
+    /// The form of this file.
+    pub schema: String,
+    /// Sources of the part that was fitted on.
+    pub fit: Vec<String>,
+    /// Sources of the part that it was tried on.
+    pub test: Vec<String>,
+    /// Cases of the fitting part, the undiminished ones.
+    pub fit_cases: usize,
+    /// Cases of the test part, the undiminished ones.
+    pub test_cases: usize,
+    /// By how models were asked.
+    pub by_access: Vec<Validated>,
+}
+
+impl Validation {
+    /// Fits on one part of the scores and tries it on the other.
+    ///
+    /// # Errors
+    ///
+    /// When a part lacks students or innocents.
+    pub fn new(scores: &[Score]) -> Result<Self, FitError> {
+        let calibrations = calibration::fit(scores)?;
+        let sources = |part| {
+            let mut sources: Vec<String> = Vec::new();
+            for score in scores.iter().filter(|s| s.part == part) {
+                if !sources.contains(&score.source) {
+                    sources.push(score.source.clone());
+                }
+            }
+            sources
+        };
+        let whole = |part| {
+            let of = |s: &&Score| s.part == part && s.thinning == Thinning::None;
+            scores.iter().filter(of).count()
+        };
+        let test = sources(Part::Test);
+        let by_access = calibrations
+            .into_iter()
+            .map(|calibrated| Validated::new(calibrated, scores, &test))
+            .collect();
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            fit: sources(Part::Fit),
+            fit_cases: whole(Part::Fit),
+            test_cases: whole(Part::Test),
+            test,
+            by_access,
+        })
+    }
+}
+
+impl Validated {
+    fn new(calibration: Calibrated, scores: &[Score], sources: &[String]) -> Self {
+        let tried: Vec<&Score> = scores
+            .iter()
+            .filter(|s| s.part == Part::Test && s.access == calibration.access)
+            .collect();
+        let whole: Vec<&Score> = tried
+            .iter()
+            .filter(|s| s.thinning == Thinning::None)
+            .copied()
+            .collect();
+        let ratios: Vec<Scored> = rows::ratios(&calibration, &whole, sources);
+        let priors: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 10.0).collect();
+        Self {
+            access: calibration.access,
+            rows: rows::all(&calibration, &tried, sources),
+            attribution: attribution::all(&whole),
+            tippett: tippett(&ratios),
+            ece: ece_curve(&ratios, &priors),
+            calibration,
+        }
+    }
+}
+
+/// The validation that comes with this version, on the population under `models/population`.
+const BUILT_IN: &str = include_str!("../../models/population/validation.json");
+
+/// The validation that comes with this version.
+///
+/// # Errors
+///
+/// When it is not of the right form, which tests rule out.
+pub fn built_in() -> Result<Validation, serde_json::Error> {
+    serde_json::from_str(BUILT_IN)
+}
+
+/// What [`built_in`] is known by, for plans that commit to it.
+pub fn built_in_digest() -> String {
+    digest::of_bytes(BUILT_IN.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

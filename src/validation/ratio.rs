@@ -1,0 +1,236 @@
+//! The likelihood ratios of one case, as far as the validation carries them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::calibration::{Calibrated, Proposition, deviate};
+use super::{Row, Validation};
+use crate::case::Case;
+use crate::question::Access;
+use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::weigh::{Bounds, Verbal, jackknife, posterior, sentence};
+
+/// What is known of a case beside its figures, to be held against what was validated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Circumstances {
+    /// How the models were asked.
+    pub access: Access,
+    /// Probes asked.
+    pub probes: usize,
+    /// Bytes of the larger of the two models' weight files; nothing where a side is an endpoint.
+    pub bytes: Option<u64>,
+    /// The battery and the way of asking are the ones that were validated.
+    pub same_questions: bool,
+    /// Outside what was validated, give no ratio instead of a capped one.
+    pub strict: bool,
+    /// Prior odds, where the user states some.
+    pub prior_odds: Option<f64>,
+}
+
+/// The ratio against one innocent explanation.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Against {
+    /// The explanation.
+    pub against: Proposition,
+    /// It in words.
+    pub words: &'static str,
+    /// log10 likelihood ratio, bounded.
+    pub log10_lr: f64,
+    /// Before it was bounded.
+    pub unbounded: f64,
+}
+
+/// Posterior odds beside the prior odds that the user stated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Updated {
+    /// As stated.
+    pub prior_odds: f64,
+    /// Prior odds times the leading likelihood ratio.
+    pub posterior_odds: f64,
+}
+
+/// What a case's likelihood ratios are.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CaseRatio {
+    /// log10 of the least favourable ratio, bounded.
+    pub log10_lr: f64,
+    /// 95 % interval of the same by the jackknife over controls, bounded too; nothing where it could not be
+    /// computed.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// The normal deviate of the suspect's standing.
+    pub deviate: f64,
+    /// The innocent explanation that leads: the least favourable one.
+    pub against: Proposition,
+    /// The fixed sentence.
+    pub sentence: String,
+    /// The verbal scale's word.
+    pub support: String,
+    /// Every ratio.
+    pub ratios: Vec<Against>,
+    /// In what the case lies outside the conditions that were validated; it is then capped at 100.
+    pub outside: Vec<String>,
+    /// With prior odds that the user stated.
+    pub updated: Option<Updated>,
+    /// How often the tool was right where it was validated.
+    pub row: Option<Row>,
+}
+
+/// Weighs a case by the validation of its access.
+///
+/// The interval is `log10 LR +- 1.96 slope s`, where `s` is the jackknife's standard error of the deviate
+/// when each control in turn is left out.
+///
+/// # Errors
+///
+/// Why there is no ratio, in words.
+pub fn case_ratio(
+    validation: &Validation,
+    case: &Case,
+    circumstances: &Circumstances,
+) -> Result<CaseRatio, String> {
+    let evidence = &case.evidence;
+    if matches!(
+        case.verdict.finding,
+        Finding::SameModel | Finding::WeightDerivative
+    ) {
+        return Err(
+            "a gate answered the question before the standing among controls was asked".to_owned(),
+        );
+    }
+    let validated = validation
+        .by_access
+        .iter()
+        .find(|v| v.calibration.access == circumstances.access)
+        .ok_or("no calibration exists for this access")?;
+    if evidence.controls < MIN_CONTROLS {
+        return Err("there are too few controls".to_owned());
+    }
+    let t = evidence.pooled.as_ref().and_then(|s| s.t);
+    let deviate = t
+        .and_then(|t| deviate(t.t, evidence.controls))
+        .ok_or("the pooled standing could not be computed")?;
+    let calibrated = &validated.calibration;
+    let outside = outside(calibrated, case, circumstances);
+    if circumstances.strict && !outside.is_empty() {
+        return Err(format!(
+            "the case lies outside what was validated: {}",
+            outside.join("; ")
+        ));
+    }
+    let ratios = ratios(calibrated, deviate, !outside.is_empty());
+    let leading = ratios
+        .iter()
+        .min_by(|a, b| a.log10_lr.total_cmp(&b.log10_lr))
+        .ok_or("nothing was calibrated")?
+        .clone();
+    let ends = interval(calibrated, case, &leading, !outside.is_empty());
+    let first = "the suspect learned from the protected model's outputs";
+    let second = format!("it {}", leading.words);
+    Ok(CaseRatio {
+        log10_lr: leading.log10_lr,
+        low: ends.map(|e| e.0),
+        high: ends.map(|e| e.1),
+        deviate,
+        against: leading.against,
+        sentence: sentence(leading.log10_lr, first, &second).unwrap_or_default(),
+        support: Verbal::new(leading.log10_lr)
+            .map_or_else(String::new, |v| v.support.name().to_owned()),
+        updated: circumstances.prior_odds.and_then(|odds| {
+            let posterior = posterior(odds, leading.log10_lr)?;
+            Some(Updated {
+                prior_odds: posterior.prior_odds,
+                posterior_odds: posterior.odds,
+            })
+        }),
+        ratios,
+        outside,
+        row: validated.rows.first().cloned(),
+    })
+}
+
+fn ratios(calibrated: &Calibrated, deviate: f64, capped: bool) -> Vec<Against> {
+    let cap = Bounds::extrapolated();
+    let ratio = |r: super::Ratio| Against {
+        against: r.against,
+        words: r.against.words(),
+        log10_lr: if capped {
+            r.log10_lr.clamp(cap.lower, cap.upper)
+        } else {
+            r.log10_lr
+        },
+        unbounded: r.unbounded,
+    };
+    calibrated.ratios(deviate).into_iter().map(ratio).collect()
+}
+
+/// The jackknife's interval of the leading ratio, cut like the ratio itself.
+fn interval(
+    calibrated: &Calibrated,
+    case: &Case,
+    leading: &Against,
+    capped: bool,
+) -> Option<(f64, f64)> {
+    let fitted = calibrated
+        .against
+        .iter()
+        .find(|f| f.against == leading.against)?;
+    let controls = case.evidence.controls.checked_sub(1)?;
+    let deviates: Option<Vec<f64>> = case
+        .without_each
+        .iter()
+        .map(|t| deviate(*t, controls))
+        .collect();
+    let error = jackknife(&deviates?)?.error * fitted.slope;
+    let cap = Bounds::extrapolated();
+    let cut = |value: f64| {
+        let value = value.clamp(fitted.lower, fitted.upper);
+        if capped {
+            value.clamp(cap.lower, cap.upper)
+        } else {
+            value
+        }
+    };
+    let reach = 1.96 * error;
+    Some((
+        cut(leading.unbounded - reach),
+        cut(leading.unbounded + reach),
+    ))
+}
+
+/// In what a case differs from those that were validated.
+fn outside(calibrated: &Calibrated, case: &Case, circumstances: &Circumstances) -> Vec<String> {
+    let mut outside = Vec::new();
+    let bytes = circumstances.bytes.and_then(|b| usize::try_from(b).ok());
+    match bytes {
+        Some(bytes) if calibrated.bytes.holds(bytes) => {}
+        Some(bytes) => outside.push(format!(
+            "weight files of {bytes} bytes, where models of {} to {} were validated",
+            calibrated.bytes.least, calibrated.bytes.most
+        )),
+        None => outside.push("a side is an endpoint of unknown size".to_owned()),
+    }
+    let controls = case.evidence.controls;
+    if !calibrated.controls.holds(controls) {
+        outside.push(format!(
+            "{controls} controls, where {} to {} were validated",
+            calibrated.controls.least, calibrated.controls.most
+        ));
+    }
+    if !calibrated.probes.holds(circumstances.probes) {
+        outside.push(format!(
+            "{} probes, where {} to {} were validated",
+            circumstances.probes, calibrated.probes.least, calibrated.probes.most
+        ));
+    }
+    if case.matched_alternatives.is_empty() {
+        outside.push(
+            "no matched alternative in the panel, where siblings were always at hand".to_owned(),
+        );
+    }
+    if !circumstances.same_questions {
+        outside.push("another battery or another way of asking than was validated".to_owned());
+    }
+    outside
+}

@@ -1,0 +1,275 @@
+//! The test part, condition by condition.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{Calibrated, FALSE_POSITIVES, deviate, labelled};
+use crate::population::{Relation, Score, Thinning};
+use crate::verdict::Finding;
+use crate::weigh::{
+    Bootstrap, Estimated, Interval, Rate, Scored, auroc, cllr, cllr_min, misleading, rate,
+    tpr_at_fpr,
+};
+
+/// Students at full dose: they learned nothing but what the protected model gave.
+const FULL_DOSE: [&str; 4] = ["logits", "text", "scratch", "cross tokenizer"];
+
+/// A share with its exact 95 % interval, items taken as independent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Share {
+    /// How many.
+    pub count: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Clopper-Pearson, 95 %.
+    pub low: f64,
+    /// Clopper-Pearson, 95 %.
+    pub high: f64,
+}
+
+/// An estimate with its 95 % interval over sources.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// Over all.
+    pub value: f64,
+    /// Bootstrap over sources; nothing where there are too few.
+    pub low: Option<f64>,
+    /// The same.
+    pub high: Option<f64>,
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// The condition, in words.
+    pub condition: String,
+    /// Cases with a true student.
+    pub students: usize,
+    /// Cases with an innocent model.
+    pub innocents: usize,
+    /// Sources that they come from.
+    pub sources: usize,
+    /// Students with the finding `distilled`.
+    pub distilled: Option<Share>,
+    /// Students with the finding `distilled` or `family`.
+    pub family: Option<Share>,
+    /// Innocents with a finding of descent: `distilled`, `weight_derivative` or `same_model`.
+    pub accused: Option<Share>,
+    /// Students above the threshold fixed on the fitting part.
+    pub above: Option<Share>,
+    /// Innocents above it.
+    pub innocents_above: Option<Share>,
+    /// Area under the receiver operating characteristic.
+    pub auroc: Option<Estimate>,
+    /// True positive rate where at most 1 % of these innocents are called.
+    pub found_at_1_percent: Option<Share>,
+    /// True positive rate where at most 5 % of these innocents are called.
+    pub found_at_5_percent: Option<Share>,
+    /// Cost of the likelihood ratios, the least favourable proposition leading.
+    pub cllr: Option<Estimate>,
+    /// What of it is left by the best calibration.
+    pub cllr_min: Option<Estimate>,
+    /// Innocents with a likelihood ratio above 1, 10 and 100.
+    pub misleading: Vec<Share>,
+    /// Students with one below 1, 1/10 and 1/100.
+    pub misleading_students: Vec<Share>,
+}
+
+/// Which scores make a condition.
+struct Condition<'a> {
+    name: String,
+    thinning: Thinning,
+    student: Box<dyn Fn(&Score) -> bool + 'a>,
+    innocent: Box<dyn Fn(&Score) -> bool + 'a>,
+}
+
+impl<'a> Condition<'a> {
+    fn new(
+        name: impl Into<String>,
+        student: impl Fn(&Score) -> bool + 'a,
+        innocent: impl Fn(&Score) -> bool + 'a,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            thinning: Thinning::None,
+            student: Box::new(student),
+            innocent: Box::new(innocent),
+        }
+    }
+}
+
+fn is_full_dose(score: &Score) -> bool {
+    FULL_DOSE.contains(&score.kind.as_str())
+}
+
+fn anyone(_: &Score) -> bool {
+    true
+}
+
+/// Every condition that the scores have cases of.
+pub(super) fn all(calibrated: &Calibrated, scores: &[&Score], sources: &[String]) -> Vec<Row> {
+    let mut conditions = vec![
+        Condition::new("students at full dose, all innocents", is_full_dose, anyone),
+        Condition::new("all students, all innocents", anyone, anyone),
+    ];
+    let of = |relation: Relation| move |s: &Score| s.relation == relation;
+    for relation in Relation::INNOCENT {
+        conditions.push(Condition::new(
+            format!("full dose against innocents of kind {}", relation.name()),
+            is_full_dose,
+            of(relation),
+        ));
+    }
+    let students = scores.iter().filter(|s| s.relation == Relation::Student);
+    let kinds: BTreeSet<&str> = students.map(|s| s.kind.as_str()).collect();
+    for kind in kinds {
+        let of_kind = move |s: &Score| s.kind == kind;
+        conditions.push(Condition::new(
+            format!("students: {kind}, all innocents"),
+            of_kind,
+            anyone,
+        ));
+    }
+    let thinnings: BTreeSet<Thinning> = scores.iter().map(|s| s.thinning).collect();
+    for thinning in thinnings {
+        let name = match thinning {
+            Thinning::None => continue,
+            Thinning::Controls(count) => format!("full dose, {count} controls drawn"),
+            Thinning::Probes(count) => format!("full dose, the first {count} probes"),
+        };
+        conditions.push(Condition {
+            thinning,
+            ..Condition::new(name, is_full_dose, anyone)
+        });
+    }
+    for source in sources {
+        let from = move |s: &Score| s.source == *source;
+        conditions.push(Condition::new(
+            format!("full dose, source {source} alone"),
+            move |s| from(s) && is_full_dose(s),
+            from,
+        ));
+    }
+    let rows = conditions
+        .iter()
+        .map(|c| row(c, calibrated, scores, sources));
+    rows.filter(|row| row.students > 0 && row.innocents > 0)
+        .collect()
+}
+
+/// log10 likelihood ratios, the least favourable leading.
+pub(super) fn ratios(
+    calibrated: &Calibrated,
+    scores: &[&Score],
+    sources: &[String],
+) -> Vec<Scored> {
+    let items = labelled(scores, sources, |_| true).into_iter();
+    let ratio = |item: Scored| {
+        let score = calibrated.least(item.score)?.log10_lr;
+        Some(Scored { score, ..item })
+    };
+    items.filter_map(ratio).collect()
+}
+
+fn row(
+    condition: &Condition<'_>,
+    calibrated: &Calibrated,
+    scores: &[&Score],
+    sources: &[String],
+) -> Row {
+    let chosen: Vec<&Score> = scores
+        .iter()
+        .filter(|s| s.thinning == condition.thinning)
+        .filter(|s| match s.relation {
+            Relation::Student => (condition.student)(s),
+            relation => relation.is_innocent() && (condition.innocent)(s),
+        })
+        .copied()
+        .collect();
+    let items = labelled(&chosen, sources, |_| true);
+    let ratios = ratios(calibrated, &chosen, sources);
+    let share_of = |students: bool, holds: &dyn Fn(&Score) -> bool| {
+        let of: Vec<&&Score> = chosen
+            .iter()
+            .filter(|s| (s.relation == Relation::Student) == students)
+            .collect();
+        share(rate(of.iter().filter(|s| holds(s)).count(), of.len()))
+    };
+    let found = |findings: &'static [Finding]| move |s: &Score| findings.contains(&s.finding);
+    let above = |s: &Score| {
+        let deviate = s.t.and_then(|t| deviate(t, s.controls));
+        deviate.is_some_and(|d| d > calibrated.threshold)
+    };
+    let at = |rate: f64| tpr_at_fpr(&items, rate).and_then(|d| share(Some(d.students)));
+    let misled: Vec<_> = [0.0, 1.0, 2.0]
+        .iter()
+        .filter_map(|far| misleading(&ratios, *far))
+        .collect();
+    let bootstrap = Bootstrap::default();
+    Row {
+        condition: condition.name.clone(),
+        students: chosen
+            .iter()
+            .filter(|s| s.relation == Relation::Student)
+            .count(),
+        innocents: chosen
+            .iter()
+            .filter(|s| s.relation != Relation::Student)
+            .count(),
+        sources: chosen
+            .iter()
+            .map(|s| &s.source)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        distilled: share_of(true, &found(&[Finding::Distilled])),
+        family: share_of(true, &found(&[Finding::Distilled, Finding::Family])),
+        accused: share_of(
+            false,
+            &found(&[
+                Finding::Distilled,
+                Finding::WeightDerivative,
+                Finding::SameModel,
+            ]),
+        ),
+        above: share_of(true, &above),
+        innocents_above: share_of(false, &above),
+        auroc: bootstrap.of(&items, auroc).map(estimate),
+        found_at_1_percent: at(FALSE_POSITIVES),
+        found_at_5_percent: at(0.05),
+        cllr: bootstrap.of(&ratios, cllr).map(estimate),
+        cllr_min: bootstrap.of(&ratios, cllr_min).map(estimate),
+        misleading: misled
+            .iter()
+            .filter_map(|m| share(Some(m.others)))
+            .collect(),
+        misleading_students: misled
+            .iter()
+            .filter_map(|m| share(Some(m.students)))
+            .collect(),
+    }
+}
+
+pub(super) fn share(rate: Option<Rate>) -> Option<Share> {
+    let Rate {
+        count,
+        of,
+        interval: Interval { low, high },
+        ..
+    } = rate?;
+    Some(Share {
+        count,
+        of,
+        low,
+        high,
+    })
+}
+
+fn estimate(estimated: Estimated) -> Estimate {
+    Estimate {
+        value: estimated.value,
+        low: estimated.interval.map(|i| i.low),
+        high: estimated.interval.map(|i| i.high),
+    }
+}
