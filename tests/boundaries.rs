@@ -21,6 +21,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
             "src/report/render.rs",
             "src/report/html.rs",
             "src/report/markdown.rs",
+            "src/report/validation.rs",
         ],
     ),
     (&["minijinja_contrib"], &["src/model/local"]),
@@ -42,6 +43,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &[
             "src/battery",
             "src/panel.rs",
+            "src/population",
             "src/model/hosted/price.rs",
             "src/model/hosted/error.rs",
         ],
@@ -67,6 +69,7 @@ const PURE: &[&str] = &[
     "src/sentinel.rs",
     "src/sequential.rs",
     "src/tree",
+    "src/validation",
 ];
 
 /// The outside world, which a function of its arguments does not see.

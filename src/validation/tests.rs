@@ -137,3 +137,163 @@ fn the_parent_with_the_largest_t_is_named() {
     assert_eq!(without.first.unwrap().count, 1);
     assert_eq!(without.none.unwrap().count, 0);
 }
+
+mod of_a_case {
+    use super::*;
+    use crate::case::{Case, Gates, weigh};
+    use crate::measure::Measure;
+    use crate::panel::{Named, Panel};
+    use crate::verdict::{Evidence, Verdict};
+    use crate::weigh::Standing;
+
+    /// A case of nothing but a pooled standing at `score` among 61 controls.
+    fn case(score: f64) -> Case {
+        let named = Named {
+            protected: "p".to_owned(),
+            suspect: "s".to_owned(),
+            ..Named::default()
+        };
+        let panel = Panel::new(&named, &[]);
+        let empty = weigh(
+            &panel,
+            &BTreeMap::new(),
+            Gates::default(),
+            &[Measure::Next],
+            &[],
+        );
+        let controls: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 17.0).collect();
+        Case {
+            evidence: Evidence {
+                controls: controls.len(),
+                pooled: Some(Standing::new(score, controls)),
+                ..empty.evidence.clone()
+            },
+            matched_alternatives: vec!["sibling".to_owned()],
+            without_each: vec![score; 61],
+            verdict: Verdict {
+                finding: Finding::Distilled,
+                ..empty.verdict.clone()
+            },
+            ..empty
+        }
+    }
+
+    fn inside() -> Circumstances {
+        Circumstances {
+            access: Access::Scored,
+            probes: 200,
+            bytes: Some(400_000),
+            same_questions: true,
+            strict: false,
+            prior_odds: None,
+        }
+    }
+
+    #[test]
+    fn the_least_favourable_explanation_leads_within_its_bounds() {
+        let validation = Validation::new(&scores(8.0)).unwrap();
+        let ratio = case_ratio(&validation, &case(12.0), &inside()).unwrap();
+        assert!(ratio.outside.is_empty(), "{:?}", ratio.outside);
+        let least = ratio.ratios.iter().map(|r| r.log10_lr).fold(9.0, f64::min);
+        assert_eq!(ratio.log10_lr, least);
+        assert!(ratio.log10_lr > 0.0 && ratio.log10_lr <= 11f64.log10() + 1e-9);
+        assert!(
+            ratio
+                .sentence
+                .contains("more probable if the suspect learned")
+        );
+        // A jackknife that never moves leaves no interval but the point.
+        assert!((ratio.low.unwrap() - ratio.log10_lr).abs() < 1e-9);
+        assert_eq!(ratio.row.unwrap().students, 9);
+        let innocent = case_ratio(&validation, &case(-1.0), &inside()).unwrap();
+        assert!(innocent.log10_lr < 0.0);
+        assert!(
+            innocent.sentence.contains("more probable if it"),
+            "{}",
+            innocent.sentence
+        );
+    }
+
+    #[test]
+    fn outside_what_was_validated_the_ratio_is_capped_or_not_given() {
+        let mut validation = Validation::new(&scores(8.0)).unwrap();
+        for fitted in &mut validation.by_access[0].calibration.against {
+            fitted.upper = 5.0;
+        }
+        let large = Circumstances {
+            bytes: Some(140_000_000_000),
+            ..inside()
+        };
+        let within = case_ratio(&validation, &case(40.0), &inside()).unwrap();
+        assert!(within.log10_lr > 2.0, "{}", within.log10_lr);
+        let ratio = case_ratio(&validation, &case(40.0), &large).unwrap();
+        assert_eq!(ratio.log10_lr, 2.0);
+        assert!(ratio.outside[0].contains("140000000000 bytes"));
+        let strict = Circumstances {
+            strict: true,
+            ..large
+        };
+        let refused = case_ratio(&validation, &case(40.0), &strict).unwrap_err();
+        assert!(refused.contains("outside"), "{refused}");
+        for other in [
+            Circumstances {
+                bytes: None,
+                ..inside()
+            },
+            Circumstances {
+                probes: 60,
+                ..inside()
+            },
+            Circumstances {
+                same_questions: false,
+                ..inside()
+            },
+        ] {
+            let ratio = case_ratio(&validation, &case(40.0), &other).unwrap();
+            assert_eq!(ratio.outside.len(), 1, "{:?}", ratio.outside);
+        }
+        let mut alone = case(40.0);
+        alone.matched_alternatives.clear();
+        assert_eq!(
+            case_ratio(&validation, &alone, &inside())
+                .unwrap()
+                .outside
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_posterior_comes_with_its_prior_only() {
+        let validation = Validation::new(&scores(8.0)).unwrap();
+        let plain = case_ratio(&validation, &case(12.0), &inside()).unwrap();
+        assert_eq!(plain.updated, None);
+        let stated = Circumstances {
+            prior_odds: Some(0.01),
+            ..inside()
+        };
+        let updated = case_ratio(&validation, &case(12.0), &stated)
+            .unwrap()
+            .updated
+            .unwrap();
+        assert_eq!(updated.prior_odds, 0.01);
+        let expected = 0.01 * 10f64.powf(plain.log10_lr);
+        assert!((updated.posterior_odds - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn where_a_gate_answers_or_access_differs_there_is_no_ratio() {
+        let validation = Validation::new(&scores(8.0)).unwrap();
+        let text = Circumstances {
+            access: Access::Text,
+            ..inside()
+        };
+        assert!(case_ratio(&validation, &case(12.0), &text).is_err());
+        let mut same = case(12.0);
+        same.verdict.finding = Finding::SameModel;
+        assert!(case_ratio(&validation, &same, &inside()).is_err());
+        let mut few = case(12.0);
+        few.evidence.controls = 4;
+        assert!(case_ratio(&validation, &few, &inside()).is_err());
+    }
+}
