@@ -21,6 +21,7 @@ mod logistic;
 mod metrics;
 mod resample;
 mod roc;
+mod solve;
 mod verbal;
 
 pub use bounds::{Bounded, Bounds, Limit, bound_by_sources, bounded, elub};
@@ -68,10 +69,10 @@ pub enum CalibrationError {
         /// Its place among the items.
         item: usize,
     },
-    /// There are no students.
+    /// There are no students with a score to fit.
     #[error("there are no students to calibrate on")]
     NoStudents,
-    /// There are none that are not students.
+    /// All with a score to fit are students.
     #[error("there are only students to calibrate on")]
     NoOthers,
     /// An item has another number of measures than the first.
@@ -94,3 +95,40 @@ pub enum CalibrationError {
         steps: usize,
     },
 }
+
+/// The numbers of the students and of the others, rising.
+struct Classes {
+    students: Vec<f64>,
+    others: Vec<f64>,
+}
+
+impl Classes {
+    fn new(items: &[Scored]) -> Result<Self, CalibrationError> {
+        if let Some(item) = items.iter().position(|i| i.score.is_nan()) {
+            return Err(CalibrationError::NotANumber { item });
+        }
+        let of = |student: bool| {
+            let scores = items.iter().filter(|i| i.student == student);
+            // Adding 0.0 turns -0.0 into 0.0, which sorting would tell apart.
+            let mut scores: Vec<f64> = scores.map(|i| i.score + 0.0).collect();
+            scores.sort_by(f64::total_cmp);
+            scores
+        };
+        let (students, others) = (of(true), of(false));
+        if students.is_empty() {
+            return Err(CalibrationError::NoStudents);
+        }
+        if others.is_empty() {
+            return Err(CalibrationError::NoOthers);
+        }
+        Ok(Self { students, others })
+    }
+}
+
+/// How many of rising numbers are at least a number.
+fn reach(rising: &[f64], number: f64) -> usize {
+    rising.len() - rising.partition_point(|r| *r < number)
+}
+
+#[cfg(test)]
+mod tests;
