@@ -20,7 +20,7 @@
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)
 //!                 |
-//!             bundle: verified and rendered again by others
+//!             bundle: verified and rendered again by others; view: read in a browser
 //! ```
 //!
 //! All models of a comparison are asked alike: [`question::Posing`] settles how, from what the least open
@@ -53,4 +53,5 @@ pub mod sequential;
 pub mod serve;
 pub mod tree;
 pub mod verdict;
+pub mod view;
 pub mod weigh;

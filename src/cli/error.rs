@@ -17,6 +17,7 @@ use crate::panel::LineageError;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
+use crate::view::ViewError;
 
 /// A command could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,8 @@ pub(super) enum CliError {
     },
     #[error("cannot serve the model")]
     Serve(#[from] ServeError),
+    #[error("cannot show the cases")]
+    View(#[from] ViewError),
     #[error("cannot read the token file '{}'", path.display())]
     TokenFile {
         path: PathBuf,
@@ -117,6 +120,7 @@ impl CliError {
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::NotWeights { .. }
+            | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
                 SealError::Write(_) | SealError::Sign(_) => 1,
@@ -142,6 +146,7 @@ impl CliError {
             | Self::Write { .. }
             | Self::Render(_)
             | Self::Serve(_)
+            | Self::View(_)
             | Self::Output(_) => 1,
         })
     }

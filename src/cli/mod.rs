@@ -19,6 +19,7 @@ mod seal;
 mod serve;
 mod tree;
 mod verify;
+mod view;
 
 use std::fs;
 use std::io::{self, Write};
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
+        Command::View(view) => view::run(&view, &args.common, &mut stdout),
         Command::Schema => schema::run(&mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {

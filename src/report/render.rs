@@ -4,9 +4,9 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::facts::Report;
 use super::text;
 
 /// A report could not be rendered: a fault of the tool.
@@ -42,26 +42,27 @@ pub(super) struct Form {
     pub(super) write: fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), Error>,
 }
 
-/// Renders the first of some templates; the others are its parts. `more` is what the form adds to the facts.
+/// Renders the first of some templates; the others are its parts. The facts are `r` there, and `more` is
+/// what the form adds to them.
 pub(super) fn render(
-    report: &Report,
+    facts: &impl Serialize,
     templates: &[(&'static str, &'static str)],
     form: &Form,
     more: Value,
 ) -> Result<String, RenderError> {
-    filled(report, templates, form, more).map_err(|source| RenderError {
+    filled(facts, templates, form, more).map_err(|source| RenderError {
         form: form.name,
         source,
     })
 }
 
 fn filled(
-    report: &Report,
+    facts: &impl Serialize,
     templates: &[(&'static str, &'static str)],
     form: &Form,
     more: Value,
 ) -> Result<String, RenderFault> {
-    let facts = shown(serde_json::to_value(report)?);
+    let facts = shown(serde_json::to_value(facts)?);
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let mut syntax = SyntaxConfig::builder();
