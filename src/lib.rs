@@ -51,6 +51,7 @@ pub mod response;
 pub mod sentinel;
 pub mod sequential;
 pub mod serve;
+mod tagged;
 pub mod tree;
 pub mod verdict;
 pub mod view;
