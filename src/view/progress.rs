@@ -78,12 +78,11 @@ pub(super) fn progress(outline: &Outline, battery: Option<&Battery>) -> Vec<Prog
         let Some(place) = outline.places.get(&member.model) else {
             return progress;
         };
-        match &place.directory {
-            Some(directory) => count(directory, &asks, &mut progress),
-            None => {
-                progress.first = usize::try_from(place.logged).unwrap_or(usize::MAX);
-                progress.elsewhere = progress.first > 0;
-            }
+        if let Some(directory) = &place.directory {
+            count(directory, &asks, &mut progress);
+        } else {
+            progress.first = usize::try_from(place.logged).unwrap_or(usize::MAX);
+            progress.elsewhere = progress.first > 0;
         }
         progress
     });
