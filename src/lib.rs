@@ -20,7 +20,7 @@
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)
 //!                 |
-//!             bundle: verified and rendered again by others
+//!             bundle: verified and rendered again by others; view: read in a browser
 //! ```
 //!
 //! All models of a comparison are asked alike: [`question::Posing`] settles how, from what the least open
@@ -52,7 +52,9 @@ pub mod response;
 pub mod sentinel;
 pub mod sequential;
 pub mod serve;
+mod tagged;
 pub mod tree;
 pub mod validation;
 pub mod verdict;
+pub mod view;
 pub mod weigh;

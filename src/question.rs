@@ -1,9 +1,10 @@
 //! Questions as put to a model: a probe, posed, with exactly what is asked of the answer.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::battery::{Ask, Battery, Pose, Probe};
+use crate::tagged::{self, Tagged};
 
 /// The words that a model reads before it answers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,8 +18,8 @@ pub struct Prompt {
 }
 
 /// What is asked of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Request {
     /// How probable is each of these texts as what follows?
     Score {
@@ -37,6 +38,61 @@ pub enum Request {
         /// The longest answer, in tokens.
         max_tokens: usize,
     },
+}
+
+/// The kinds of requests.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Score,
+    Next,
+    Write,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Score {
+    texts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    top: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Write {
+    sample: usize,
+    max_tokens: usize,
+}
+
+impl Tagged for Request {
+    type Kind = Kind;
+
+    fn read<'de, D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
+        Ok(match kind {
+            Kind::Score => {
+                let Score { texts } = Score::deserialize(rest)?;
+                Self::Score { texts }
+            }
+            Kind::Next => {
+                let Next { top } = Next::deserialize(rest)?;
+                Self::Next { top }
+            }
+            Kind::Write => {
+                let Write { sample, max_tokens } = Write::deserialize(rest)?;
+                Self::Write { sample, max_tokens }
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        tagged::deserialize(from)
+    }
 }
 
 /// One question to one model.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::tagged::{self, Tagged};
 
 /// How probable a text is as what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,7 +36,7 @@ pub enum Finish {
 }
 
 /// An answer, or why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Response {
     /// One score for each text asked about.
@@ -67,6 +69,82 @@ pub enum Response {
         /// Why.
         reason: String,
     },
+}
+
+/// The kinds of responses.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Scored,
+    Next,
+    Text,
+    Refused,
+    Unavailable,
+}
+
+#[derive(Deserialize)]
+struct Scores {
+    scores: Vec<Scored>,
+}
+
+#[derive(Deserialize)]
+struct Top {
+    top: Vec<Continuation>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    text: String,
+    tokens: usize,
+    finish: Finish,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    reason: String,
+}
+
+impl Tagged for Response {
+    type Kind = Kind;
+
+    fn read<'de, D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
+        Ok(match kind {
+            Kind::Scored => {
+                let Scores { scores } = Scores::deserialize(rest)?;
+                Self::Scored { scores }
+            }
+            Kind::Next => {
+                let Top { top } = Top::deserialize(rest)?;
+                Self::Next { top }
+            }
+            Kind::Text => {
+                let Written {
+                    text,
+                    tokens,
+                    finish,
+                } = Written::deserialize(rest)?;
+                Self::Text {
+                    text,
+                    tokens,
+                    finish,
+                }
+            }
+            Kind::Refused => {
+                let Reason { reason } = Reason::deserialize(rest)?;
+                Self::Refused { reason }
+            }
+            Kind::Unavailable => {
+                let Reason { reason } = Reason::deserialize(rest)?;
+                Self::Unavailable { reason }
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Response {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        tagged::deserialize(from)
+    }
 }
 
 /// What went over the wire for one answer of an endpoint.

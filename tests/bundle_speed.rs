@@ -133,7 +133,7 @@ fn make(out: &Path, probes: usize) -> (std::path::PathBuf, usize, u64) {
         readers: (0..MODELS).map(|i| format!("model-{i}")).collect(),
         ..Plan::new(panel.clone(), &battery, POSING, Seed(1))
     };
-    let draft = Draft::begin(out, plan).unwrap();
+    let draft = Draft::begin(out, plan, &battery).unwrap();
     let mut sources = BTreeMap::new();
     let mut prints = BTreeMap::new();
     let first = ask_all(&battery, POSING);

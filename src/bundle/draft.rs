@@ -96,13 +96,13 @@ struct Writer {
 }
 
 impl Draft {
-    /// Commits a plan: writes it and the log's first line below `out/cases`, before anything is asked. A
-    /// case that was begun before goes on.
+    /// Commits a plan: writes it, the battery and the log's first line below `out/cases`, before anything
+    /// is asked. A case that was begun before goes on.
     ///
     /// # Errors
     ///
     /// When they cannot be written, or what an earlier run left is damaged.
-    pub fn begin(out: &Path, plan: Plan) -> Result<Self, DraftError> {
+    pub fn begin(out: &Path, plan: Plan, battery: &Battery) -> Result<Self, DraftError> {
         let path = out.join(CASES).join(plan.case());
         let bytes = json(&plan);
         let at = |file: &str| {
@@ -138,6 +138,9 @@ impl Draft {
         if log.bytes < found.len() && !frozen {
             // Cut off by a crash: the event is not known to have happened.
             file.set_len(log.bytes as u64).map_err(at(LOG_FILE))?;
+        }
+        if !frozen {
+            bag::put(&path, BATTERY_FILE, &json(battery))?;
         }
         let draft = Self {
             log: Mutex::new(Writer {

@@ -364,6 +364,15 @@ pub enum SignatureError {
         /// The file.
         file: String,
     },
+    /// The statement's own signature is not by the key that sealed the bundle.
+    #[error("the signature in '{file}' is not by the key that sealed the bundle")]
+    Envelope {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: ssh_key::Error,
+    },
     /// A time stamp of something else.
     #[error("'{file}' is no time stamp of this bundle")]
     Stamp {

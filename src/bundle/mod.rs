@@ -26,6 +26,8 @@
 //! ([`Draft::begin`]), collects, and assesses what it reads back ([`Draft::finish`]), so a live run and
 //! `verify` come to a verdict by the same function.
 //!
+//! [`Outline`] is what a case says of itself without any check, for lists and for runs under way.
+//!
 //! **What a check can show.** The log says in which order things happened, by its chain. Who holds
 //! all files can write another log, so the order is as good as the signature, and the date as good as a
 //! time stamp of it. A signature is checked against the key that the reader trusts (`--signer`).
@@ -38,6 +40,7 @@ mod draft;
 mod error;
 mod form;
 mod log;
+mod outline;
 mod pass;
 mod payload;
 mod seal;
@@ -54,5 +57,6 @@ pub use error::{
 };
 pub use form::{Environment, FORMAT, Plan};
 pub use log::{Event, Mark};
+pub use outline::{Outline, Place, Stage};
 pub use seal::{NAMESPACE, SealError, Signer, seal};
 pub use stamp::{Stamp, stamp_request, store_stamp};

@@ -3,7 +3,7 @@
 //! `ssh-keygen -Y verify` checks the signature without this program. The statement (in-toto v1, in a
 //! DSSE envelope, Ed25519 over the pre-authentication encoding by the same key) says the same to tools
 //! that read attestations. The tag manifest lists the envelope, so the SSH signature covers every byte
-//! of it; its own signature is for those tools and is not needed for the check here.
+//! of it; its own signature is checked here all the same, as those tools would.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::Value;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SigningKey, SshSig};
+use signature::Verifier as _;
+use ssh_key::{
+    Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SigningKey, SshSig,
+};
 
 use super::bag;
 use super::error::{LayoutError, SignatureError};
@@ -349,7 +352,7 @@ pub(super) fn check(
             found: keyid,
         });
     }
-    check_statement(root, &keyid)?;
+    check_statement(root, &key, &keyid)?;
     let stamp = stamp::check(root, files)?;
     let whose = match demand.signer {
         Some(_) => "by the signer demanded",
@@ -364,20 +367,26 @@ pub(super) fn whole(root: &Path, file: &str) -> Result<Vec<u8>, SignatureError> 
     })
 }
 
-fn check_statement(root: &Path, keyid: &str) -> Result<(), SignatureError> {
+/// The statement is the one about this bundle, byte for byte, and its own signature is by the key that
+/// sealed the bundle.
+fn check_statement(root: &Path, key: &PublicKey, keyid: &str) -> Result<(), SignatureError> {
     let wrong = || SignatureError::Statement {
         file: STATEMENT_FILE.to_owned(),
     };
     let bytes = whole(root, STATEMENT_FILE)?;
     let found: Value = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
-    let signature = found["signatures"][0]["sig"].as_str().unwrap_or_default();
-    let raw = BASE64.decode(signature).map_err(|_| wrong())?;
+    let encoded = found["signatures"][0]["sig"].as_str().unwrap_or_default();
+    let raw = BASE64.decode(encoded).map_err(|_| wrong())?;
     let payload = statement(root).map_err(|_| wrong())?;
-    if raw.len() == 64 && bytes == envelope(&payload, keyid, signature) {
-        Ok(())
-    } else {
-        Err(wrong())
+    if bytes != envelope(&payload, keyid, encoded) {
+        return Err(wrong());
     }
+    let verified = Signature::new(Algorithm::Ed25519, raw)
+        .and_then(|signature| Ok(key.key_data().verify(&pae(&payload), &signature)?));
+    verified.map_err(|source| SignatureError::Envelope {
+        file: STATEMENT_FILE.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ pub(super) enum Command {
     Tree(Tree),
     Validate(Validate),
     Serve(Box<Serve>),
+    View(View),
     /// Print the JSON Schema of report.json.
     ///
     /// Additive only: within one version of the schema (`parentage.report/1`) fields are added, never
@@ -445,6 +446,22 @@ pub(super) struct Serve {
     /// Take hub models from the local cache only.
     #[arg(long)]
     pub(super) offline: bool,
+}
+
+/// Read cases in a browser: their reports, probes and answers, and runs that are under way.
+///
+/// Serves an index of the cases in and below the given directories, on this machine only. A bundle is
+/// checked as `verify` does before its report is shown, rendered again; probes and answers can be filtered
+/// and searched; of a run that is under way the page says how many of the planned answers are there. The
+/// pages run no script and load nothing from elsewhere.
+#[derive(Debug, clap::Args)]
+pub(super) struct View {
+    /// Bundles, or directories to look for them in, at most five levels deep.
+    #[arg(value_name = "BUNDLE|DIRECTORY", required = true)]
+    pub(super) directories: Vec<PathBuf>,
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 8001)]
+    pub(super) port: u16,
 }
 
 /// What a request may take.

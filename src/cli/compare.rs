@@ -44,7 +44,7 @@ pub(super) fn run(
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
     let plan = plan(args, &panel, &targets, &round, posed_raw);
     let order = plan.order.clone();
-    let draft = Draft::begin(&args.out, plan)?;
+    let draft = Draft::begin(&args.out, plan, &round.battery)?;
     let mut count = first_step(args, order.len());
     let collected = loop {
         let part = round.battery.part(&order[..count]);

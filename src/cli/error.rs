@@ -19,6 +19,7 @@ use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
 use crate::validation::FitError;
+use crate::view::ViewError;
 
 /// A command could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,8 @@ pub(super) enum CliError {
     },
     #[error("cannot serve the model")]
     Serve(#[from] ServeError),
+    #[error("cannot show the cases")]
+    View(#[from] ViewError),
     #[error("cannot read the token file '{}'", path.display())]
     TokenFile {
         path: PathBuf,
@@ -125,6 +128,7 @@ impl CliError {
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::NotWeights { .. }
+            | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
                 SealError::Write(_) | SealError::Sign(_) => 1,
@@ -150,6 +154,7 @@ impl CliError {
             | Self::Write { .. }
             | Self::Render(_)
             | Self::Serve(_)
+            | Self::View(_)
             | Self::Output(_) => 1,
         })
     }

@@ -20,6 +20,7 @@ mod serve;
 mod tree;
 mod validate;
 mod verify;
+mod view;
 
 use std::fs;
 use std::io::{self, Write};
@@ -74,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Tree(tree) => tree::run(&tree, &args.common, &mut stdout),
         Command::Validate(validate) => validate::run(&validate, &args.common, &mut stdout),
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
+        Command::View(view) => view::run(&view, &args.common, &mut stdout),
         Command::Schema => schema::run(&mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {

@@ -43,7 +43,7 @@ pub(super) fn run(
     let plan = plan(compare, &panel, &targets, &round, posed_raw);
     let costs = costs(&panel, &targets, &round);
     let possible = reach(&panel, sides(&panel, &targets, &round));
-    let draft = Draft::begin(&compare.out, plan)?;
+    let draft = Draft::begin(&compare.out, plan, &round.battery)?;
     let committed = draft.path().join("data/plan.json");
     let text = if common.json {
         let costs: BTreeMap<&str, _> = costs.iter().map(|c| (c.id, c.estimate)).collect();

@@ -29,7 +29,7 @@ use crate::model::Seed;
 use crate::question::{Posing, Question};
 use crate::response::{Exchange, Response};
 
-pub(crate) use reader::{Scan, glance, parse_header, scan_lines};
+pub(crate) use reader::{Scan, entries, glance, parse_header, scan_lines};
 pub use reader::{is_recording, read};
 pub use store::Store;
 

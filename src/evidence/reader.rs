@@ -140,6 +140,47 @@ pub(crate) fn scan_lines(
     }
 }
 
+/// The whole lines of a recording one by one, as they stand: the chain is not checked. Nothing where
+/// nothing was answered yet.
+pub(crate) fn entries(
+    directory: &Path,
+) -> Result<impl Iterator<Item = Result<Entry, EvidenceError>> + use<>, EvidenceError> {
+    let path = directory.join(ANSWERS_FILE);
+    let mut reader = match File::open(&path) {
+        Ok(file) => Some(BufReader::new(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(EvidenceError::Read { path, source }),
+    };
+    let (mut buffer, mut line) = (Vec::new(), 0);
+    let mut next = move || -> Option<Result<Entry, EvidenceError>> {
+        buffer.clear();
+        let read = reader
+            .as_mut()?
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut buffer);
+        if let Err(source) = read {
+            let path = path.clone();
+            return Some(Err(EvidenceError::Read { path, source }));
+        }
+        // The last line may be in the middle of being written.
+        buffer.pop_if(|b| *b == b'\n')?;
+        line += 1;
+        let entry = serde_json::from_slice(&buffer);
+        Some(entry.map_err(|error| EvidenceError::Line {
+            path: path.clone(),
+            line,
+            what: error.to_string(),
+        }))
+    };
+    // Behind an error nothing more is to be had.
+    let mut ended = false;
+    Ok(std::iter::from_fn(move || {
+        let item = if ended { None } else { next() };
+        ended = !matches!(item, Some(Ok(_)));
+        item
+    }))
+}
+
 /// Where a recording stands, without its content: whole lines, their bytes, and the head. Cheap beside
 /// [`read`], and no check of anything.
 pub(crate) fn glance(directory: &Path) -> Result<Option<Scan>, EvidenceError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use minijinja::{AutoEscape, Value};
+use serde::Serialize;
 
 use super::facts::Report;
 use super::plot;
@@ -11,7 +12,7 @@ use super::render::{Form, RenderError, render};
 /// The page and its parts.
 const TEMPLATES: &[(&str, &str)] = &[
     ("report.html", include_str!("templates/report.html")),
-    ("style.css", include_str!("templates/style.css")),
+    ("style.css", STYLE),
     ("macros.html", include_str!("templates/macros.html")),
     ("summary.html", include_str!("templates/summary.html")),
     ("items.html", include_str!("templates/items.html")),
@@ -20,6 +21,25 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("annexes.html", include_str!("templates/annexes.html")),
 ];
 
+/// The look of the report's page, and of those around it.
+pub(crate) const STYLE: &str = include_str!("templates/style.css");
+
+/// Everything is escaped but what is marked safe: plots, which have escaped their texts themselves.
+const FORM: Form = Form {
+    name: "HTML",
+    escape: AutoEscape::Html,
+    write: minijinja::escape_formatter,
+};
+
+/// A page of other facts, by templates of which the first is the page. Their strings are made visible and
+/// escaped like those of a report.
+pub(crate) fn fill(
+    facts: &impl Serialize,
+    templates: &[(&'static str, &'static str)],
+) -> Result<String, RenderError> {
+    render(facts, templates, &FORM, Value::UNDEFINED)
+}
+
 /// Renders the page.
 ///
 /// # Errors
@@ -27,13 +47,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// When a template does not fit the facts, which tests rule out.
 pub fn page(report: &Report) -> Result<String, RenderError> {
     let plots = plots(report);
-    // Everything is escaped but the plots, which have escaped their texts themselves.
-    let form = Form {
-        name: "HTML",
-        escape: AutoEscape::Html,
-        write: minijinja::escape_formatter,
-    };
-    render(report, TEMPLATES, &form, minijinja::context! { plots })
+    render(report, TEMPLATES, &FORM, minijinja::context! { plots })
 }
 
 /// Plots by name: SVG for inside a page.

@@ -42,7 +42,8 @@ pub(super) struct Form {
     pub(super) write: fn(&mut Output<'_>, &mut State<'_, '_>, &Value) -> Result<(), Error>,
 }
 
-/// Renders the first of some templates; the others are its parts. `more` is what the form adds to the facts.
+/// Renders the first of some templates; the others are its parts. The facts are `r` there, and `more` is
+/// what the form adds to them.
 pub(super) fn render(
     facts: &impl Serialize,
     templates: &[(&'static str, &'static str)],

@@ -26,13 +26,13 @@ const HEADERS: Duration = Duration::from_secs(10);
 const UNREAD: Duration = Duration::from_mins(1);
 
 /// Takes connections while there are places.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     listener: TcpListener,
     places: Arc<Semaphore>,
 }
 
 impl Gate {
-    pub(super) fn new(listener: TcpListener, places: usize) -> Self {
+    pub(crate) fn new(listener: TcpListener, places: usize) -> Self {
         Self {
             listener,
             places: Arc::new(Semaphore::new(places)),
@@ -73,18 +73,18 @@ impl Listener for Gate {
 
 /// What a handler knows of the connection that it serves.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Client(Arc<AtomicBool>);
+pub(crate) struct Client(Arc<AtomicBool>);
 
 impl Client {
     /// Says that a request is being answered until what is returned is dropped.
-    pub(super) fn busy(&self) -> Busy {
+    pub(crate) fn busy(&self) -> Busy {
         self.0.store(true, Ordering::Relaxed);
         Busy(Arc::clone(&self.0))
     }
 }
 
 /// A request is being answered.
-pub(super) struct Busy(Arc<AtomicBool>);
+pub(crate) struct Busy(Arc<AtomicBool>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -107,7 +107,7 @@ enum State {
 }
 
 /// A connection with its times.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     client: Client,
     state: State,

@@ -1,6 +1,5 @@
 //! One request: who asks, what for, and the answer.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -16,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::Limits;
 use super::ask::{Asked, Reader, Route};
 use super::connection::Client;
+use super::host;
 use super::log::{Entry, Log};
 use super::refusal::Refusal;
 use super::shape::{Shape, usage};
@@ -140,8 +140,7 @@ impl Desk {
         off_the_loop(move || desk.reply(&asked, &reads, number)).await
     }
 
-    /// Lets in who shows the token. Where there is none, a page of the web that gave its own name this
-    /// machine's address is kept out by that name.
+    /// Lets in who shows the token; where there is none, who asks for this machine.
     fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         if let Some(token) = &self.token {
             let shown = headers.get(header::AUTHORIZATION);
@@ -152,16 +151,10 @@ impl Desk {
                 Err(Refusal::Unauthorized)
             };
         }
-        let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-        match host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name)) {
-            None | Some("localhost") => Ok(()),
-            Some(name) => {
-                let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-                match address {
-                    Some(address) if address.is_loopback() => Ok(()),
-                    _ => Err(Refusal::Host),
-                }
-            }
+        if host::is_loopback(headers) {
+            Ok(())
+        } else {
+            Err(Refusal::Host)
         }
     }
 

@@ -20,12 +20,14 @@
 //! prompt and those of its continuation together are what the engine scores.
 
 mod ask;
-mod connection;
+pub(crate) mod connection;
 mod fields;
+pub(crate) mod host;
 mod http;
 mod log;
 mod refusal;
 mod shape;
+pub(crate) mod signals;
 mod token;
 mod worker;
 
@@ -46,6 +48,7 @@ use crate::model::local::LocalModel;
 use connection::{Client, Gate};
 use http::Desk;
 use log::Log;
+use signals::Signals;
 use worker::Worker;
 
 pub use token::{NoToken, Token};
@@ -255,10 +258,24 @@ async fn run(
     gate: Gate,
     desk: Arc<Desk>,
     stopped: oneshot::Receiver<()>,
-    mut signals: Signals,
+    signals: Signals,
     grace: Duration,
 ) -> Result<Ended, ServeError> {
     let router = Router::new().fallback(http::answer).with_state(desk);
+    tokio::select! {
+        ended = attend(gate, router, signals, grace) => Ok(ended),
+        _ = stopped => Err(ServeError::Engine),
+    }
+}
+
+/// Answers requests until a signal, and then those in hand, unless that takes too long or a second signal
+/// comes.
+pub(crate) async fn attend(
+    gate: Gate,
+    router: Router,
+    mut signals: Signals,
+    grace: Duration,
+) -> Ended {
     let service = router.into_make_service_with_connect_info::<Client>();
     let (stop, asked) = oneshot::channel::<()>();
     let server = axum::serve(gate, service).with_graceful_shutdown(async {
@@ -270,48 +287,7 @@ async fn run(
         let _ = tokio::time::timeout(grace, signals.next()).await;
     };
     tokio::select! {
-        _ = server => Ok(Ended::Whole),
-        () = cut_off => Ok(Ended::CutOff),
-        _ = stopped => Err(ServeError::Engine),
-    }
-}
-
-/// What asks a server to stop.
-struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => (),
-            _ = self.terminate.recv() => (),
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    async fn next(&mut self) {
-        // Without a handler nothing can be waited for.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        _ = server => Ended::Whole,
+        () = cut_off => Ended::CutOff,
     }
 }

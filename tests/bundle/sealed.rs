@@ -112,6 +112,82 @@ fn the_seal_of_another_bundle_does_not_fit() {
     assert!(failure(&error).contains("is not the statement about this bundle"));
 }
 
+/// Changes the envelope of a sealed bundle and signs the tag manifest anew, by the key that sealed it: what
+/// is left to refuse it is the envelope.
+fn enveloped(change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let (copy, _keys, [private, _]) = sealed(1);
+    copy.edit("statement.dsse.json", change);
+    copy.retag();
+    let manifest = copy.read("tagmanifest-sha256.txt");
+    let key = ssh_key::PrivateKey::from_openssh(fs::read(&private).unwrap()).unwrap();
+    let signature = key
+        .sign(NAMESPACE, ssh_key::HashAlg::Sha512, &manifest)
+        .unwrap();
+    let pem = signature.to_pem(ssh_key::LineEnding::LF).unwrap();
+    copy.write("tagmanifest-sha256.txt.sig", pem);
+    verify_as(copy.path(), &Demand::default()).map_or_else(|e| failure(&e), |_| "holds".to_owned())
+}
+
+/// The bytes of a Base64 string in the envelope, changed.
+fn changed(text: &serde_json::Value, change: impl FnOnce(&mut Vec<u8>)) -> serde_json::Value {
+    use base64::Engine as _;
+    let base64 = &base64::engine::general_purpose::STANDARD;
+    let mut bytes = base64.decode(text.as_str().unwrap()).unwrap();
+    change(&mut bytes);
+    base64.encode(bytes).into()
+}
+
+#[test]
+fn the_envelope_holds_by_itself() {
+    assert_eq!(enveloped(|_| ()), "holds");
+    // Another payload under the old signature, and one that is signed anew: neither is this bundle's.
+    let payload = |e: &mut serde_json::Value| {
+        e["payload"] = changed(&e["payload"], |bytes| {
+            let at = bytes.windows(9).position(|w| w == b"\"finding\"").unwrap();
+            bytes[at + 13] ^= 1;
+        });
+    };
+    assert!(enveloped(payload).contains("is not the statement about this bundle"));
+    // Every byte of the signature counts.
+    for at in [0, 31, 32, 63] {
+        let error = enveloped(|e| {
+            e["signatures"][0]["sig"] = changed(&e["signatures"][0]["sig"], |s| s[at] ^= 1);
+        });
+        assert!(
+            error.contains("the signature in 'statement.dsse.json' is not by the key"),
+            "{at}: {error}"
+        );
+    }
+    for length in [0, 63, 65] {
+        let error = enveloped(|e| {
+            e["signatures"][0]["sig"] =
+                changed(&e["signatures"][0]["sig"], |s| s.resize(length, 0));
+        });
+        assert!(
+            error.contains("the signature in 'statement.dsse.json' is not by the key"),
+            "{length}: {error}"
+        );
+    }
+    // Somebody else's signature of the very same statement, under the name of the key that sealed.
+    let (other, ..) = sealed(2);
+    let theirs: serde_json::Value =
+        serde_json::from_slice(&other.read("statement.dsse.json")).unwrap();
+    let error = enveloped(|e| {
+        assert_eq!(e["payload"], theirs["payload"]);
+        e["signatures"][0]["sig"] = theirs["signatures"][0]["sig"].clone();
+    });
+    assert!(
+        error.contains("the signature in 'statement.dsse.json' is not by the key"),
+        "{error}"
+    );
+    // And under its own name.
+    let error = enveloped(|e| e["signatures"] = theirs["signatures"].clone());
+    assert!(
+        error.contains("is not the statement about this bundle"),
+        "{error}"
+    );
+}
+
 #[test]
 fn what_cannot_seal_says_why() {
     let (copy, keys) = (Copy::unsealed(), tempfile::tempdir().unwrap());
