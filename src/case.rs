@@ -1,5 +1,8 @@
 //! The case: from fingerprints in their roles to weighed facts. A pure function of what was recorded.
 
+mod family;
+mod without;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,9 @@ use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Standing, level_adjusted, pooled};
+
+pub use family::FamilyAnswer;
+pub use without::{WithoutOne, without_each};
 
 /// One measure with what it says, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +47,9 @@ pub struct Case {
     pub doubtful_alternatives: Vec<String>,
     /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
     pub sequential: Option<Sequential>,
+    /// The answer about the protected model's group, when that was the question; the pooled figures and the
+    /// finding are then about the group.
+    pub family: Option<FamilyAnswer>,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -130,7 +139,7 @@ pub fn weigh(
     // Style is about blocks of probes, which are no steps of the order.
     let sequential = sequential(&contrasts, order);
     let verdict = judge(&evidence);
-    Case {
+    let mut case = Case {
         measures,
         pooled_controls,
         evidence,
@@ -138,8 +147,13 @@ pub fn weigh(
         matched_alternatives,
         doubtful_alternatives,
         sequential,
+        family: None,
         verdict,
+    };
+    if !panel.family.is_empty() {
+        family::answer(&sides, &mut case);
     }
+    case
 }
 
 /// Whether nothing but text was had of a model.
@@ -221,8 +235,16 @@ impl<'a> Sides<'a> {
     }
 
     fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
-        let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
-        let mut result = contrast(table, suspect, protected)?;
+        self.contrast_with(table, &self.panel.protected.id)
+    }
+
+    /// The same with another candidate parent in the protected model's place.
+    fn contrast_with(
+        &self,
+        table: &Affinity,
+        parent: &str,
+    ) -> Result<Contrast, crate::measure::NoContrast> {
+        let mut result = contrast(table, &self.panel.suspect.id, parent)?;
         adjust_for_level(&mut result);
         if let Some(base) = self.base {
             subtract_base(&mut result, base);

@@ -134,6 +134,7 @@ mod tests {
                 base: None,
                 controls: names("c", controls),
                 alternatives: names("a", alternatives),
+                family: false,
             },
             &[],
         )
