@@ -94,14 +94,16 @@ pub struct PowerFacts {
 }
 
 impl PowerFacts {
-    /// Before anything is asked, from the number of controls alone.
-    pub fn of(controls: usize) -> Option<Self> {
+    /// Before anything is asked, from the number of controls alone. With `candidates` models in the
+    /// protected model's place (its group) each has a share of the error rate.
+    pub fn of(controls: usize, candidates: usize) -> Option<Self> {
+        let threshold_p = CLOSE_P / candidates.max(1) as f64;
         (controls >= MIN_CONTROLS).then(|| Self {
             controls,
-            threshold_p: CLOSE_P,
+            threshold_p,
             threshold: None,
             power: POWER,
-            detectable_sd: detectable_effect(controls, CLOSE_P, POWER),
+            detectable_sd: detectable_effect(controls, threshold_p, POWER),
             detectable: None,
             smallest_dose: None,
         })
@@ -110,7 +112,7 @@ impl PowerFacts {
     /// From the controls' pooled scores; `doses` has the effect of each dose in their unit.
     pub fn measured(scores: &[f64], doses: &[DoseEffect]) -> Option<Self> {
         let m = scores.len() as f64;
-        let facts = Self::of(scores.len())?;
+        let facts = Self::of(scores.len(), 1)?;
         let mean = scores.iter().sum::<f64>() / m;
         let squares: f64 = scores.iter().map(|s| (s - mean).powi(2)).sum();
         let sd = (squares / (m - 1.0)).sqrt();
@@ -166,7 +168,10 @@ pub fn adequacy(panel: &Panel, case: &Case, doses: &[DoseEffect]) -> Adequacy {
     let controls = case.pooled_controls.len();
     let other = other(panel, &usable);
     let missing = missing(panel, case, &kinds);
-    let power = pooled.and_then(|p| PowerFacts::measured(&p.controls, doses));
+    let power = match &case.family {
+        Some(family) => PowerFacts::of(controls, family.members.len()),
+        None => pooled.and_then(|p| PowerFacts::measured(&p.controls, doses)),
+    };
     let in_words = [
         Some(counts(controls, &kinds, other)),
         stability(&without_one, finding),

@@ -268,8 +268,8 @@ fn power_is_in_the_units_of_the_figures_beside_it() {
     let shifted: Vec<f64> = varied().iter().map(|s| s + 1.0).collect();
     let shifted = PowerFacts::measured(&shifted, &[]).unwrap();
     assert!((shifted.threshold.unwrap() - THRESHOLD - 1.0).abs() < 1e-9);
-    assert_eq!(PowerFacts::of(MIN_CONTROLS - 1), None);
-    let planned = PowerFacts::of(12).unwrap();
+    assert_eq!(PowerFacts::of(MIN_CONTROLS - 1, 1), None);
+    let planned = PowerFacts::of(12, 1).unwrap();
     assert_eq!((planned.detectable, planned.threshold), (None, None));
     assert!(
         planned

@@ -41,6 +41,7 @@ pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
         let mut finding = less
             .as_ref()
             .map_or(Finding::Inconclusive, |less| judge(less).finding);
+        // Which members are told apart does not hang on a control.
         if case.family.is_some() && finding == Finding::Distilled {
             finding = Finding::Family;
         }

@@ -52,7 +52,7 @@ pub(super) fn run(
     let plan = plan(compare, &panel, &targets, &round, posed_raw);
     let costs = costs(&panel, &targets, &round);
     let possible = reach(&panel, sides(&panel, &targets, &round));
-    let power = PowerFacts::of(panel.controls.len());
+    let power = PowerFacts::of(panel.controls.len(), 1 + panel.family.len());
     let draft = Draft::begin(&compare.out, plan)?;
     let committed = draft.path().join("data/plan.json");
     let text = if common.json {

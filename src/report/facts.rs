@@ -47,6 +47,10 @@ pub const SCHEMA: &str = "parentage.report/1";
 const QUESTION: &str =
     "Was the suspect trained, wholly or partly, on outputs of the protected model?";
 
+/// The same about a group.
+const GROUP_QUESTION: &str = "Was the suspect trained, wholly or partly, on outputs of the protected model \
+                              or of another model of its group?";
+
 /// A report.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
@@ -220,7 +224,11 @@ impl Report {
             e_values: case.sequential.clone(),
             log10_lr: None,
             caveats: limits(&sources),
-            question: QUESTION,
+            question: if panel.family.is_empty() {
+                QUESTION
+            } else {
+                GROUP_QUESTION
+            },
             ladder: propositions::ladder(case.verdict.finding),
             least_favourable: propositions::least_favourable(case),
             propositions: propositions::propositions(panel, case),
