@@ -1,5 +1,8 @@
 //! The case: from fingerprints in their roles to weighed facts. A pure function of what was recorded.
 
+mod family;
+mod without;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,9 @@ use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{SingleCase, Standing, level_adjusted, pooled};
+
+pub use family::FamilyAnswer;
+pub use without::{WithoutOne, without_each};
 
 /// One measure with what it says, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +46,12 @@ pub struct Case {
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
     /// The pooled t with each control in turn left out; empty where one could not be computed.
-    pub without_each: Vec<f64>,
+    pub jackknife: Vec<f64>,
     /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
     pub sequential: Option<Sequential>,
+    /// The answer about the protected model's group, when that was the question; the pooled figures and the
+    /// finding are then about the group.
+    pub family: Option<FamilyAnswer>,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -73,7 +82,7 @@ pub fn weigh(
     let standing =
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let overall = standing(&scores);
-    let without_each = without_each(&scores);
+    let jackknife = each_left_out(&scores);
     let protected = side(&panel.protected).map(|(_, print)| print);
     let like = |member: &Member| {
         let print = side(member)?.1;
@@ -105,9 +114,7 @@ pub fn weigh(
             .flatten(),
         weights: gates.weights,
         controls: pooled_controls.len(),
-        worst_without_one: without_each
-            .as_ref()
-            .map(|t| t.iter().map(|t| t.p).fold(0.0, f64::max)),
+        worst_without_one: worst_without_one(&scores),
         without_strongest: without_strongest(&scores),
         apart: apart(panel, &measures),
         matched_alternatives: matched_alternatives.len(),
@@ -135,21 +142,22 @@ pub fn weigh(
     // Style is about blocks of probes, which are no steps of the order.
     let sequential = sequential(&contrasts, order);
     let verdict = judge(&evidence);
-    Case {
+    let mut case = Case {
         measures,
         pooled_controls,
         evidence,
         likeness,
         matched_alternatives,
         doubtful_alternatives,
-        without_each: without_each
-            .unwrap_or_default()
-            .iter()
-            .map(|t| t.t)
-            .collect(),
+        jackknife: jackknife.unwrap_or_default().iter().map(|t| t.t).collect(),
         sequential,
+        family: None,
         verdict,
+    };
+    if !panel.family.is_empty() {
+        family::answer(&sides, &mut case);
     }
+    case
 }
 
 /// Whether nothing but text was had of a model.
@@ -231,8 +239,16 @@ impl<'a> Sides<'a> {
     }
 
     fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
-        let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
-        let mut result = contrast(table, suspect, protected)?;
+        self.contrast_with(table, &self.panel.protected.id)
+    }
+
+    /// The same with another candidate parent in the protected model's place.
+    fn contrast_with(
+        &self,
+        table: &Affinity,
+        parent: &str,
+    ) -> Result<Contrast, crate::measure::NoContrast> {
+        let mut result = contrast(table, &self.panel.suspect.id, parent)?;
         adjust_for_level(&mut result);
         if let Some(base) = self.base {
             subtract_base(&mut result, base);
@@ -308,7 +324,7 @@ fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
 }
 
 /// The pooled t when each control in turn is left out.
-fn without_each(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
+fn each_left_out(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
     let width = scores.first()?.len();
     (1..width)
         .map(|out| {
@@ -323,6 +339,12 @@ fn without_each(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
             t_of(&fewer)
         })
         .collect()
+}
+
+/// The largest p when each control in turn is left out.
+fn worst_without_one(scores: &[Vec<f64>]) -> Option<f64> {
+    let left_out = each_left_out(scores)?;
+    Some(left_out.iter().map(|t| t.p).fold(0.0, f64::max))
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.

@@ -298,7 +298,9 @@ mod tests {
             likeness: Vec::new(),
             matched_alternatives: Vec::new(),
             doubtful_alternatives: Vec::new(),
+            jackknife: Vec::new(),
             sequential: None,
+            family: None,
         }
     }
 

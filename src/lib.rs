@@ -24,11 +24,13 @@
 //! ```
 //!
 //! All models of a comparison are asked alike: [`question::Posing`] settles how, from what the least open
-//! of them gives. [`reach`] says beforehand what that can show, [`estimate`] what it takes.
+//! of them gives. [`reach`] says beforehand what that can show, [`estimate`] what it takes, [`adequacy`] what the controls
+//! allow.
 //!
 //! Collecting has two passes: every model answers the battery; then every model reads what the
 //! candidate parents wrote ([`passes`]).
 
+pub mod adequacy;
 pub mod battery;
 pub mod bundle;
 pub mod case;

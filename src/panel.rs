@@ -3,8 +3,15 @@
 //! A lineage file says of models what is known: from which weights each started (`base`), on whose
 //! outputs it was trained (`parents`), on which real text (`data`), and which models are alike in data
 //! and kind (`group`). For a given protected model the file gives the controls (all that do not descend
-//! from it) and the matched alternatives (its group). What the file says of the suspect is not used:
-//! the suspect is whatever the measurements say.
+//! from it) and the matched alternatives (its group). What the file says of the suspect's parents is not
+//! used: the suspect is whatever the measurements say. Its base, size and date, where they are declared,
+//! say only which controls are of its kind ([`ControlKind`]).
+//!
+//! `size` (parameters), `released` (YYYY-MM) and `family` may be declared of every model. A list of public
+//! models in the same form comes with the tool ([`public`]).
+
+mod kinds;
+mod public;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,6 +20,9 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use kinds::ControlKind;
+pub use public::{Pick, PickError, SizeClass, public};
 
 /// The form of lineage files that this version reads.
 const SCHEMA: u32 = 1;
@@ -84,6 +94,15 @@ struct RawEntry {
     data: Vec<String>,
     group: Option<String>,
     source: Option<String>,
+    size: Option<u64>,
+    released: Option<String>,
+    family: Option<String>,
+    #[serde(default = "yes")]
+    pick: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What is declared of one model.
@@ -105,6 +124,14 @@ pub struct Declared {
     pub group: Option<String>,
     /// The source of a population that it belongs to.
     pub source: Option<String>,
+    /// Its parameters.
+    pub size: Option<u64>,
+    /// When it was released, as YYYY-MM.
+    pub released: Option<String>,
+    /// The family that it was published in.
+    pub family: Option<String>,
+    /// A panel may be picked with it; the others stand in the file for their descent alone.
+    pub pick: bool,
 }
 
 /// A lineage file, checked.
@@ -114,6 +141,8 @@ pub struct Lineage {
     pub name: String,
     /// Its models.
     pub models: Vec<Declared>,
+    /// The ids of those that may stand in a panel; all of them when there is no choice.
+    pub picked: Option<BTreeSet<String>>,
 }
 
 impl Lineage {
@@ -130,7 +159,12 @@ impl Lineage {
                 path: path.to_owned(),
                 source,
             })?;
-        let raw: RawLineage = toml::from_str(&text).map_err(|source| LineageError::Parse {
+        Self::parse(&text, path)
+    }
+
+    /// The same from its text; `path` is what its paths are relative to.
+    fn parse(text: &str, path: &Path) -> Result<Self, LineageError> {
+        let raw: RawLineage = toml::from_str(text).map_err(|source| LineageError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
@@ -157,11 +191,16 @@ impl Lineage {
                 data: entry.data,
                 group: entry.group,
                 source: entry.source,
+                size: entry.size,
+                released: entry.released,
+                family: entry.family,
+                pick: entry.pick,
             })
             .collect();
         Ok(Self {
             name: raw.name,
             models,
+            picked: None,
         })
     }
 
@@ -190,7 +229,20 @@ impl Lineage {
 
     /// The entry whose model is the one at a path or of a name, if any.
     pub fn find_model(&self, model: &str) -> Option<&Declared> {
-        self.models.iter().find(|m| same_model(&m.model, model))
+        self.models.iter().find(|m| same_source(&m.model, model))
+    }
+
+    /// Whether `id` started from the weights of `ancestor`, directly or not.
+    fn starts_from(&self, id: &str, ancestor: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut base = self.get(id).and_then(|m| m.base.as_deref());
+        while let Some(id) = base.filter(|id| seen.insert(*id)) {
+            if id == ancestor {
+                return true;
+            }
+            base = self.get(id).and_then(|m| m.base.as_deref());
+        }
+        false
     }
 }
 
@@ -201,6 +253,19 @@ fn same_model(a: &str, b: &str) -> bool {
             (Path::new(a).canonicalize(), Path::new(b).canonicalize()),
             (Ok(x), Ok(y)) if x == y
         )
+}
+
+/// Whether two names stand for one model or for two revisions of one repository of the hub: another
+/// checkpoint of a model is no stranger to it.
+fn same_source(a: &str, b: &str) -> bool {
+    let repository = |name: &'_ str| {
+        let name = name.strip_prefix("hf:")?;
+        let end = name.find('@').unwrap_or(name.len());
+        // A file in the repository may follow without a revision: hf:org/name/file.gguf.
+        let parts: Vec<&str> = name[..end].splitn(3, '/').take(2).collect();
+        Some(parts.join("/"))
+    };
+    same_model(a, b) || repository(a).is_some_and(|a| repository(b).is_some_and(|b| a == b))
 }
 
 /// Paths are relative to the file; `hf:` and the like are left as they are.
@@ -225,6 +290,12 @@ fn check(path: &Path, raw: &RawLineage) -> Result<(), LineageError> {
         if entry.path.is_some() == entry.model.is_some() {
             let what = "needs either a 'path' or a 'model'";
             return Err(wrong(&entry.id, what.to_owned()));
+        }
+        if let Some(released) = &entry.released
+            && kinds::months(released).is_none()
+        {
+            let what = format!("has released = '{released}', which is not YYYY-MM");
+            return Err(wrong(&entry.id, what));
         }
     }
     for entry in &raw.models {
@@ -271,6 +342,9 @@ pub struct Member {
     pub base: Option<String>,
     /// Candidate parents that it is known to descend from: these cells do not exist.
     pub known_parents: Vec<String>,
+    /// What it is to the case, as far as it is declared; nothing for roles other than control.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<ControlKind>,
 }
 
 /// All models of a comparison.
@@ -289,6 +363,13 @@ pub struct Panel {
     pub alternatives: Vec<Member>,
     /// Entries of the lineage file that were left out, and why.
     pub left_out: Vec<(String, String)>,
+    /// The kinds of control that enough is declared to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decidable: Vec<ControlKind>,
+    /// The alternatives (ids) that are asked about together with the protected model: its group. Nothing
+    /// when the question is about the protected model alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub family: Vec<String>,
 }
 
 /// The models named on the command line.
@@ -304,6 +385,8 @@ pub struct Named {
     pub controls: Vec<String>,
     /// `--alternative`.
     pub alternatives: Vec<String>,
+    /// `--family`: the question is about the protected model's group.
+    pub family: bool,
 }
 
 impl Panel {
@@ -319,9 +402,13 @@ impl Panel {
             controls: Vec::new(),
             alternatives: Vec::new(),
             left_out: Vec::new(),
+            decidable: Vec::new(),
+            family: Vec::new(),
         };
+        let about = kinds::About::new(named, lineages);
+        panel.decidable = about.decidable();
         for lineage in lineages {
-            panel.add(lineage, named);
+            panel.add(lineage, named, &about);
         }
         // A model must not count twice, nor be a control of its own case.
         let taken = [
@@ -330,7 +417,10 @@ impl Panel {
             named.base.as_ref(),
         ];
         let is_taken = |model: &str| taken.iter().flatten().any(|t| same_model(t, model));
-        panel.controls.retain(|c| !is_taken(&c.model));
+        let is_related = |model: &str| taken.iter().flatten().any(|t| same_source(t, model));
+        panel.controls.retain(|c| !is_related(&c.model));
+        let mut seen = BTreeSet::new();
+        panel.controls.retain(|c| seen.insert(c.model.clone()));
         for (i, model) in named.controls.iter().enumerate() {
             let known = panel.controls.iter().any(|c| same_model(&c.model, model));
             if known || is_taken(model) {
@@ -340,7 +430,10 @@ impl Panel {
                 continue;
             }
             let id = format!("control-{}", i + 1);
-            panel.controls.push(single(&id, model, Matching::None));
+            panel.controls.push(Member {
+                kinds: about.kinds_of_named(model),
+                ..single(&id, model, Matching::None)
+            });
         }
         for (i, model) in named.alternatives.iter().enumerate() {
             let id = format!("alternative-{}", i + 1);
@@ -361,7 +454,7 @@ impl Panel {
             .collect()
     }
 
-    fn add(&mut self, lineage: &Lineage, named: &Named) {
+    fn add(&mut self, lineage: &Lineage, named: &Named, about: &kinds::About<'_>) {
         let protected = lineage.find_model(&named.protected);
         let suspect = lineage.find_model(&named.suspect);
         let siblings: Vec<&Declared> = lineage
@@ -374,9 +467,12 @@ impl Panel {
             .collect();
         let is = |m: &Declared, other: Option<&Declared>| other.is_some_and(|o| o.id == m.id);
         for entry in &lineage.models {
-            if is(entry, protected) || is(entry, suspect) {
+            let offered = lineage.picked.as_ref();
+            let unpicked = offered.is_some_and(|ids| !ids.contains(&entry.id));
+            if is(entry, protected) || is(entry, suspect) || unpicked {
                 continue;
             }
+            let of_family = |s: &&&Declared| !is(s, protected) && !is(s, suspect);
             let reason = match (protected, suspect) {
                 (Some(p), _) if lineage.descends(&entry.id, &p.id) => {
                     "descends from the protected model"
@@ -385,6 +481,13 @@ impl Panel {
                     "is an ancestor of the protected model"
                 }
                 (_, Some(s)) if lineage.descends(&entry.id, &s.id) => "descends from the suspect",
+                _ if named.family
+                    && siblings.iter().filter(of_family).any(|s| {
+                        lineage.descends(&entry.id, &s.id) || lineage.descends(&s.id, &entry.id)
+                    }) =>
+                {
+                    "descends from one of the protected model's group, or one of it from it"
+                }
                 _ => "",
             };
             if !reason.is_empty() {
@@ -409,12 +512,17 @@ impl Panel {
                     .filter(|s| lineage.descends(&entry.id, &s.id))
                     .map(|s| s.id.clone())
                     .collect(),
+                kinds: about.kinds(lineage, entry),
             };
             if siblings.iter().any(|s| s.id == entry.id) {
                 self.alternatives.push(Member {
                     matching: Matching::Declared,
+                    kinds: Vec::new(),
                     ..member.clone()
                 });
+                if named.family {
+                    self.family.push(entry.id.clone());
+                }
             }
             self.controls.push(member);
         }
@@ -429,6 +537,7 @@ fn single(id: &str, model: &str, matching: Matching) -> Member {
         matching,
         base: None,
         known_parents: Vec::new(),
+        kinds: Vec::new(),
     }
 }
 
@@ -446,6 +555,10 @@ mod tests {
             data: vec!["d".to_owned()],
             group: group.map(str::to_owned),
             source: None,
+            size: None,
+            released: None,
+            family: None,
+            pick: true,
         }
     }
 
@@ -461,6 +574,7 @@ mod tests {
                 declared("twin-child", Some("base"), &["twin"], None),
                 declared("plain", None, &[], None),
             ],
+            picked: None,
         }
     }
 
@@ -471,6 +585,7 @@ mod tests {
             base: base.map(str::to_owned),
             controls: controls.iter().map(|c| (*c).to_owned()).collect(),
             alternatives: Vec::new(),
+            family: false,
         };
         Panel::new(&named, &[family()])
     }

@@ -89,10 +89,16 @@ pub fn reach(panel: &Panel, sides: Sides) -> Vec<Reach> {
     } else {
         contrast(true)
     };
+    let distilled = if panel.family.is_empty() {
+        contrast(true)
+    } else {
+        let why = "the question is about the protected model's group as a whole";
+        (false, why.to_owned())
+    };
     [
         (Finding::SameModel, same),
         (Finding::WeightDerivative, derivative),
-        (Finding::Distilled, contrast(true)),
+        (Finding::Distilled, distilled),
         (Finding::Family, family),
         (Finding::Related, contrast(false)),
         (Finding::Shared, contrast(false)),
@@ -134,6 +140,7 @@ mod tests {
                 base: None,
                 controls: names("c", controls),
                 alternatives: names("a", alternatives),
+                family: false,
             },
             &[],
         )
@@ -159,6 +166,14 @@ mod tests {
         let text = possible(&panel(5, 1), TEXT);
         assert_eq!(text[0], Finding::Distilled);
         assert!(possible(&panel(0, 1), TEXT).is_empty());
+    }
+
+    #[test]
+    fn a_question_about_a_group_is_not_answered_with_one_model() {
+        let mut group = panel(5, 1);
+        group.family = vec!["alternative-1".to_owned()];
+        let found = possible(&group, WEIGHTS);
+        assert!(found.contains(&Finding::Family) && !found.contains(&Finding::Distilled));
     }
 
     #[test]

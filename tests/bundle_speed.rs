@@ -71,6 +71,7 @@ fn member(i: usize) -> Member {
         matching: Matching::None,
         base: None,
         known_parents: Vec::new(),
+        kinds: Vec::new(),
     }
 }
 
@@ -82,6 +83,8 @@ fn panel() -> Panel {
         controls: (2..MODELS).map(member).collect(),
         alternatives: vec![member(2)],
         left_out: Vec::new(),
+        decidable: Vec::new(),
+        family: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::check::{CheckedBundle, Step};
 use super::error::{StepError, VerdictError, VerifyError};
 use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
 use super::{Event, bag};
+use crate::adequacy::{EFFECT_OF_DOSE, adequacy};
 use crate::case::{self, Case};
 use crate::detail::describe;
 use crate::digest;
@@ -136,6 +137,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         prints: &bundle.prints,
         conditions: &conditions,
         ratio,
+        adequacy: adequacy(&panel, &case, EFFECT_OF_DOSE),
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)

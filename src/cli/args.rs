@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::panel::SizeClass;
 use crate::question::Access;
 use crate::verdict::Finding;
 
@@ -160,14 +161,21 @@ pub(super) struct Compare {
     /// A model known not to descend from the protected one. Repeat; at least five are needed.
     #[arg(long, value_name = "MODEL")]
     pub(super) control: Vec<String>,
-    /// A lineage file that declares controls and matched alternatives (see models/README.md).
-    #[arg(long, value_name = "FILE")]
-    pub(super) controls: Vec<PathBuf>,
+    /// A lineage file that declares controls and matched alternatives (see models/README.md), or a panel
+    /// picked from the list of public models: public:small (at most a billion parameters), public:medium
+    /// (ten), public:large, public:auto (the nearest to the suspect in size and date). Public models are
+    /// fetched from the hub.
+    #[arg(long, value_name = "FILE|public:SIZE", value_parser = controls_from)]
+    pub(super) controls: Vec<ControlsFrom>,
     /// Another candidate parent, alike in data and kind to the protected model where possible: an
     /// unreleased sibling, another seed, an internal checkpoint. Without one the finding stops at
     /// 'related'.
     #[arg(long, value_name = "MODEL")]
     pub(super) alternative: Vec<String>,
+    /// Ask about the protected model's group in a lineage file as one candidate: did the suspect learn
+    /// from any of its members? The answer names the members that cannot be excluded.
+    #[arg(long, conflicts_with = "stop_when_decided")]
+    pub(super) family: bool,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]
@@ -191,6 +199,30 @@ pub(super) struct Compare {
     /// End with exit code 10 on these findings.
     #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding)]
     pub(super) fail_on: Vec<Finding>,
+}
+
+/// Where controls come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ControlsFrom {
+    /// A lineage file.
+    File(PathBuf),
+    /// The list of public models, by size.
+    Public(SizeClass),
+    /// The same, matched to the suspect.
+    Matched,
+}
+
+fn controls_from(text: &str) -> Result<ControlsFrom, String> {
+    let Some(size) = text.strip_prefix("public:") else {
+        return Ok(ControlsFrom::File(PathBuf::from(text)));
+    };
+    Ok(match size {
+        "small" => ControlsFrom::Public(SizeClass::Small),
+        "medium" => ControlsFrom::Public(SizeClass::Medium),
+        "large" => ControlsFrom::Public(SizeClass::Large),
+        "auto" => ControlsFrom::Matched,
+        _ => return Err("public: takes small, medium, large or auto".to_owned()),
+    })
 }
 
 /// Check a bundle without trusting whoever made it.

@@ -11,6 +11,7 @@ use super::args::{Common, Compare};
 use super::endpoints::Endpoints;
 use super::error::CliError;
 use super::open::{self, Target};
+use super::public::{PublicModels, lineages};
 use super::run::{Round, slug};
 use super::write_whole;
 use crate::battery::{BUILT_IN, Battery};
@@ -20,7 +21,7 @@ use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::Measure;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
-use crate::panel::{Lineage, Named, Panel};
+use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Question, ask_all};
 use crate::report::{Report, terminal};
@@ -119,13 +120,15 @@ pub(super) fn panel(args: &Compare) -> Result<Panel, CliError> {
         base: args.base.clone(),
         controls: args.control.clone(),
         alternatives: args.alternative.clone(),
+        family: args.family,
     };
-    let lineages = args
-        .controls
-        .iter()
-        .map(|path| Lineage::read(path))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Panel::new(&named, &lineages))
+    let panel = Panel::new(&named, &lineages(args)?);
+    if args.family && panel.family.is_empty() {
+        return Err(CliError::NoFamily {
+            protected: args.protected.clone(),
+        });
+    }
+    Ok(panel)
 }
 
 /// What each member's name means, by name.
@@ -137,9 +140,22 @@ pub(super) fn resolve(
 ) -> Result<BTreeMap<String, Target>, CliError> {
     let notes = super::progress::Progress::new("fetching", 0, quiet);
     let mut targets = BTreeMap::new();
+    let public = PublicModels::of(args, panel)?;
     for member in panel.members() {
         let target = Target::resolve(&member.model, &args.engine, endpoints, &mut |text| {
             notes.note(text);
+        });
+        let target = target.map_err(|error| match error {
+            CliError::Fetch { model, source } if public.has(&model) => {
+                let open = public.without(|model| targets.contains_key(model));
+                CliError::PublicControls {
+                    amount: open.to_string(),
+                    names: open.names(),
+                    model,
+                    source,
+                }
+            }
+            error => error,
         })?;
         targets.insert(member.model.clone(), target);
     }

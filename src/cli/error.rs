@@ -13,7 +13,7 @@ use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
-use crate::panel::LineageError;
+use crate::panel::{LineageError, PickError};
 use crate::population::PopulationError;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
@@ -52,6 +52,20 @@ pub(super) enum CliError {
         #[source]
         source: HubError,
     },
+    #[error("cannot fetch public control '{model}'; still to be fetched: {amount}: {names}")]
+    PublicControls {
+        model: String,
+        amount: String,
+        names: String,
+        #[source]
+        source: HubError,
+    },
+    #[error("cannot pick public controls")]
+    Pick(#[from] PickError),
+    #[error("how large '{model}' is cannot be told from here")]
+    UnknownSize { model: String },
+    #[error("no lineage file puts '{protected}' into a group with other models")]
+    NoFamily { protected: String },
     #[error("'{model}' does not name a model of the hub")]
     Reference {
         model: String,
@@ -123,6 +137,9 @@ impl CliError {
             | Self::Endpoint(_)
             | Self::NoEndpoint { .. }
             | Self::Prices(_)
+            | Self::Pick(_)
+            | Self::UnknownSize { .. }
+            | Self::NoFamily { .. }
             | Self::Reference { .. }
             | Self::Draft(DraftError::Other { .. } | DraftError::Sealed { .. })
             | Self::TokenFile { .. }
@@ -139,7 +156,7 @@ impl CliError {
                 source: ModelError::Hosted { source, .. },
                 ..
             } => hosted_code(source),
-            Self::Open { .. } | Self::Fetch { .. } => 7,
+            Self::Open { .. } | Self::Fetch { .. } | Self::PublicControls { .. } => 7,
             Self::Collect { source, .. } => match source {
                 CollectError::Interrupted => 130,
                 CollectError::Model(ModelError::Hosted { source, .. }) => hosted_code(source),
@@ -183,7 +200,14 @@ impl CliError {
                 source: CollectError::Model(ModelError::Hosted { source, .. }),
                 ..
             } => source.hint().map(str::to_owned),
-            Self::Fetch { source, .. } => source.hint(),
+            Self::Fetch { source, .. } | Self::PublicControls { source, .. } => source.hint(),
+            Self::UnknownSize { .. } => {
+                Some("name a size: public:small, public:medium or public:large".to_owned())
+            }
+            Self::NoFamily { .. } => Some(
+                "declare it with its siblings, all of one 'group', in the file of --controls (models/README.md)"
+                    .to_owned(),
+            ),
             Self::Open {
                 source: ModelError::Local { source, .. },
                 ..

@@ -12,6 +12,7 @@ mod plan;
 mod pose;
 mod probe;
 mod progress;
+mod public;
 mod report;
 mod run;
 mod schema;

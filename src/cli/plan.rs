@@ -12,7 +12,9 @@ use super::compare::{panel, plan, resolve};
 use super::endpoints::{Endpoints, Reached};
 use super::error::CliError;
 use super::open::Target;
+use super::public::PublicModels;
 use super::run::Round;
+use crate::adequacy::{PowerFacts, planned};
 use crate::bundle::Draft;
 use crate::estimate::{Estimate, reading};
 use crate::panel::Panel;
@@ -33,6 +35,13 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let compare = &args.compare;
     let panel = panel(compare)?;
+    let public = PublicModels::of(compare, &panel)?;
+    if !public.is_empty() && !common.json {
+        // Said before anything is fetched, and where nothing can be.
+        stdout
+            .write_all(public.lines().as_bytes())
+            .map_err(CliError::Output)?;
+    }
     let endpoints = Endpoints::new(&compare.hosted, Some(compare.out.join("access")))?;
     if !args.check {
         unchecked(&panel, &endpoints)?;
@@ -43,6 +52,7 @@ pub(super) fn run(
     let plan = plan(compare, &panel, &targets, &round, posed_raw);
     let costs = costs(&panel, &targets, &round);
     let possible = reach(&panel, sides(&panel, &targets, &round));
+    let power = PowerFacts::of(panel.controls.len(), 1 + panel.family.len());
     let draft = Draft::begin(&compare.out, plan, &round.battery)?;
     let committed = draft.path().join("data/plan.json");
     let text = if common.json {
@@ -53,6 +63,9 @@ pub(super) fn run(
             "posing": round.posing,
             "endpoints": costs,
             "findings": possible,
+            "controls": planned(&panel),
+            "power": power,
+            "public_controls": public,
         });
         format!("{all:#}\n")
     } else {
@@ -69,9 +82,10 @@ pub(super) fn run(
         );
         let at_once = u64::from(compare.hosted.concurrency);
         format!(
-            "{asked}{}{}Plan committed to {}\n`parentage compare` with the same flags follows it.\n",
+            "{asked}{}{}{}Plan committed to {}\n`parentage compare` with the same flags follows it.\n",
             prices(&costs, at_once),
             findings(&possible),
+            controls(&panel, power),
             committed.display()
         )
     };
@@ -98,6 +112,15 @@ fn findings(possible: &[Reach]) -> String {
     for found in possible {
         let can = if found.possible { "can" } else { "cannot" };
         let _ = writeln!(text, "  {:<18} {can}: {}", found.finding.name(), found.why);
+    }
+    text
+}
+
+/// What the panel's controls allow, before anything is measured.
+fn controls(panel: &Panel, power: Option<PowerFacts>) -> String {
+    let mut text = format!("Controls\n  {}\n", planned(panel));
+    if let Some(power) = power {
+        let _ = writeln!(text, "  {}", power.sentence());
     }
     text
 }

@@ -186,6 +186,7 @@ impl Population {
         let lineage = Lineage {
             name: self.lineage.name.clone(),
             models: shown.cloned().collect(),
+            picked: None,
         };
         let named = Named {
             protected: case.protected.clone(),

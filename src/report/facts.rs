@@ -18,6 +18,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::caveat::{Conditions, caveats};
+use crate::adequacy::Adequacy;
 use crate::battery::Battery;
 use crate::case::Case;
 use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
@@ -32,7 +33,10 @@ use crate::validation::CaseRatio;
 use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
-pub use figures::{AgainstFacts, ApartFacts, MeasureFacts, StabilityFacts, StandingFacts};
+pub use figures::{
+    AgainstFacts, ApartFacts, GroupFacts, GroupMemberFacts, MeasureFacts, StabilityFacts,
+    StandingFacts,
+};
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
@@ -43,6 +47,10 @@ pub const SCHEMA: &str = "parentage.report/1";
 /// The question that every report answers.
 const QUESTION: &str =
     "Was the suspect trained, wholly or partly, on outputs of the protected model?";
+
+/// The same about a group.
+const GROUP_QUESTION: &str = "Was the suspect trained, wholly or partly, on outputs of the protected model \
+                              or of another model of its group?";
 
 /// A report.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -110,6 +118,10 @@ pub struct Report {
     pub propositions: Vec<PropositionFacts>,
     /// How the pooled figure stands when something is left out.
     pub stability: StabilityFacts,
+    /// Whether the controls are adequate to the finding.
+    pub adequacy: Adequacy,
+    /// The answer about the protected model's group, when that was the question.
+    pub group: Option<GroupFacts>,
     /// How clearly each alternative is told apart.
     pub apart: Vec<ApartFacts>,
     /// Divergence (nats) between the protected model and its nearest control.
@@ -172,6 +184,8 @@ pub struct Sources<'a> {
     pub conditions: &'a Conditions,
     /// The likelihood ratios, or why there are none.
     pub ratio: Result<CaseRatio, String>,
+    /// Whether the controls are adequate to the finding.
+    pub adequacy: Adequacy,
 }
 
 impl Report {
@@ -220,7 +234,11 @@ impl Report {
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),
             caveats: limits(&sources),
-            question: QUESTION,
+            question: if panel.family.is_empty() {
+                QUESTION
+            } else {
+                GROUP_QUESTION
+            },
             ladder: propositions::ladder(case.verdict.finding),
             least_favourable: propositions::least_favourable(case),
             propositions: propositions::propositions(panel, case),
@@ -228,6 +246,8 @@ impl Report {
                 worst_without_one: evidence.worst_without_one,
                 without_strongest: evidence.without_strongest,
             },
+            adequacy: sources.adequacy,
+            group: figures::group(case),
             apart: figures::apart(case),
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
@@ -290,6 +310,16 @@ fn sentence(case: &Case) -> String {
             "The findings support that the suspect was trained, wholly or partly, on the protected \
              model's outputs{or_weights}, over shared data, shared base and the alternatives tested."
         ),
+        Finding::Family if case.family.is_some() => {
+            let excluded = case.family.as_ref().map(|f| f.excluded.join(", "));
+            let excluded = excluded.filter(|ids| !ids.is_empty());
+            format!(
+                "The findings support that the suspect learned from a model of the protected model's group: \
+                 {} cannot be excluded{}.",
+                case.verdict.not_excluded.join(", "),
+                excluded.map_or_else(String::new, |ids| format!("; {ids} can"))
+            )
+        }
         Finding::Family => format!(
             "The findings support that the suspect learned from the protected model or one of its like: \
              {} cannot be excluded.",

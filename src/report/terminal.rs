@@ -14,6 +14,7 @@ pub fn render(report: &Report, width: usize) -> String {
     headline(&mut out, report, width);
     figures(&mut out, report, width);
     likeness(&mut out, report, width);
+    adequacy(&mut out, report, width);
     limits(&mut out, report, width);
     out
 }
@@ -179,6 +180,14 @@ fn likeness(out: &mut String, report: &Report, width: usize) {
         .map(|m| format!("{} {:.4}", visible(&m.id), m.divergence.unwrap_or(0.0)))
         .collect();
     wrap(out, "  ", &list.join(", "), width);
+    out.push('\n');
+}
+
+fn adequacy(out: &mut String, report: &Report, width: usize) {
+    line(out, "What the controls allow");
+    for sentence in &report.adequacy.in_words {
+        wrap(out, "  - ", sentence, width);
+    }
     out.push('\n');
 }
 

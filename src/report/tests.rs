@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::caveat::Conditions;
 use super::facts::json_schema;
 use super::{Report, Sources, html, markdown, terminal};
+use crate::adequacy::{EFFECT_OF_DOSE, adequacy};
 use crate::battery::{Battery, Tier};
 use crate::case::{Case, Gates, weigh};
 use crate::detail::describe;
@@ -45,6 +46,7 @@ impl World {
             base: base.then(|| "models/base".to_owned()),
             controls: (0..controls).map(|i| format!("models/c{i}")).collect(),
             alternatives: vec!["models/sibling".to_owned(), "models/cousin".to_owned()],
+            family: false,
         };
         Self {
             panel: Panel::new(&named, &[]),
@@ -197,6 +199,7 @@ impl World {
             prints: &prints,
             conditions: &conditions,
             ratio: Err("nothing was calibrated".to_owned()),
+            adequacy: adequacy(&self.panel, &case, EFFECT_OF_DOSE),
         })
     }
 }

@@ -178,7 +178,7 @@ fn interval(
         .find(|f| f.against == leading.against)?;
     let controls = case.evidence.controls.checked_sub(1)?;
     let deviates: Option<Vec<f64>> = case
-        .without_each
+        .jackknife
         .iter()
         .map(|t| deviate(*t, controls))
         .collect();

@@ -169,7 +169,7 @@ mod of_a_case {
                 ..empty.evidence.clone()
             },
             matched_alternatives: vec!["sibling".to_owned()],
-            without_each: vec![score; 61],
+            jackknife: vec![score; 61],
             verdict: Verdict {
                 finding: Finding::Distilled,
                 ..empty.verdict.clone()

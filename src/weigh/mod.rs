@@ -12,6 +12,7 @@ mod combine;
 mod conformal;
 mod crawford_howell;
 mod interval;
+mod power;
 mod ranks;
 mod signed_rank;
 mod spearman;
@@ -31,6 +32,9 @@ pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
 pub use interval::{MeanInterval, mean_interval};
+pub use power::{
+    DoseEffect, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
+};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use spearman::{RankCorrelation, spearman};
 pub use standing::{Standing, level_adjusted, pooled};

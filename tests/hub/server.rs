@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) ignores_ranges: bool,
     /// Gives this commit whatever was asked for.
     pub(crate) commit: Option<String>,
+    /// Serves every repository at every revision, with the same files.
+    pub(crate) any: bool,
     pub(crate) log: Vec<Request>,
 }
 
@@ -125,6 +127,8 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, address: &str) -> Option<()>
     let mut state = state.lock().unwrap();
     state.log.push(request.clone());
     let path = request.path.split('?').next()?;
+    let renamed = state.any.then(|| as_org_name(path)).flatten();
+    let path = renamed.as_deref().unwrap_or(path);
     if let Some((prefix, status, code)) = state.deny
         && path.starts_with(prefix)
     {
@@ -136,7 +140,7 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, address: &str) -> Option<()>
     }
     if let Some(rest) = path.strip_prefix("/api/models/org/name/revision/") {
         let sha = state.commit.clone().unwrap_or_else(|| COMMIT.to_owned());
-        let known = ["main", "v1", COMMIT].contains(&rest);
+        let known = state.any || ["main", "v1", COMMIT].contains(&rest);
         let body = json!({"_id": "1", "id": "org/name", "sha": sha, "siblings": []}).to_string();
         let headers = if known {
             ""
@@ -169,6 +173,19 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, address: &str) -> Option<()>
         "x-error-code: RepoNotFound\r\n",
         b"{}",
     )
+}
+
+/// The path with `org/name` in the place of the repository's name.
+fn as_org_name(path: &str) -> Option<String> {
+    let (start, rest) = match path.strip_prefix("/api/models/") {
+        Some(rest) => ("/api/models/", rest),
+        None => (
+            "/",
+            path.strip_prefix('/').filter(|p| p.contains("/resolve/"))?,
+        ),
+    };
+    let mut parts = rest.splitn(3, '/').skip(2);
+    Some(format!("{start}org/name/{}", parts.next()?))
 }
 
 fn tree(state: &State, folder: &str) -> Vec<Value> {

@@ -74,6 +74,27 @@ impl LocalModel {
         });
         described.map(|(_, _, tokenizer)| abilities(template(&tokenizer).is_some()))
     }
+
+    /// How many parameters the model has, counted from the shapes of its tensors as they are stored: tied
+    /// weights once.
+    ///
+    /// # Errors
+    ///
+    /// When its description cannot be read.
+    pub fn parameters_of(name: &str, path: &Path) -> Result<u64, ModelError> {
+        let described = describe(path).map_err(|source| ModelError::Local {
+            model: name.to_owned(),
+            source: Box::new(source),
+        });
+        let (weights, ..) = described?;
+        let shapes = weights.names().filter_map(|name| weights.shape(name));
+        let counts = shapes.map(|shape| {
+            shape
+                .into_iter()
+                .fold(1, |count: u64, side| count.saturating_mul(side as u64))
+        });
+        Ok(counts.fold(0, u64::saturating_add))
+    }
 }
 
 /// What weights can be asked: everything, but for a chat form that they do not have.

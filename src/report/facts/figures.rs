@@ -93,6 +93,45 @@ pub struct StabilityFacts {
     pub without_strongest: Option<f64>,
 }
 
+/// The answer about the protected model's group taken as one candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct GroupFacts {
+    /// Its members.
+    pub members: Vec<GroupMemberFacts>,
+    /// The member that the suspect is nearest to.
+    pub nearest: String,
+    /// Candidate parents that cannot be told from it, itself the first.
+    pub not_excluded: Vec<String>,
+    /// Those that can.
+    pub excluded: Vec<String>,
+}
+
+/// One member of the group in the protected model's place.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct GroupMemberFacts {
+    /// The member.
+    pub id: String,
+    /// The suspect's pooled interaction with it, in standard deviations.
+    pub interaction: f64,
+    /// Its Crawford-Howell p, not corrected for the number of members.
+    pub t_p: Option<f64>,
+}
+
+pub(super) fn group(case: &Case) -> Option<GroupFacts> {
+    let family = case.family.as_ref()?;
+    let members = family.members.iter().map(|m| GroupMemberFacts {
+        id: m.id.clone(),
+        interaction: m.score,
+        t_p: m.p,
+    });
+    Some(GroupFacts {
+        members: members.collect(),
+        nearest: family.nearest.clone(),
+        not_excluded: family.not_excluded.clone(),
+        excluded: family.excluded.clone(),
+    })
+}
+
 pub(super) fn measure(result: &MeasureResult) -> MeasureFacts {
     let (standing, left_out, against) = match &result.result {
         Err(reason) => (StandingFacts::default(), Some(reason.clone()), Vec::new()),
