@@ -1,11 +1,11 @@
-//! A horizontal axis.
+//! A horizontal or upright axis.
 
 use super::{Canvas, Ink, Side};
 
 /// About this many marks stand on an axis.
 const MARKS: f64 = 5.0;
 
-/// A linear axis over an interval, drawn between two horizontal positions.
+/// A linear axis over an interval, drawn between two positions: left and right, or bottom and top.
 pub(super) struct Axis {
     low: f64,
     high: f64,
@@ -76,6 +76,19 @@ impl Axis {
         }
         let zero = self.at(0.0);
         canvas.line((zero, top), (zero, bottom), Ink::Quiet);
+    }
+
+    /// The same of an axis from bottom to top: numbers left of `left`, lines up to `right`.
+    pub(super) fn draw_upright(&self, canvas: &mut Canvas<'_>, left: i32, right: i32) {
+        let (marks, decimals) = self.marks();
+        for mark in marks {
+            let label = format!("{:.decimals$}", mark + 0.0);
+            let y = self.at(mark);
+            canvas.line((left, y), (right, y), Ink::Line);
+            canvas.text(&label, (left - 6, y), Side::Left, Ink::Quiet);
+        }
+        let zero = self.at(0.0);
+        canvas.line((left, zero), (right, zero), Ink::Quiet);
     }
 }
 

@@ -143,7 +143,7 @@ pub fn bounded(log10_lr: f64, bounds: &[Bounds]) -> Option<Bounded> {
     };
     for bound in bounds {
         let cut = found.log10_lr.min(bound.upper).max(bound.lower);
-        if cut < found.log10_lr || cut > found.log10_lr {
+        if (cut - found.log10_lr).abs() > 0.0 {
             found.log10_lr = cut;
             found.limit = Some(bound.limit);
         }

@@ -11,7 +11,7 @@ const HALVINGS: usize = 60;
 
 /// A row an item: 1 for the intercept, then the measures.
 pub(super) struct Rows {
-    rows: Vec<Vec<f64>>,
+    items: Vec<Vec<f64>>,
     /// 1 for a student, -1 for another.
     signs: Vec<f64>,
     /// Half the items over the number of items of the class: both classes weigh the same.
@@ -47,7 +47,7 @@ impl Rows {
                 .iter()
                 .map(|s| if *s { 1.0 } else { -1.0 })
                 .collect(),
-            rows,
+            items: rows,
             penalty,
         })
     }
@@ -61,7 +61,7 @@ impl Rows {
     /// there is one such place.
     pub(super) fn solve(&self) -> Result<Vec<f64>, CalibrationError> {
         let unsettled = CalibrationError::Unsettled { steps: STEPS };
-        let mut b = vec![0.0; self.rows.first().map_or(1, Vec::len)];
+        let mut b = vec![0.0; self.items.first().map_or(1, Vec::len)];
         for _ in 0..STEPS {
             let (gradient, hessian) = self.derivatives(&b);
             let step = direction(&b, &gradient, &hessian).ok_or(unsettled)?;
@@ -75,15 +75,11 @@ impl Rows {
         Err(unsettled)
     }
 
-    fn predict(&self, row: &[f64], b: &[f64]) -> f64 {
-        row.iter().zip(b).map(|(x, b)| x * b).sum()
-    }
-
     fn value(&self, b: &[f64]) -> f64 {
-        let items = self.rows.iter().zip(&self.signs).zip(&self.weights);
+        let items = self.items.iter().zip(&self.signs).zip(&self.weights);
         let loss: f64 = items
             .map(|((row, sign), weight)| {
-                let z = -sign * self.predict(row, b);
+                let z = -sign * predict(row, b);
                 weight * (z.max(0.0) + (-z.abs()).exp().ln_1p())
             })
             .sum();
@@ -94,8 +90,8 @@ impl Rows {
         let width = b.len();
         let mut gradient = vec![0.0; width];
         let mut hessian = vec![vec![0.0; width]; width];
-        for ((row, sign), weight) in self.rows.iter().zip(&self.signs).zip(&self.weights) {
-            let wrong = 1.0 / (1.0 + (sign * self.predict(row, b)).exp());
+        for ((row, sign), weight) in self.items.iter().zip(&self.signs).zip(&self.weights) {
+            let wrong = 1.0 / (1.0 + (sign * predict(row, b)).exp());
             let bend = weight * wrong * (1.0 - wrong);
             for j in 0..width {
                 gradient[j] -= weight * sign * wrong * row[j];
@@ -125,6 +121,10 @@ impl Rows {
         }
         None
     }
+}
+
+fn predict(row: &[f64], b: &[f64]) -> f64 {
+    row.iter().zip(b).map(|(x, b)| x * b).sum()
 }
 
 /// A share of a step, no weight below zero.
