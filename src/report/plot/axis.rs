@@ -1,11 +1,11 @@
-//! A horizontal axis.
+//! An axis: horizontal, or upright when its positions are counted upwards.
 
 use super::{Canvas, Ink, Side};
 
 /// About this many marks stand on an axis.
 const MARKS: f64 = 5.0;
 
-/// A linear axis over an interval, drawn between two horizontal positions.
+/// A linear axis over an interval, drawn between two positions.
 pub(super) struct Axis {
     low: f64,
     high: f64,
@@ -68,8 +68,7 @@ impl Axis {
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>, top: i32, bottom: i32) {
         let (marks, decimals) = self.marks();
         for mark in marks {
-            // Adding 0.0 turns -0.0 into 0.0.
-            let label = format!("{:.decimals$}", mark + 0.0);
+            let label = label(mark, decimals);
             let x = self.at(mark);
             canvas.line((x, top), (x, bottom), Ink::Line);
             canvas.text(&label, (x, bottom + 12), Side::Middle, Ink::Quiet);
@@ -77,6 +76,25 @@ impl Axis {
         let zero = self.at(0.0);
         canvas.line((zero, top), (zero, bottom), Ink::Quiet);
     }
+
+    /// The same for an axis that goes up from `bottom`: numbers left of the field, lines across it.
+    pub(super) fn draw_upright(&self, canvas: &mut Canvas<'_>, field: (i32, i32), bottom: i32) {
+        let (left, right) = field;
+        let (marks, decimals) = self.marks();
+        for mark in marks {
+            let y = bottom - self.at(mark);
+            canvas.line((left, y), (right, y), Ink::Line);
+            let number = label(mark, decimals);
+            canvas.text(&number, (left - 6, y), Side::Left, Ink::Quiet);
+        }
+        let zero = bottom - self.at(0.0);
+        canvas.line((left, zero), (right, zero), Ink::Quiet);
+    }
+}
+
+fn label(mark: f64, decimals: usize) -> String {
+    // Adding 0.0 turns -0.0 into 0.0.
+    format!("{:.decimals$}", mark + 0.0)
 }
 
 #[cfg(test)]
