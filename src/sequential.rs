@@ -91,12 +91,22 @@ pub struct Sequential {
     /// After each probe the smallest decimal logarithm of an e-value over the rivals, not the largest so
     /// far: the path of the bet.
     pub path: Vec<f64>,
+    /// After each probe the largest decimal logarithm of an e-value over the rivals for the suspect's not
+    /// being closer: the path of the bets against.
+    pub path_against: Vec<f64>,
 }
 
 impl Sequential {
     /// Whether a run may end after so many probes.
     pub fn is_decided_within(&self, probes: usize) -> bool {
         self.decided_after.is_some_and(|n| n <= probes)
+    }
+
+    /// Decimal logarithms of the e-values that decide: the first against every rival, the second against
+    /// any one of them.
+    pub fn thresholds(&self) -> (f64, f64) {
+        let rivals = self.rivals.len().max(1) as f64;
+        (-self.alpha.log10(), (rivals / self.alpha).log10())
     }
 }
 
@@ -113,7 +123,7 @@ pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequentia
         .keys()
         .map(|(role, id)| Bets::new(id, *role, planned))
         .collect();
-    let mut path = Vec::new();
+    let (mut path, mut path_against) = (Vec::new(), Vec::new());
     let mut decision = Decision::Open;
     let mut decided_after = None;
     for probe in order {
@@ -129,6 +139,8 @@ pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequentia
         }
         let now = bets.iter().map(|b| b.closer.log10_e());
         path.push(now.fold(f64::INFINITY, f64::min));
+        let against = bets.iter().map(|b| b.against.log10_e());
+        path_against.push(against.fold(f64::NEG_INFINITY, f64::max));
         if decision == Decision::Open {
             decision = decide(&bets);
             decided_after = (decision != Decision::Open).then_some(path.len());
@@ -142,6 +154,7 @@ pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequentia
         decision,
         rivals: bets.into_iter().map(Bets::rival).collect(),
         path,
+        path_against,
     })
 }
 
@@ -313,6 +326,20 @@ mod tests {
         let found = bet(-0.4);
         assert_eq!(found.decision, Decision::NotCloser);
         assert!(found.decided_after.unwrap() < 100);
+    }
+
+    #[test]
+    fn the_paths_cross_their_thresholds_where_the_bets_are_decided() {
+        let against = bet(-0.4);
+        let (each, any) = against.thresholds();
+        assert!((each - 3.0).abs() < 1e-12 && (any - 8_000_f64.log10()).abs() < 1e-12);
+        let crossed = against.path_against.iter().position(|e| *e >= any);
+        assert_eq!(crossed.map(|i| i + 1), against.decided_after);
+        assert!(against.path.iter().all(|e| *e < each));
+        let closer = bet(0.4);
+        let crossed = closer.path.iter().position(|e| *e >= each).unwrap();
+        // Every rival's largest e-value so far decides, so it may come before the smallest one now.
+        assert!(closer.decided_after.unwrap() <= crossed + 1);
     }
 
     #[test]

@@ -446,6 +446,7 @@ fn panel() -> Panel {
         matching: Matching::None,
         base: None,
         known_parents: Vec::new(),
+        kinds: Default::default(),
     };
     Panel {
         protected: member("protected"),
@@ -453,6 +454,8 @@ fn panel() -> Panel {
         base: None,
         controls: vec![member("control-1")],
         alternatives: Vec::new(),
+        family: Vec::new(),
+        decidable: Default::default(),
         left_out: Vec::new(),
     }
 }

@@ -190,6 +190,7 @@ impl Environment {
             ("hub", cfg!(feature = "hub")),
             ("cuda", cfg!(feature = "cuda")),
             ("metal", cfg!(feature = "metal")),
+            ("pdf", cfg!(feature = "pdf")),
         ];
         let arithmetic =
             headers

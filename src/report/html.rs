@@ -46,40 +46,9 @@ pub(crate) fn fill(
 ///
 /// When a template does not fit the facts, which tests rule out.
 pub fn page(report: &Report) -> Result<String, RenderError> {
-    let plots = plots(report);
+    let drawn = plot::plots(report).into_iter();
+    let plots: BTreeMap<String, Value> = drawn
+        .map(|(name, svg)| (name, Value::from_safe_string(plot::themed(&svg))))
+        .collect();
     render(report, TEMPLATES, &FORM, minijinja::context! { plots })
-}
-
-/// Plots by name: SVG for inside a page.
-fn plots(report: &Report) -> BTreeMap<String, Value> {
-    let mut plots = BTreeMap::new();
-    let mut add = |name: String, plot: Option<String>| {
-        if let Some(plot) = plot {
-            plots.insert(name, Value::from_safe_string(plot::themed(&plot)));
-        }
-    };
-    if let Some(pooled) = &report.pooled {
-        let unit = "standard deviations of the controls";
-        let plot = plot::standing("plot-pooled", "pooled", unit, pooled);
-        add("pooled".to_owned(), plot);
-    }
-    for measure in &report.measures {
-        let (name, id) = (measure.name, format!("plot-{}", measure.name));
-        let plot = plot::standing(&id, name, measure.unit, &measure.standing);
-        add(name.to_owned(), plot);
-    }
-    for table in &report.affinities {
-        let name = format!("heat-{}", table.measure.name());
-        let plot = plot::heat(&format!("plot-{name}"), table);
-        add(name, plot);
-    }
-    add(
-        "families".to_owned(),
-        plot::families("plot-families", &report.families),
-    );
-    if let Some(tree) = &report.tree {
-        let drawn = Value::from_safe_string(tree.dendrogram.render_svg());
-        plots.insert("tree".to_owned(), drawn);
-    }
-    plots
 }

@@ -4,12 +4,16 @@
 //! A plot stands alone in light colours. Inside the page [`themed`] puts the page's own variables in the
 //! place of the inks, so that it follows light and dark.
 
+mod all;
 mod axis;
+mod bets;
 mod calibration;
 mod families;
 mod heat;
 mod standing;
 
+pub use all::plots;
+pub use bets::bets;
 pub use calibration::{LrCurve, ece, lr_curve, tippett};
 pub use families::families;
 pub use heat::heat;
@@ -88,6 +92,17 @@ pub fn themed(plot: &str) -> String {
     })
 }
 
+/// What a plot says of itself, for readers that do not see it: title and description.
+pub fn alternative(plot: &str) -> String {
+    let said = |tag: &str| {
+        let (_, rest) = plot.split_once(&format!("<{tag}"))?;
+        let (said, _) = rest.split_once('>')?.1.split_once("</")?;
+        Some(unescaped(said))
+    };
+    let parts: Vec<String> = ["title", "desc"].into_iter().filter_map(said).collect();
+    parts.join(". ")
+}
+
 /// Where a plot says what it is.
 struct Heading<'a> {
     /// Unique in the page.
@@ -136,6 +151,12 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}
+
 /// Where a text stands about its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -153,6 +174,12 @@ impl Canvas<'_> {
     fn thick_line(&mut self, from: (i32, i32), to: (i32, i32), ink: Ink) {
         let style = ink.colour().stroke_width(2);
         let _ = self.backend.draw_line(from, to, &style);
+    }
+
+    /// A thick line through points.
+    fn path(&mut self, corners: &[(i32, i32)], ink: Ink) {
+        let style = ink.colour().stroke_width(2);
+        let _ = self.backend.draw_path(corners.iter().copied(), &style);
     }
 
     /// A filled rectangle, `strength` 0 to 1 opaque.
@@ -261,6 +288,9 @@ mod tests {
         assert!(plot.contains(">A &lt;title&gt; &amp; more</title>"));
         assert!(plot.contains("\u{2039}U+202E\u{203a}"));
         assert!(plot.contains("opacity=\"0.12\""));
+        let said = "A <title> & more. b\u{2039}U+202E\u{203a}c";
+        assert_eq!(alternative(&plot), said);
+        assert_eq!(alternative("<svg></svg>"), "");
     }
 
     #[test]

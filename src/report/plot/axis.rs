@@ -68,8 +68,7 @@ impl Axis {
     pub(super) fn draw(&self, canvas: &mut Canvas<'_>, top: i32, bottom: i32) {
         let (marks, decimals) = self.marks();
         for mark in marks {
-            // Adding 0.0 turns -0.0 into 0.0.
-            let label = format!("{:.decimals$}", mark + 0.0);
+            let label = label(mark, decimals);
             let x = self.at(mark);
             canvas.line((x, top), (x, bottom), Ink::Line);
             canvas.text(&label, (x, bottom + 12), Side::Middle, Ink::Quiet);
@@ -82,14 +81,18 @@ impl Axis {
     pub(super) fn draw_upright(&self, canvas: &mut Canvas<'_>, left: i32, right: i32) {
         let (marks, decimals) = self.marks();
         for mark in marks {
-            let label = format!("{:.decimals$}", mark + 0.0);
             let y = self.at(mark);
             canvas.line((left, y), (right, y), Ink::Line);
-            canvas.text(&label, (left - 6, y), Side::Left, Ink::Quiet);
+            canvas.text(&label(mark, decimals), (left - 6, y), Side::Left, Ink::Quiet);
         }
         let zero = self.at(0.0);
         canvas.line((left, zero), (right, zero), Ink::Quiet);
     }
+}
+
+fn label(mark: f64, decimals: usize) -> String {
+    // Adding 0.0 turns -0.0 into 0.0.
+    format!("{:.decimals$}", mark + 0.0)
 }
 
 #[cfg(test)]
