@@ -57,6 +57,7 @@ const PURE: &[&str] = &[
     "src/verdict.rs",
     "src/case.rs",
     "src/detail",
+    "src/direction.rs",
     "src/panel.rs",
     "src/passes.rs",
     "src/fingerprint.rs",

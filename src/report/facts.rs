@@ -9,6 +9,7 @@ mod battery;
 mod figures;
 mod models;
 mod propositions;
+mod synthetic;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ pub use battery::FamilyFacts;
 pub use figures::{AgainstFacts, ApartFacts, MeasureFacts, StabilityFacts, StandingFacts};
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
+pub use synthetic::{GapFacts, PooledSyntheticFacts, SyntheticFacts, WeightFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
 
 /// The name and version of the schema.
@@ -88,6 +90,8 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
+    /// The synthetic controls of all measures together.
+    pub pooled_synthetic: Option<PooledSyntheticFacts>,
     /// The case as a bet that may stop at any time.
     pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio: null until a calibration exists.
@@ -207,6 +211,7 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: case.measures.iter().map(figures::measure).collect(),
             pooled: figures::pooled(case),
+            pooled_synthetic: synthetic::pooled(case),
             e_values: case.sequential.clone(),
             log10_lr: None,
             caveats: limits(&sources),
