@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
-use crate::measure::{Affinity, Contrast, Interaction, Measure, Side, affinity, contrast};
+use crate::measure::{
+    Affinity, Contrast, Interaction, Measure, Side, Synthetic, affinity, contrast, synthetic,
+};
 use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
@@ -28,6 +30,19 @@ pub struct MeasureResult {
     pub affinity: Affinity,
     /// The contrast and the suspect's standing among the controls.
     pub result: Result<(Contrast, Standing), String>,
+    /// The suspect as a mix of innocent models, and what that leaves. No rule reads it.
+    pub synthetic: Result<Synthetic, String>,
+}
+
+/// The synthetic controls of all measures that have one, pooled like the contrasts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PooledSynthetic {
+    /// The controls that every measure has, in the order of the scores.
+    pub controls: Vec<String>,
+    /// Gaps, each in units of its controls' standard deviation, averaged over measures.
+    pub gap: Standing,
+    /// The same of gaps over errors.
+    pub ratio: Standing,
 }
 
 /// A case, weighed.
@@ -37,6 +52,8 @@ pub struct Case {
     pub measures: Vec<MeasureResult>,
     /// The measures that are pooled, and the ids of the controls in the order of the pooled scores.
     pub pooled_controls: Vec<String>,
+    /// The synthetic controls together; nothing when no measure has one.
+    pub pooled_synthetic: Option<PooledSynthetic>,
     /// What the ladder looked at.
     pub evidence: Evidence,
     /// Divergence (nats) of every model from the protected one: description that proves nothing.
@@ -78,7 +95,8 @@ pub fn weigh(
     let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
     let measures: Vec<MeasureResult> = measures.iter().map(|m| sides.measure(*m)).collect();
-    let (pooled_controls, scores) = pool(&measures);
+    let usable = contrasts(&measures);
+    let (pooled_controls, scores) = pool(&usable);
     let standing =
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let overall = standing(&scores);
@@ -133,16 +151,13 @@ pub fn weigh(
         }),
         pooled: overall,
     };
-    let contrasts: Vec<&Contrast> = measures
-        .iter()
-        .filter(|m| m.measure != Measure::Style)
-        .filter_map(|m| m.result.as_ref().ok())
-        .map(|(contrast, _)| contrast)
-        .collect();
+    let by_probe = usable.iter().copied();
+    let by_probe = by_probe.filter(|c| c.measure != Measure::Style);
     // Style is about blocks of probes, which are no steps of the order.
-    let sequential = sequential(&contrasts, order);
+    let sequential = sequential(&by_probe.collect::<Vec<_>>(), order);
     let verdict = judge(&evidence);
     let mut case = Case {
+        pooled_synthetic: pooled_synthetic(&measures),
         measures,
         pooled_controls,
         evidence,
@@ -231,10 +246,13 @@ impl<'a> Sides<'a> {
                 (contrast, standing)
             })
             .map_err(|e| e.to_string());
+        let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
+        let synthetic = synthetic(&table, suspect, protected, self.base);
         MeasureResult {
             measure,
             affinity: table,
             result,
+            synthetic: synthetic.map_err(|e| e.to_string()),
         }
     }
 
@@ -258,7 +276,7 @@ impl<'a> Sides<'a> {
 }
 
 /// Replaces every interaction by what the level on the other columns does not predict.
-fn adjust_for_level(contrast: &mut Contrast) {
+pub(crate) fn adjust_for_level(contrast: &mut Contrast) {
     let pair = |i: &Interaction| i.level.map(|level| (i.mean, level));
     let controls: Option<Vec<(f64, f64)>> = contrast.controls.iter().map(pair).collect();
     let (Some(case), Some(controls)) = (pair(&contrast.suspect), controls) else {
@@ -284,13 +302,14 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
+/// The contrasts of the measures that have one.
+fn contrasts(measures: &[MeasureResult]) -> Vec<&Contrast> {
+    let results = measures.iter().filter_map(|m| m.result.as_ref().ok());
+    results.map(|(contrast, _)| contrast).collect()
+}
+
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.
-fn pool(measures: &[MeasureResult]) -> (Vec<String>, Vec<Vec<f64>>) {
-    let usable: Vec<&Contrast> = measures
-        .iter()
-        .filter_map(|m| m.result.as_ref().ok())
-        .map(|(contrast, _)| contrast)
-        .collect();
+pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
     let Some(first) = usable.first() else {
         return (Vec::new(), Vec::new());
     };
@@ -316,6 +335,37 @@ fn pool(measures: &[MeasureResult]) -> (Vec<String>, Vec<Vec<f64>>) {
         })
         .collect();
     (ids, scores)
+}
+
+/// The synthetic controls of all measures together, over the controls that every one of them has.
+fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
+    let usable: Vec<&Synthetic> = measures
+        .iter()
+        .filter_map(|m| m.synthetic.as_ref().ok())
+        .collect();
+    let place = |s: &Synthetic, id: &String| s.controls.iter().position(|c| c.id == *id);
+    let ids: Vec<String> = usable
+        .first()?
+        .controls
+        .iter()
+        .map(|c| c.id.clone())
+        .filter(|id| usable.iter().all(|s| place(s, id).is_some()))
+        .collect();
+    let standing = |of: fn(&Synthetic) -> &Standing| {
+        let row = |s: &&Synthetic| {
+            let standing = of(s);
+            let controls = ids.iter().filter_map(|id| place(s, id));
+            let controls = controls.map(|i| standing.controls[i]);
+            std::iter::once(standing.score).chain(controls).collect()
+        };
+        let scores: Vec<Vec<f64>> = usable.iter().map(row).collect();
+        pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
+    };
+    Some(PooledSynthetic {
+        gap: standing(|s| &s.gap)?,
+        ratio: standing(|s| &s.ratio)?,
+        controls: ids,
+    })
 }
 
 fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
@@ -363,11 +413,7 @@ fn without_strongest(scores: &[Vec<f64>]) -> Option<f64> {
 
 /// For every alternative the smallest paired p over the measures, Bonferroni-corrected.
 fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
-    let usable: Vec<&Contrast> = measures
-        .iter()
-        .filter_map(|m| m.result.as_ref().ok())
-        .map(|(contrast, _)| contrast)
-        .collect();
+    let usable = contrasts(measures);
     panel
         .alternatives
         .iter()

@@ -288,11 +288,13 @@ mod tests {
                 measure,
                 affinity,
                 result: Ok((contrast, standing)),
+                synthetic: Err("not looked at".to_owned()),
             }
         });
         Case {
             measures: measures.to_vec(),
             pooled_controls: ["c1", "c2", "c3"].map(str::to_owned).to_vec(),
+            pooled_synthetic: None,
             verdict: judge(&evidence),
             evidence,
             likeness: Vec::new(),

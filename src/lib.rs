@@ -16,7 +16,8 @@
 //!                 |
 //!     measure: affinity -> contrast         rows: suspect and controls; columns: candidate parents
 //!                 |
-//!             weigh: conformal p, t, paired tests; sequential: bets that may stop at any time
+//!             weigh: conformal p, t, paired tests, synthetic control, dose, direction
+//!                 |                                      sequential: bets that may stop at any time
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)
 //!                 |
@@ -38,6 +39,7 @@ pub mod cli;
 pub mod collect;
 pub mod detail;
 pub mod digest;
+pub mod direction;
 pub mod estimate;
 pub mod evidence;
 pub mod fingerprint;

@@ -57,6 +57,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             probes: Vec::new(),
             cells: Array3::zeros((0, 0, 0)),
         },
+        synthetic: Err("not looked at".to_owned()),
         result: Ok((
             Contrast {
                 measure,
@@ -86,6 +87,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             measure(Measure::Next, 1.0),
             measure(Measure::Preference, 0.1),
         ],
+        pooled_synthetic: None,
         pooled_controls: ids,
         evidence: Evidence {
             equality: Some(Equality {

@@ -4,7 +4,7 @@
 //! column effects, to which it contributes as one of many, stay, as they do in the ladder's own test of
 //! stability.
 
-use super::{Case, Standing, pool, pooled, without_strongest, worst_without_one};
+use super::{Case, Standing, contrasts, pool, pooled, without_strongest, worst_without_one};
 use crate::panel::{Matching, Panel};
 use crate::verdict::{Evidence, Finding, judge};
 
@@ -21,7 +21,7 @@ pub struct WithoutOne {
 
 /// The finding without each of the controls that the pooled figure rests on, in their order.
 pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
-    let (ids, scores) = pool(&case.measures);
+    let (ids, scores) = pool(&contrasts(&case.measures));
     let evidence = |control: &str| match &case.family {
         Some(family) => family
             .without(&case.evidence, control)

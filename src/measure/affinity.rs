@@ -42,6 +42,24 @@ impl Affinity {
             present.clone().sum::<f64>() / present.count() as f64
         })
     }
+
+    /// Some rows and some columns of it, by their places.
+    ///
+    /// # Panics
+    ///
+    /// When it has no such place.
+    #[must_use]
+    pub fn part(&self, rows: &[usize], columns: &[usize]) -> Self {
+        let ids =
+            |all: &[String], places: &[usize]| places.iter().map(|i| all[*i].clone()).collect();
+        Self {
+            measure: self.measure,
+            rows: ids(&self.rows, rows),
+            columns: ids(&self.columns, columns),
+            probes: self.probes.clone(),
+            cells: self.cells.select(Axis(0), rows).select(Axis(1), columns),
+        }
+    }
 }
 
 /// Compares every row with every column. `exists` says which cells are real: a model is not compared

@@ -10,10 +10,12 @@ pub mod drift;
 pub mod equality;
 pub mod lineage;
 mod style;
+mod synthetic;
 pub mod text_equality;
 
 pub use affinity::{Affinity, Side, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
+pub use synthetic::{Gap, Synthetic, synthetic};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

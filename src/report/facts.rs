@@ -9,6 +9,7 @@ mod battery;
 mod figures;
 mod models;
 mod propositions;
+mod synthetic;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,7 @@ pub use figures::{
 };
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
+pub use synthetic::{GapFacts, PooledSyntheticFacts, SyntheticFacts, WeightFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
 
 /// The name and version of the schema.
@@ -97,6 +99,8 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
+    /// The synthetic controls of all measures together.
+    pub pooled_synthetic: Option<PooledSyntheticFacts>,
     /// The case as a bet that may stop at any time.
     pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio, the least favourable proposition leading; null where none
@@ -230,6 +234,7 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: case.measures.iter().map(figures::measure).collect(),
             pooled: figures::pooled(case),
+            pooled_synthetic: synthetic::pooled(case),
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),

@@ -13,6 +13,7 @@ pub fn render(report: &Report, width: usize) -> String {
     let mut out = String::new();
     headline(&mut out, report, width);
     figures(&mut out, report, width);
+    innocent(&mut out, report, width);
     likeness(&mut out, report, width);
     adequacy(&mut out, report, width);
     limits(&mut out, report, width);
@@ -154,6 +155,43 @@ fn likelihood_ratio(out: &mut String, ratio: &CaseRatio, width: usize) {
         );
         line(out, &text);
     }
+}
+
+/// The nearest innocent explanation, a line a measure.
+fn innocent(out: &mut String, report: &Report, width: usize) {
+    let mixes = report.measures.iter().map(|m| (m.name, &m.synthetic));
+    let mut mixes = mixes.filter(|(_, s)| s.left_out.is_none()).peekable();
+    if mixes.peek().is_none() {
+        return;
+    }
+    line(
+        out,
+        "Nearest innocent explanation: the suspect as a mix of controls, and what that leaves (no rule reads it)",
+    );
+    for (name, found) in mixes {
+        let mut parts: Vec<String> = found
+            .mix
+            .iter()
+            .take(3)
+            .map(|w| format!("{} {}", number(Some(w.weight), 2), w.id))
+            .collect();
+        if found.mix.len() > 3 || found.rest > 0.0 {
+            parts.push("others".to_owned());
+        }
+        let judged = if found.too_bad == Some(true) {
+            "fitted too badly to be judged".to_owned()
+        } else {
+            format!("placebo p {}", small(found.placebo_p))
+        };
+        let text = format!(
+            "{}; leaves {}, fitted to {}, {judged}",
+            parts.join(" + "),
+            signed(found.gap, 4),
+            number(found.error, 4),
+        );
+        wrap(out, &format!("  {name}: "), &text, width);
+    }
+    out.push('\n');
 }
 
 fn likeness(out: &mut String, report: &Report, width: usize) {

@@ -22,6 +22,7 @@ use crate::passes::SecondPass;
 use crate::question::{Access, Posing, Question, Request, ask_all};
 use crate::response::{Continuation, Finish, Response, Scored};
 use crate::verdict::{Finding, WeightEvidence};
+use crate::weigh::Fitted;
 
 const POSING: Posing = Posing {
     chat: false,
@@ -318,6 +319,36 @@ fn every_form_names_the_finding_and_its_sentence() {
         assert!(markdown.contains(&format!("| **Finding** | **{word}** |")));
         assert_eq!(html.matches("aria-current").count(), 1);
         assert_eq!(markdown.matches("(this case)").count(), 1);
+    }
+}
+
+#[test]
+fn every_form_shows_the_nearest_innocent_explanation() {
+    let report = World::new("models/suspect", 6, false).report(|_| {});
+    let next = report.measures.iter().find(|m| m.name == "next").unwrap();
+    let heaviest = &next.synthetic.mix[0];
+    assert!(heaviest.id.starts_with("control-"), "{heaviest:?}");
+    assert_eq!(next.synthetic.controls.len(), 6);
+    assert_eq!(next.synthetic.donors, 6);
+    assert!(report.pooled_synthetic.is_some());
+    let gap = format!("{:+.4}", next.synthetic.gap.unwrap());
+    for (form, text) in &forms(&report)[..3] {
+        assert!(text.contains("Nearest innocent explanation"), "{form}");
+        assert!(
+            text.contains(&heaviest.id) && text.contains(&gap),
+            "{form}: {gap}"
+        );
+        assert!(!text.contains("fitted too badly to be judged"), "{form}");
+    }
+    // A suspect that no mix comes near is not judged, whatever its rank.
+    let misfit = World::new("models/suspect", 6, false).report(|case| {
+        for measure in &mut case.measures {
+            let found = measure.synthetic.as_mut().unwrap();
+            found.fitted = Fitted::TooBadly;
+        }
+    });
+    for (form, text) in &forms(&misfit)[..3] {
+        assert!(text.contains("fitted too badly to be judged"), "{form}");
     }
 }
 

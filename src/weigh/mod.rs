@@ -11,12 +11,16 @@ mod calibration;
 mod combine;
 mod conformal;
 mod crawford_howell;
+mod direction;
+mod dose;
 mod interval;
 mod power;
 mod ranks;
 mod signed_rank;
+mod simplex;
 mod spearman;
 mod standing;
+mod synthetic;
 mod two_way;
 
 pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
@@ -31,11 +35,17 @@ pub use calibration::{
 pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
+pub use direction::{Because, Direction, Open, Pairs, direction};
+pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
 pub use power::{
     DoseEffect, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
 pub use signed_rank::{PairedTest, signed_rank};
+pub use simplex::{Mix, nearest_mix};
 pub use spearman::{RankCorrelation, spearman};
 pub use standing::{Standing, level_adjusted, pooled};
+pub use synthetic::{
+    Fitted, NoSynthetic, SyntheticControl, SyntheticFit, synthetic_control, synthetic_fit,
+};
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};

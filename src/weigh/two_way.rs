@@ -186,7 +186,7 @@ fn marginal_sums(residuals: &Array2<f64>) -> Array1<f64> {
 }
 
 /// Lower factor of a positive definite matrix.
-fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
+pub(super) fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
     let size = matrix.nrows();
     for j in 0..size {
         for k in 0..j {
@@ -203,7 +203,7 @@ fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
     matrix
 }
 
-fn solve(factor: &Array2<f64>, mut right: Array1<f64>) -> Array1<f64> {
+pub(super) fn solve(factor: &Array2<f64>, mut right: Array1<f64>) -> Array1<f64> {
     let size = right.len();
     for i in 0..size {
         for k in 0..i {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::synthetic::{self, SyntheticFacts};
 use crate::case::{Case, MeasureResult};
 use crate::measure::Contrast;
 use crate::weigh::Standing;
@@ -29,7 +30,7 @@ pub struct StandingFacts {
 }
 
 impl StandingFacts {
-    fn new(standing: &Standing, probes: usize, ids: &[String]) -> Self {
+    pub(super) fn new(standing: &Standing, probes: usize, ids: &[String]) -> Self {
         Self {
             interaction: Some(standing.score),
             conformal_p: standing.conformal_p,
@@ -60,6 +61,8 @@ pub struct MeasureFacts {
     pub standing: StandingFacts,
     /// The paired test against each alternative.
     pub against: Vec<AgainstFacts>,
+    /// The suspect as a mix of innocent models.
+    pub synthetic: SyntheticFacts,
 }
 
 /// A paired per-probe test.
@@ -147,6 +150,7 @@ pub(super) fn measure(result: &MeasureResult) -> MeasureFacts {
         left_out,
         standing,
         against,
+        synthetic: synthetic::measure(&result.synthetic),
     }
 }
 

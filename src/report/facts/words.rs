@@ -47,6 +47,10 @@ pub(super) fn method() -> Vec<Passage> {
             "The same is done for every control. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
         ),
         (
+            "Nearest innocent explanation",
+            "Beside that stands a synthetic control (Abadie, Diamond and Hainmueller 2010, with a level of its own for each model): the suspect is written as a mix of innocent models, weights not negative and of sum one, so that the mix stands to the other candidate parents as the suspect does, probe by probe; the mix predicts how close the suspect would be to the protected model, and what is left is the gap. A model that is not compared with every other candidate parent that the suspect is compared with takes no part in the mix. The same is done for every control, without the suspect; the placebo p ranks gaps over errors of fit. A suspect that is fitted worse than every control and more than twice as badly as their median is not judged. The rules below do not use it.",
+        ),
+        (
             "Bets",
             "Beside that stand bets on the probes, in a random order that was fixed before the first answer: wealth grows as long as the suspect is closer to the protected model than to an alternative, or than a control is (Waudby-Smith and Ramdas 2024, without replacement). Under the hypothesis that it is not, wealth of 1/p is reached at any time with probability at most p, so a run may stop as soon as the bets are decided. They speak of these models on this battery; the rules below do not use them.",
         ),

@@ -83,7 +83,12 @@ impl Axis {
         for mark in marks {
             let y = self.at(mark);
             canvas.line((left, y), (right, y), Ink::Line);
-            canvas.text(&label(mark, decimals), (left - 6, y), Side::Left, Ink::Quiet);
+            canvas.text(
+                &label(mark, decimals),
+                (left - 6, y),
+                Side::Left,
+                Ink::Quiet,
+            );
         }
         let zero = self.at(0.0);
         canvas.line((left, zero), (right, zero), Ink::Quiet);
