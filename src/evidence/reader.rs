@@ -126,7 +126,7 @@ pub(crate) fn scan_lines(
             }
             return Ok(scan);
         }
-        let entry: Entry = serde_json::from_slice(&line).map_err(|e| damaged(e.to_string()))?;
+        let entry = entry(&line).map_err(damaged)?;
         if entry.n != scan.lines {
             return Err(damaged(format!("it is numbered {}", entry.n)));
         }
@@ -138,6 +138,13 @@ pub(crate) fn scan_lines(
         scan.bytes += read;
         take(entry);
     }
+}
+
+/// An answer from its line, or what is wrong with it. That it is UTF-8 is looked at once for the whole line:
+/// text by text took a third of the time.
+fn entry(line: &[u8]) -> Result<Entry, String> {
+    let text = std::str::from_utf8(line).map_err(|e| e.to_string())?;
+    serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
 /// The whole lines of a recording one by one, as they stand: the chain is not checked. Nothing where
@@ -165,11 +172,10 @@ pub(crate) fn entries(
         // The last line may be in the middle of being written.
         buffer.pop_if(|b| *b == b'\n')?;
         line += 1;
-        let entry = serde_json::from_slice(&buffer);
-        Some(entry.map_err(|error| EvidenceError::Line {
+        Some(entry(&buffer).map_err(|what| EvidenceError::Line {
             path: path.clone(),
             line,
-            what: error.to_string(),
+            what,
         }))
     };
     // Behind an error nothing more is to be had.
