@@ -198,9 +198,9 @@ mod tests {
         ];
         let found = cholesky_solve(a, vec![1.0, 2.0, 3.0]).unwrap();
         for (found, expected) in found.iter().zip([
-            -0.19808743169398904,
-            0.31147540983606564,
-            2.9234972677595623,
+            -0.198_087_431_693_989_04,
+            0.311_475_409_836_065_64,
+            2.923_497_267_759_562_3,
         ]) {
             assert!((found - expected).abs() < 1e-14, "{found} {expected}");
         }
