@@ -160,6 +160,20 @@ mod tests {
     }
 
     #[test]
+    fn a_measure_without_weight_says_nothing_even_when_infinite() {
+        let measure = FusedMeasure {
+            mean: 0.0,
+            sd: 1.0,
+            weight: 0.0,
+        };
+        let held = Fusion {
+            intercept: 0.25,
+            measures: vec![measure],
+        };
+        assert_eq!(held.log10_lr(&[Some(f64::INFINITY)]), Some(0.25));
+    }
+
+    #[test]
     fn a_measure_that_is_missing_counts_as_its_mean_and_no_measure_as_nothing() {
         let mut items = two();
         for (i, item) in items.iter_mut().enumerate() {

@@ -109,8 +109,7 @@ impl Classes {
         }
         let of = |student: bool| {
             let scores = items.iter().filter(|i| i.student == student);
-            // Adding 0.0 turns -0.0 into 0.0, which sorting would tell apart.
-            let mut scores: Vec<f64> = scores.map(|i| i.score + 0.0).collect();
+            let mut scores: Vec<f64> = scores.map(|i| i.score).collect();
             scores.sort_by(f64::total_cmp);
             scores
         };
