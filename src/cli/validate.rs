@@ -27,14 +27,7 @@ const WIDTH: u16 = 140;
 /// The scores of a population.
 const SCORES_FILE: &str = "scores.jsonl";
 /// What is taken away from every panel and battery, to see what it was worth.
-const THINNINGS: [Thinning; 6] = [
-    Thinning::None,
-    Thinning::Controls(24),
-    Thinning::Controls(12),
-    Thinning::Controls(6),
-    Thinning::Probes(100),
-    Thinning::Probes(50),
-];
+const THINNINGS: [Thinning; 3] = [Thinning::None, Thinning::Controls(12), Thinning::Probes(50)];
 
 pub(super) fn run(
     args: &Validate,
