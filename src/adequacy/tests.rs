@@ -281,6 +281,6 @@ fn power_is_in_the_units_of_the_figures_beside_it() {
     );
 }
 
-const THRESHOLD: f64 = 3.0207608957290355;
-const DETECTABLE_SD: f64 = 5.239776762978931;
-const DETECTABLE: f64 = 3.7784567581810515;
+const THRESHOLD: f64 = 3.020_760_895_729_035_5;
+const DETECTABLE_SD: f64 = 5.239_776_762_978_931;
+const DETECTABLE: f64 = 3.778_456_758_181_051_5;

@@ -154,9 +154,7 @@ pub(super) fn resolve(
             CliError::Fetch { model, source } if public.has(&model) => {
                 let open = public.without(|model| targets.contains_key(model));
                 CliError::PublicControls {
-                    amount: open.to_string(),
-                    names: open.names(),
-                    model,
+                    what: format!("'{model}'; still to be fetched: {open}: {}", open.names()),
                     source,
                 }
             }

@@ -164,10 +164,7 @@ pub fn deviate(t: f64, controls: usize) -> Option<f64> {
     // The smaller tail keeps its digits.
     let tail = student.sf(t.abs());
     let deviate = -Normal::standard().inverse_cdf(tail);
-    deviate
-        .is_nan()
-        .then_some(None)
-        .unwrap_or_else(|| Some(deviate.min(LARGEST).copysign(t)))
+    (!deviate.is_nan()).then(|| deviate.min(LARGEST).copysign(t))
 }
 
 /// Fits every access that the fitting part has scores of.
