@@ -63,11 +63,6 @@ pub(super) fn run(
         let path = args.out.join(format!("report.{}", rendering.extension()));
         write_whole(&path, &rendering.render(&report)?)?;
     }
-    #[cfg(feature = "pdf")]
-    write_whole(
-        &args.out.join("report.pdf"),
-        &crate::report::pdf::document(&report)?,
-    )?;
     let text = if common.json {
         Rendering::Json.render(&report)?
     } else {

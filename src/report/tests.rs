@@ -1,8 +1,5 @@
 //! Claims about every form of the report, over made-up cases.
 
-#[cfg(feature = "pdf")]
-mod pdf;
-
 use std::collections::BTreeMap;
 
 use super::caveat::Conditions;
@@ -364,7 +361,6 @@ fn a_taught_suspect_is_drawn_with_its_controls() {
         "plot-likelihood",
         "plot-heat-next",
         "plot-families",
-        "plot-bets",
     ] {
         assert_eq!(
             html.matches(&format!("id=\"{id}-title\"")).count(),
