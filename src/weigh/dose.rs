@@ -201,16 +201,16 @@ impl DoseCurve {
             return 0.0;
         }
         let mut steps = self.curve.windows(2);
-        let step = steps.find(|s| s[1].1 >= share && s[1].1 > s[0].1);
+        let step = steps.find(|s| s[1].1 >= share - ROUNDING && s[1].1 > s[0].1);
         step.map_or(0.0, |s| along(s[0], s[1], share))
     }
 
     /// The last dose at which it has not passed it.
     fn last(&self, share: f64) -> f64 {
         let mut steps = self.curve.windows(2).rev();
-        let step = steps.find(|s| s[0].1 <= share);
+        let step = steps.find(|s| s[0].1 <= share + ROUNDING);
         step.map_or(0.0, |s| {
-            if s[1].1 <= share {
+            if s[1].1 <= share + ROUNDING {
                 s[1].0
             } else {
                 along(s[0], s[1], share)
@@ -218,6 +218,9 @@ impl DoseCurve {
         })
     }
 }
+
+/// Shares that differ by less are one.
+const ROUNDING: f64 = 1e-9;
 
 /// The dose at a share of the rise between two points of the curve.
 fn along(from: (f64, f64), to: (f64, f64), share: f64) -> f64 {
