@@ -367,9 +367,9 @@ mod tests {
         let mut bent = line();
         for source in ["a", "b", "c"] {
             bent.push(known(source, 0.5, 0.01 + 0.16));
-            bent.push(known(source, 0.25, 0.01 + 0.1));
+            bent.push(known(source, 0.25, 0.01 + 0.08));
             // Out of order: pooled with the one above to 0.1.
-            bent.push(known(source, 0.1, 0.01 + 0.1));
+            bent.push(known(source, 0.1, 0.01 + 0.12));
         }
         let curve = DoseCurve::fit(&bent).unwrap();
         let points: Vec<f64> = curve.curve.iter().map(|(_, share)| *share).collect();
