@@ -321,7 +321,14 @@ fn every_form_names_the_finding_and_its_sentence() {
 
 #[test]
 fn every_form_shows_the_nearest_innocent_explanation() {
-    let report = World::new("models/suspect", 6, false).report(|_| {});
+    let judged = |fitted: Fitted| {
+        World::new("models/suspect", 6, false).report(|case| {
+            for measure in &mut case.measures {
+                measure.synthetic.as_mut().unwrap().fitted = fitted;
+            }
+        })
+    };
+    let report = judged(Fitted::Enough);
     let next = report.measures.iter().find(|m| m.name == "next").unwrap();
     let heaviest = &next.synthetic.mix[0];
     assert!(heaviest.id.starts_with("control-"), "{heaviest:?}");
@@ -337,12 +344,7 @@ fn every_form_shows_the_nearest_innocent_explanation() {
         );
     }
     // A suspect that no mix comes near is not judged, whatever its rank.
-    let misfit = World::new("models/suspect", 6, false).report(|case| {
-        for measure in &mut case.measures {
-            let found = measure.synthetic.as_mut().unwrap();
-            found.fitted = Fitted::TooBadly;
-        }
-    });
+    let misfit = judged(Fitted::TooBadly);
     for (form, text) in &forms(&misfit)[..3] {
         assert!(text.contains("fitted too badly to be judged"), "{form}");
     }
