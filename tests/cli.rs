@@ -108,7 +108,7 @@ fn a_student_is_found_and_the_report_is_whole() {
     assert_eq!(output.status.code(), Some(0));
     let shown = text(&output.stdout);
     assert!(shown.contains("FINDING    distilled"), "{shown}");
-    assert!(shown.contains("Likelihood ratio: not calibrated"));
+    assert!(shown.contains("Likelihood ratio: none; no calibration exists"));
     assert!(!shown.contains('\u{1b}') && !text(&output.stderr).contains('\u{1b}'));
     let report = report.unwrap();
     for field in [
@@ -557,7 +557,7 @@ fn recordings_are_drawn_as_a_tree() {
 fn help_says_what_each_command_does() {
     for command in [
         "", "compare", "verify", "report", "seal", "diff", "collect", "battery", "tree", "schema",
-        "probe", "serve", "view",
+        "probe", "serve", "validate", "view",
     ] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()
