@@ -72,6 +72,7 @@ impl Fingerprint {
     }
 
     /// The same without all but some probes.
+    #[must_use]
     pub fn part(&self, probes: &BTreeSet<&str>) -> Self {
         fn kept<T: Clone>(
             of: &BTreeMap<String, T>,

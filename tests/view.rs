@@ -446,7 +446,7 @@ fn panel() -> Panel {
         matching: Matching::None,
         base: None,
         known_parents: Vec::new(),
-        kinds: Default::default(),
+        kinds: Vec::new(),
     };
     Panel {
         protected: member("protected"),
@@ -455,7 +455,7 @@ fn panel() -> Panel {
         controls: vec![member("control-1")],
         alternatives: Vec::new(),
         family: Vec::new(),
-        decidable: Default::default(),
+        decidable: Vec::new(),
         left_out: Vec::new(),
     }
 }

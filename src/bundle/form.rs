@@ -64,6 +64,10 @@ pub(super) const MAX_MODELS: usize = 10_000;
 pub(super) const MAX_QUESTIONS: usize = 5_000_000;
 
 /// What is settled before anything is asked. Its digest names the case and begins the log's chain.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a form of a file: every one stands for a flag that a user set"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -190,7 +194,6 @@ impl Environment {
             ("hub", cfg!(feature = "hub")),
             ("cuda", cfg!(feature = "cuda")),
             ("metal", cfg!(feature = "metal")),
-            ("pdf", cfg!(feature = "pdf")),
         ];
         let arithmetic =
             headers

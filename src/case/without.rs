@@ -22,19 +22,14 @@ pub struct WithoutOne {
 /// The finding without each of the controls that the pooled figure rests on, in their order.
 pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
     let (ids, scores) = pool(&contrasts(&case.measures));
-    let evidence = |control: &str| match &case.family {
-        Some(family) => family
-            .without(&case.evidence, control)
-            .map(|less| counted(panel, case, less, control)),
-        None => {
+    let evidence = |control: &str| {
+        let less = if let Some(family) = &case.family {
+            family.without(&case.evidence, control)?
+        } else {
             let place = ids.iter().position(|id| id == control)?;
-            Some(counted(
-                panel,
-                case,
-                pooled_without(&case.evidence, &scores, place),
-                control,
-            ))
-        }
+            pooled_without(&case.evidence, &scores, place)
+        };
+        Some(counted(panel, case, less, control))
     };
     let without = |control: &String| {
         let less = evidence(control);

@@ -251,25 +251,15 @@ pub(super) struct Report {
     /// Directory of the bundle.
     #[arg(value_name = "BUNDLE")]
     pub(super) bundle: PathBuf,
-    /// The form: json, terminal, html, md or, where the tool was built with the feature pdf, pdf.
-    #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = format)]
-    pub(super) format: Format,
+    /// The form: json or terminal.
+    #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = rendering)]
+    pub(super) format: Rendering,
     /// Write to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// What a seal must have been made for.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     pub(super) namespace: String,
-}
-
-/// A form that a report is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    /// One that every bundle holds.
-    Held(Rendering),
-    /// The document for print, which no bundle holds: not every build makes it.
-    #[cfg(feature = "pdf")]
-    Pdf,
 }
 
 /// Sign a bundle with an SSH key, and have the signature dated.
@@ -621,20 +611,10 @@ fn finding(name: &str) -> Result<Finding, String> {
         })
 }
 
-#[cfg(feature = "pdf")]
-const PDF: Result<Format, &str> = Ok(Format::Pdf);
-#[cfg(not(feature = "pdf"))]
-const PDF: Result<Format, &str> =
-    Err("this build makes no PDF; build it with the cargo feature 'pdf'");
-
-fn format(name: &str) -> Result<Format, String> {
-    if name == "pdf" {
-        return PDF.map_err(str::to_owned);
-    }
+fn rendering(name: &str) -> Result<Rendering, String> {
     let names = Rendering::ALL.map(Rendering::name).join(", ");
     Rendering::ALL
         .into_iter()
         .find(|r| r.name() == name)
-        .map(Format::Held)
-        .ok_or_else(|| format!("expected one of {names}, pdf"))
+        .ok_or_else(|| format!("expected one of {names}"))
 }

@@ -63,11 +63,6 @@ pub(super) fn run(
         let path = args.out.join(format!("report.{}", rendering.extension()));
         write_whole(&path, &rendering.render(&report)?)?;
     }
-    #[cfg(feature = "pdf")]
-    write_whole(
-        &args.out.join("report.pdf"),
-        &crate::report::pdf::document(&report)?,
-    )?;
     let text = if common.json {
         Rendering::Json.render(&report)?
     } else {
@@ -154,9 +149,7 @@ pub(super) fn resolve(
             CliError::Fetch { model, source } if public.has(&model) => {
                 let open = public.without(|model| targets.contains_key(model));
                 CliError::PublicControls {
-                    amount: open.to_string(),
-                    names: open.names(),
-                    model,
+                    what: format!("'{model}'; still to be fetched: {open}: {}", open.names()),
                     source,
                 }
             }

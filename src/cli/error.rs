@@ -52,11 +52,9 @@ pub(super) enum CliError {
         #[source]
         source: HubError,
     },
-    #[error("cannot fetch public control '{model}'; still to be fetched: {amount}: {names}")]
+    #[error("cannot fetch public control {what}")]
     PublicControls {
-        model: String,
-        amount: String,
-        names: String,
+        what: String,
         #[source]
         source: HubError,
     },

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::args::{Common, Format, Report};
+use super::args::{Common, Report};
 use super::error::CliError;
 use super::verify::checked;
 use crate::bundle::{Demand, Rendering};
@@ -14,8 +14,8 @@ pub(super) fn run(
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let format = if common.json {
-        Format::Held(Rendering::Json)
+    let rendering = if common.json {
+        Rendering::Json
     } else {
         args.format
     };
@@ -24,11 +24,7 @@ pub(super) fn run(
         ..Demand::default()
     };
     let (_, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
-    let bytes = match format {
-        Format::Held(rendering) => rendering.render(&report)?,
-        #[cfg(feature = "pdf")]
-        Format::Pdf => crate::report::pdf::document(&report)?,
-    };
+    let bytes = rendering.render(&report)?;
     match &args.out {
         Some(path) => fs::write(path, bytes).map_err(|source| CliError::Write {
             path: path.clone(),

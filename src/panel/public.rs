@@ -43,7 +43,7 @@ impl SizeClass {
     pub fn of(size: u64) -> Self {
         match size {
             ..=1_000_000_000 => Self::Small,
-            ..=10_000_000_000 => Self::Medium,
+            1_000_000_001..=10_000_000_000 => Self::Medium,
             _ => Self::Large,
         }
     }
@@ -158,7 +158,7 @@ mod tests {
         for entry in documents["model"].as_array().unwrap() {
             let document = entry.get("document").and_then(toml::Value::as_str);
             assert!(
-                document.is_some_and(|d| d.contains(" ") && d.contains("://")),
+                document.is_some_and(|d| d.contains(' ') && d.contains("://")),
                 "{entry}"
             );
             assert!(entry.get("licence").is_some(), "{entry}");

@@ -12,7 +12,7 @@ name = "small"
 
 fn model(id: &str, source: &str, base: Option<&str>, parents: &[&str], data: &str) -> String {
     let base = base.map_or(String::new(), |b| format!("base = \"{b}\"\n"));
-    let group = if id.ends_with("t1") || id.ends_with("t2") {
+    let group = if id.len() == 4 && (id.ends_with("t1") || id.ends_with("t2")) {
         format!("group = \"{source}\"\n")
     } else {
         String::new()

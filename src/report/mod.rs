@@ -1,13 +1,10 @@
-//! The report: facts assembled once, rendered by [`terminal`], [`html`], [`markdown`], as JSON and,
-//! with the feature `pdf`, by `pdf`.
+//! The report: facts assembled once, rendered by [`terminal`], [`html`], [`markdown`] and as JSON.
 //! Nothing is computed past this point.
 
 pub mod caveat;
 pub mod facts;
 pub mod html;
 pub mod markdown;
-#[cfg(feature = "pdf")]
-pub mod pdf;
 pub mod plot;
 mod render;
 pub mod terminal;

@@ -71,10 +71,8 @@ pub fn text(validation: &Validation, width: u16) -> String {
         for row in &validated.rows {
             table.add_row(cells(row));
         }
-        out.push_str(&format!(
-            "\nAccess: {}\n{table}\n",
-            format!("{:?}", validated.access).to_lowercase()
-        ));
+        let access = format!("{:?}", validated.access).to_lowercase();
+        out.extend(["\nAccess: ", &access, "\n", &table.to_string(), "\n"]);
         let mut table = self::table(
             width,
             &[
@@ -89,7 +87,7 @@ pub fn text(validation: &Validation, width: u16) -> String {
             let shares = [a.first, a.covered, a.covered_by_two, a.none].map(counted);
             table.add_row(std::iter::once(a.candidates.clone()).chain(shares));
         }
-        out.push_str(&format!("{table}\n"));
+        out.extend([&table.to_string(), "\n"]);
     }
     out
 }

@@ -159,15 +159,18 @@ pub enum FitError {
 ///
 /// `z = Phi^-1(F(t; m - 1))`, at most 37 either way. Nothing for fewer than two controls.
 pub fn deviate(t: f64, controls: usize) -> Option<f64> {
+    if t.is_infinite() {
+        return Some(LARGEST.copysign(t)).filter(|_| controls > 1);
+    }
     let freedom = controls.checked_sub(1).filter(|f| *f > 0)?;
+    if t.is_nan() {
+        return None;
+    }
     let student = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
     // The smaller tail keeps its digits.
     let tail = student.sf(t.abs());
     let deviate = -Normal::standard().inverse_cdf(tail);
-    deviate
-        .is_nan()
-        .then_some(None)
-        .unwrap_or_else(|| Some(deviate.min(LARGEST).copysign(t)))
+    Some(deviate.min(LARGEST).copysign(t))
 }
 
 /// Fits every access that the fitting part has scores of.

@@ -235,6 +235,14 @@ mod tests {
     }
 
     #[test]
+    fn the_nearest_donor_need_not_be_in_the_mix() {
+        let donors = vec![vec![0.0, 1.5], vec![-2.0, 1.0], vec![2.0, 1.0]];
+        let found = nearest_mix(&donors, &[0.0, 0.0]).unwrap();
+        close(&found.weights, &[0.0, 0.5, 0.5], 1e-12);
+        close(&[found.rms], &[0.5_f64.sqrt()], 1e-12);
+    }
+
+    #[test]
     fn of_equal_donors_the_first_is_taken() {
         let found = nearest_mix(&[vec![3.0], vec![1.0], vec![1.0], vec![1.0]], &[1.5]).unwrap();
         close(&found.weights, &[0.25, 0.75, 0.0, 0.0], 1e-12);
