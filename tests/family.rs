@@ -35,7 +35,7 @@ fn students_of_any_member_are_found_and_innocents_are_not() {
     let group = ["protected", "sibling-1", "sibling-2", "sibling-3"];
     for (suspect, parent) in [
         ("sib1-logits", "sibling-1"),
-        ("sib1-text", "sibling-1"),
+        ("sib2-logits", "sibling-2"),
         ("student-logits", "protected"),
     ] {
         let report = compare(&out, suspect);

@@ -141,7 +141,7 @@ fn a_panel_is_matched_to_what_is_known_of_the_suspect() {
         "{error}"
     );
     // An endpoint does not say.
-    let output = plan("public:auto", "openai/gpt-4o-mini", None, &[]);
+    let output = plan("public:auto", "ollama/tiny", None, &[]);
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("hint: name a size"), "{error}");

@@ -78,8 +78,8 @@ impl Lineage {
     /// The list with a panel picked from it. Neither `others` (the models of the case) nor entries that are
     /// there for their descent alone are picked.
     ///
-    /// For [`Pick::Like`] the ten nearest are taken, by `|log2 of the ratio of sizes| + months / 12`, the
-    /// months only where both dates are known; at most three of a family, and none with more than four
+    /// For [`Pick::Like`] the ten nearest are taken, by `|log2 of the ratio of sizes| + months / 12`, without
+    /// the months where the suspect's date is not known, and a year for an entry without one; at most three of a family, and none with more than four
     /// times the parameters or less than a quarter.
     ///
     /// # Errors
@@ -109,7 +109,12 @@ fn nearest<'a>(
 ) -> Vec<&'a Declared> {
     let distance = |m: &Declared| {
         let doublings = (m.size? as f64 / size as f64).log2().abs();
-        let months = kinds::months_between(released, m.released.as_deref()).map_or(0.0, f64::from);
+        let apart = kinds::months_between(released, m.released.as_deref());
+        let months = match (released, apart) {
+            (None, _) => 0.0,
+            (Some(_), None) => MONTHS_A_DOUBLING,
+            (Some(_), Some(months)) => f64::from(months),
+        };
         (doublings <= REACH.log2()).then_some(doublings + months / MONTHS_A_DOUBLING)
     };
     let mut near: Vec<(f64, &Declared)> = open.filter_map(|m| Some((distance(m)?, m))).collect();
