@@ -158,7 +158,10 @@ impl Lineage {
     /// The course that gave a model its shape and tokenizer: its own, or that of what it was made from.
     pub(crate) fn course(&self, id: &str) -> Outcome<&Course> {
         let entry = self.entry(id)?;
-        if entry.path.ends_with(".gguf") {
+        if Path::new(&entry.path)
+            .extension()
+            .is_some_and(|e| e == "gguf")
+        {
             return Err(format!("'{id}' is a GGUF file, which the nursery does not read").into());
         }
         match (entry.recipe.course(), &entry.base) {

@@ -16,6 +16,11 @@ pub(crate) fn pruned(model: &Model, share: f64) -> Outcome<Model> {
         }
         let mut sizes = tensor.abs()?.flatten_all()?.to_vec1::<f32>()?;
         sizes.sort_by(f32::total_cmp);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a length"
+        )]
         let least = sizes[(sizes.len() as f64 * share) as usize];
         let keep = tensor.abs()?.ge(least)?.to_dtype(tensor.dtype())?;
         tensor * keep

@@ -164,7 +164,8 @@ fn the_smallest_weights_are_pruned_and_models_meet_half_way() {
         .fold(0.0, f32::max);
     assert!(
         kept.clone()
-            .all(|(before, after)| before == after && before.abs() >= largest_lost)
+            .all(|(before, after)| before.to_bits() == after.to_bits()
+                && before.abs() >= largest_lost)
     );
     let merged = values(&surgery::mean(&left, &right).unwrap());
     for ((merged, left), right) in merged.iter().zip(&before).zip(values(&right)) {

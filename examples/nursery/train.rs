@@ -159,8 +159,14 @@ fn material(
         } => {
             let dose = dose.unwrap_or(1.0);
             let share = dose / entry.parents.len() as f64;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a number of tokens"
+            )]
+            let tokens = (text.tokens as f64 * share).ceil() as usize;
             let text = Writing {
-                tokens: (text.tokens as f64 * share).ceil() as usize,
+                tokens,
                 ..text.clone()
             };
             let mut parts = Vec::new();
