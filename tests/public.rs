@@ -11,11 +11,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-#[expect(
-    dead_code,
-    clippy::case_sensitive_file_extension_comparisons,
-    reason = "the hub's own tests use all of it, and names are ours"
-)]
+#[expect(dead_code, reason = "the hub's own tests use all of it")]
 #[path = "hub/server.rs"]
 mod server;
 
