@@ -8,7 +8,7 @@
 //! say only which controls are of its kind ([`ControlKind`]).
 //!
 //! `size` (parameters), `released` (YYYY-MM) and `family` may be declared of every model. A list of public
-//! models in the same form comes with the tool ([`public`]).
+//! models in the same form comes with the tool (`public`).
 
 mod kinds;
 mod public;

@@ -6,7 +6,7 @@
 //! source is a group of teachers alike in data and kind with everything made from them, so that what is
 //! learned from one source is tried on teachers, texts and seeds that had no part in it.
 //!
-//! [`cases`](Population::cases) makes every question that has a known answer; [`score`] weighs each as a
+//! [`cases`](Population::cases) makes every question that has a known answer; [`score()`] weighs each as a
 //! comparison would; [`crate::validation`] says how often that is right.
 
 mod cases;

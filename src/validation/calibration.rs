@@ -119,7 +119,7 @@ pub struct Calibrated {
     pub probes: Ranged,
     /// Bytes of the suspects' weight files.
     pub bytes: Ranged,
-    /// A deviate above this is called, at the false positive rate of [`FALSE_POSITIVES`] on the fitting
+    /// A deviate above this is called, at the false positive rate of 1 % on the fitting
     /// part.
     pub threshold: f64,
     /// A curve for each proposition.
