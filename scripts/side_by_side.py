@@ -132,7 +132,7 @@ def main():
     for header in sorted((out / "recordings").glob("*/recording.json")):
         name = pathlib.Path(json.loads(header.read_text())["identity"]["name"])
         identity = name.parent.name if name.suffix == ".gguf" else name.name
-        if lineage[identity]["source"] in split["test"]:
+        if identity in lineage and lineage[identity]["source"] in split["test"]:
             models[identity] = load(header.parent)
     cases = [json.loads(line) for line in (out / "scores.jsonl").open()]
     cases = [c for c in cases if c["part"] == "test" and c["thinning"] == {"thinned": "none"}]
