@@ -132,7 +132,7 @@ pub fn weigh(
             .flatten(),
         weights: gates.weights,
         controls: pooled_controls.len(),
-        worst_without_one: worst_without_one(&scores),
+        worst_without_one: jackknife.as_deref().map(worst),
         without_strongest: without_strongest(&scores),
         apart: apart(panel, &measures),
         matched_alternatives: matched_alternatives.len(),
@@ -373,28 +373,27 @@ fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
     Standing::new(z[0], z[1..].to_vec()).t
 }
 
+/// Scores by measure without those of the control at one place, counted from 0.
+fn without_control(scores: &[Vec<f64>], place: usize) -> Vec<Vec<f64>> {
+    let less = |row: &Vec<f64>| {
+        let mut row = row.clone();
+        row.remove(place + 1);
+        row
+    };
+    scores.iter().map(less).collect()
+}
+
 /// The pooled t when each control in turn is left out.
 fn each_left_out(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
-    let width = scores.first()?.len();
-    (1..width)
-        .map(|out| {
-            let fewer: Vec<Vec<f64>> = scores
-                .iter()
-                .map(|row| {
-                    let mut row = row.clone();
-                    row.remove(out);
-                    row
-                })
-                .collect();
-            t_of(&fewer)
-        })
+    let controls = scores.first()?.len().saturating_sub(1);
+    (0..controls)
+        .map(|place| t_of(&without_control(scores, place)))
         .collect()
 }
 
-/// The largest p when each control in turn is left out.
-fn worst_without_one(scores: &[Vec<f64>]) -> Option<f64> {
-    let left_out = each_left_out(scores)?;
-    Some(left_out.iter().map(|t| t.p).fold(0.0, f64::max))
+/// The largest p of some.
+fn worst(left_out: &[SingleCase]) -> f64 {
+    left_out.iter().map(|t| t.p).fold(0.0, f64::max)
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.

@@ -108,7 +108,7 @@ fn a_student_is_found_and_the_report_is_whole() {
     assert_eq!(output.status.code(), Some(0));
     let shown = text(&output.stdout);
     assert!(shown.contains("FINDING    distilled"), "{shown}");
-    assert!(shown.contains("Likelihood ratio: none; no calibration exists"));
+    assert!(shown.contains("Likelihood ratio: log10 LR +"));
     assert!(!shown.contains('\u{1b}') && !text(&output.stderr).contains('\u{1b}'));
     let report = report.unwrap();
     for field in [
@@ -129,7 +129,12 @@ fn a_student_is_found_and_the_report_is_whole() {
     }
     assert_eq!(report["schema"], "parentage.report/1");
     assert_eq!(report["finding"], "distilled");
-    assert!(report["log10_lr"].is_null() && report["base"].is_null());
+    assert!(report["base"].is_null());
+    let ratio = &report["ratio"];
+    assert!(ratio["log10_lr"].as_f64().unwrap() > 1.0, "{ratio}");
+    assert_eq!(ratio["log10_lr"], report["log10_lr"]);
+    // The shipped family lies within what the population was tried in.
+    assert_eq!(ratio["outside"], serde_json::json!([]));
     assert_eq!(report["controls"].as_array().unwrap().len(), 24);
     assert_eq!(report["alternatives"].as_array().unwrap().len(), 3);
     let measures = report["measures"].as_array().unwrap();
@@ -155,7 +160,8 @@ fn a_student_is_found_and_the_report_is_whole() {
             );
         }
     }
-    assert!(caveats.iter().any(|c| c["code"] == "not_calibrated"));
+    let bounded = ["not_calibrated", "extrapolated"].map(|code| serde_json::json!(code));
+    assert!(!caveats.iter().any(|c| bounded.contains(&c["code"])));
     assert!(!report["left_out"]["teacher-q8"].is_null());
     assert!(report["left_out"]["student-logits"].is_string());
     assert!(shown.contains("report.html"), "{shown}");

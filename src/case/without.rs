@@ -4,7 +4,10 @@
 //! column effects, to which it contributes as one of many, stay, as they do in the ladder's own test of
 //! stability.
 
-use super::{Case, Standing, contrasts, pool, pooled, without_strongest, worst_without_one};
+use super::{
+    Case, Standing, contrasts, each_left_out, pool, pooled, without_control, without_strongest,
+    worst,
+};
 use crate::panel::{Matching, Panel};
 use crate::verdict::{Evidence, Finding, judge};
 
@@ -51,19 +54,12 @@ pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
 
 /// The pooled figures without the control at one place.
 fn pooled_without(evidence: &Evidence, scores: &[Vec<f64>], place: usize) -> Evidence {
-    let fewer: Vec<Vec<f64>> = scores
-        .iter()
-        .map(|row| {
-            let mut row = row.clone();
-            row.remove(place + 1);
-            row
-        })
-        .collect();
+    let fewer = without_control(scores, place);
     let standing = pooled(&fewer).map(|z| Standing::new(z[0], z[1..].to_vec()));
     Evidence {
         controls: evidence.controls.saturating_sub(1),
         pooled: standing,
-        worst_without_one: worst_without_one(&fewer),
+        worst_without_one: each_left_out(&fewer).as_deref().map(worst),
         without_strongest: without_strongest(&fewer),
         ..evidence.clone()
     }

@@ -12,8 +12,8 @@
 mod cases;
 mod score;
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -28,6 +28,9 @@ pub use score::{Asked, Score, read_scores, score, write_scores};
 pub const LINEAGE_FILE: &str = "lineage.toml";
 /// The file that says which sources are fitted on and which are tried on.
 pub const SPLIT_FILE: &str = "split.toml";
+
+/// A file of a population beyond this size is refused.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// What a source is used for.
 #[derive(
@@ -115,10 +118,7 @@ impl Population {
     pub fn read(directory: &Path) -> Result<(Self, Vec<(String, String)>), PopulationError> {
         let mut lineage = Lineage::read(&directory.join(LINEAGE_FILE))?;
         let path = directory.join(SPLIT_FILE);
-        let text = fs::read_to_string(&path).map_err(|source| PopulationError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let text = text(&path)?;
         let split: Split = toml::from_str(&text).map_err(|source| PopulationError::Parse {
             path: path.clone(),
             source: Box::new(source),
@@ -205,6 +205,23 @@ impl Population {
         let hidden = |other: &String| other == id || self.lineage.descends(id, other);
         self.unlisted.iter().any(hidden)
     }
+}
+
+/// A file as text, up to a bound.
+fn text(path: &Path) -> Result<String, PopulationError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    let read = read.and_then(|bytes| match u64::try_from(bytes) {
+        Ok(bytes) if bytes <= MAX_BYTES => Ok(()),
+        _ => Err(io::Error::other(format!(
+            "it is longer than {MAX_BYTES} bytes"
+        ))),
+    });
+    read.map_err(|source| PopulationError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(text)
 }
 
 #[cfg(test)]

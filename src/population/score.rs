@@ -1,7 +1,6 @@
 //! What a comparison says of a case, kept as one line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -129,10 +128,7 @@ pub fn score(population: &Population, case: &Case, thinning: Thinning, asked: &A
 ///
 /// When the file cannot be read or a line is not of the right form.
 pub fn read_scores(path: &Path) -> Result<Vec<Score>, PopulationError> {
-    let text = fs::read_to_string(path).map_err(|source| PopulationError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = super::text(path)?;
     let parse = |(line, text): (usize, &str)| {
         serde_json::from_str(text).map_err(|source| PopulationError::Score {
             path: path.to_owned(),

@@ -263,7 +263,7 @@ impl Report {
             reproduction: words::reproduction(recorded_by(sources.recordings)),
             glossary: words::glossary(),
             scale: words::scale(),
-            scale_note: words::SCALE_NOTE,
+            scale_note: words::scale_note(ratio.is_ok()),
             affinities: sources.details.affinities,
             families: sources.details.families,
             tree: sources.details.tree,

@@ -25,7 +25,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 pub(crate) const STYLE: &str = include_str!("templates/style.css");
 
 /// Everything is escaped but what is marked safe: plots, which have escaped their texts themselves.
-const FORM: Form = Form {
+pub(super) const FORM: Form = Form {
     name: "HTML",
     escape: AutoEscape::Html,
     write: minijinja::escape_formatter,

@@ -151,7 +151,7 @@ fn likelihood_ratio(out: &mut String, ratio: &CaseRatio, width: usize) {
         let text = format!(
             "prior odds {} as stated, posterior odds {}",
             number(Some(updated.prior_odds), 3),
-            number(Some(updated.posterior_odds), 3)
+            number(Some(updated.odds), 3)
         );
         line(out, &text);
     }

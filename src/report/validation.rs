@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use minijinja::{AutoEscape, Value};
+use minijinja::Value;
 
+use super::html::{FORM, STYLE};
 use super::plot;
-use super::render::{Form, RenderError, render};
+use super::render::{RenderError, render};
 use super::text::number;
-use crate::validation::{Estimate, Row, Share, Validation};
+use crate::validation::{Row, Validation};
+use crate::weigh::{Estimated, Rate};
 
 /// The page and its style.
 const TEMPLATES: &[(&str, &str)] = &[
     ("validation.html", include_str!("templates/validation.html")),
-    ("style.css", include_str!("templates/style.css")),
+    ("style.css", STYLE),
 ];
 
 /// Renders the page.
@@ -37,12 +39,7 @@ pub fn page(validation: &Validation) -> Result<String, RenderError> {
             }
         }
     }
-    let form = Form {
-        name: "HTML",
-        escape: AutoEscape::Html,
-        write: minijinja::escape_formatter,
-    };
-    render(validation, TEMPLATES, &form, minijinja::context! { plots })
+    render(validation, TEMPLATES, &FORM, minijinja::context! { plots })
 }
 
 /// Renders the tables as text, at most `width` columns wide.
@@ -115,10 +112,10 @@ fn cells(row: &Row) -> [String; 8] {
     ]
 }
 
-fn counted(share: Option<Share>) -> String {
+fn counted(share: Option<Rate>) -> String {
     share.map_or_else(|| "-".to_owned(), |s| format!("{} of {}", s.count, s.of))
 }
 
-fn estimated(estimate: Option<Estimate>) -> String {
+fn estimated(estimate: Option<Estimated>) -> String {
     number(estimate.map(|e| e.value), 3)
 }

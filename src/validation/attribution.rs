@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rows::Share;
 use crate::population::{Relation, Score};
 use crate::verdict::Finding;
-use crate::weigh::rate;
+use crate::weigh::{Rate, rate};
 
 /// How often the right parent is named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,13 +15,13 @@ pub struct Attribution {
     /// Which candidates there were.
     pub candidates: String,
     /// The candidate with the largest t is a true parent.
-    pub first: Option<Share>,
+    pub first: Option<Rate>,
     /// The set of the finding holds a true parent: found `distilled` or `family` for it.
-    pub covered: Option<Share>,
+    pub covered: Option<Rate>,
     /// The same, and the set has at most two members.
-    pub covered_by_two: Option<Share>,
+    pub covered_by_two: Option<Rate>,
     /// Nothing was named.
-    pub none: Option<Share>,
+    pub none: Option<Rate>,
 }
 
 /// With all candidates of the part, and without the true parent's siblings.
@@ -78,7 +77,7 @@ fn attribution(
         none += usize::from(set.is_empty());
     }
     let of = by_suspect.len();
-    let share = |count| super::rows::share(rate(count, of));
+    let share = |count| rate(count, of);
     Attribution {
         candidates: candidates.to_owned(),
         first: share(first),

@@ -67,17 +67,16 @@ pub struct Ranged {
 }
 
 impl Ranged {
-    fn of(values: impl Iterator<Item = usize>) -> Self {
-        values.fold(
-            Self {
-                least: usize::MAX,
-                most: 0,
-            },
-            |range, value| Self {
-                least: range.least.min(value),
-                most: range.most.max(value),
-            },
-        )
+    /// Nothing of no values.
+    fn of(values: impl Iterator<Item = usize>) -> Option<Self> {
+        let one = |value| Self {
+            least: value,
+            most: value,
+        };
+        values.map(one).reduce(|a, b| Self {
+            least: a.least.min(b.least),
+            most: a.most.max(b.most),
+        })
     }
 
     /// Whether a value lies within.
@@ -113,12 +112,12 @@ pub struct Calibrated {
     pub access: Access,
     /// Sources it was fitted on.
     pub sources: Vec<String>,
-    /// Controls of the cases it was fitted on.
+    /// Controls of the cases that it was tried on, those of thinned panels included.
     pub controls: Ranged,
     /// Probes of them.
     pub probes: Ranged,
-    /// Bytes of the suspects' weight files.
-    pub bytes: Ranged,
+    /// Bytes of the suspects' weight files; nothing where none was weights.
+    pub bytes: Option<Ranged>,
     /// A deviate above this is called, at the false positive rate of 1 % on the fitting
     /// part.
     pub threshold: f64,
@@ -131,6 +130,8 @@ pub struct Calibrated {
 pub struct Ratio {
     /// The explanation.
     pub against: Proposition,
+    /// It in words: "... if the suspect ...".
+    pub words: &'static str,
     /// log10 likelihood ratio that may be stated.
     pub log10_lr: f64,
     /// Before it was bounded.
@@ -143,6 +144,9 @@ pub enum FitError {
     /// No scores of the fitting part.
     #[error("there are no scores of the fitting part")]
     Nothing,
+    /// No scores of the test part.
+    #[error("there are no scores of the test part")]
+    Untried,
     /// A curve could not be fitted.
     #[error("cannot fit the ratio against '{}'", against.words())]
     Curve {
@@ -176,22 +180,25 @@ pub fn deviate(t: f64, controls: usize) -> Option<f64> {
 /// Fits every access that the fitting part has scores of.
 ///
 /// Students and innocents of a proposition have equal weight, whatever their numbers. Undiminished cases
-/// alone are fitted on.
+/// of the fitting part alone are fitted on. The conditions that a case must lie in are those that the test
+/// part was tried in, thinned panels included.
 ///
 /// # Errors
 ///
 /// When there is nothing to fit, or students or innocents are missing.
 pub(super) fn fit(scores: &[Score]) -> Result<Vec<Calibrated>, FitError> {
-    let fitting = |s: &&Score| s.part == Part::Fit && s.thinning == Thinning::None;
     let mut by_access = Vec::new();
     for access in [Access::Scored, Access::Top, Access::Text] {
-        let scores: Vec<&Score> = scores
-            .iter()
-            .filter(fitting)
-            .filter(|s| s.access == access)
-            .collect();
-        if !scores.is_empty() {
-            by_access.push(Calibrated::fit(access, &scores)?);
+        let of = |part| {
+            scores
+                .iter()
+                .filter(move |s| s.part == part && s.access == access)
+        };
+        let whole = of(Part::Fit).filter(|s| s.thinning == Thinning::None);
+        let whole: Vec<&Score> = whole.collect();
+        let tried: Vec<&Score> = of(Part::Test).collect();
+        if !whole.is_empty() {
+            by_access.push(Calibrated::fit(access, &whole, &tried)?);
         }
     }
     if by_access.is_empty() {
@@ -201,7 +208,7 @@ pub(super) fn fit(scores: &[Score]) -> Result<Vec<Calibrated>, FitError> {
 }
 
 impl Calibrated {
-    fn fit(access: Access, scores: &[&Score]) -> Result<Self, FitError> {
+    fn fit(access: Access, scores: &[&Score], tried: &[&Score]) -> Result<Self, FitError> {
         let sources: Vec<String> = scores
             .iter()
             .map(|s| s.source.clone())
@@ -214,11 +221,12 @@ impl Calibrated {
             .collect::<Result<Vec<_>, _>>()?;
         let everyone = labelled(scores, &sources, |_| true);
         let threshold = tpr_at_fpr(&everyone, FALSE_POSITIVES).map_or(LARGEST, |d| d.threshold);
+        let bytes = tried.iter().filter_map(|s| usize::try_from(s.bytes?).ok());
         Ok(Self {
             access,
-            controls: Ranged::of(scores.iter().map(|s| s.controls)),
-            probes: Ranged::of(scores.iter().map(|s| s.probes)),
-            bytes: Ranged::of(scores.iter().filter_map(|s| usize::try_from(s.bytes?).ok())),
+            controls: Ranged::of(tried.iter().map(|s| s.controls)).ok_or(FitError::Untried)?,
+            probes: Ranged::of(tried.iter().map(|s| s.probes)).ok_or(FitError::Untried)?,
+            bytes: Ranged::of(bytes),
             sources,
             threshold,
             against,
@@ -231,18 +239,19 @@ impl Calibrated {
             let unbounded = f.intercept + f.slope * deviate;
             Ratio {
                 against: f.against,
+                words: f.against.words(),
                 log10_lr: unbounded.clamp(f.lower, f.upper),
                 unbounded,
             }
         };
         self.against.iter().map(ratio).collect()
     }
+}
 
-    /// The least favourable of them.
-    pub fn least(&self, deviate: f64) -> Option<Ratio> {
-        let ratios = self.ratios(deviate).into_iter();
-        ratios.min_by(|a, b| a.log10_lr.total_cmp(&b.log10_lr))
-    }
+/// The least favourable of some ratios.
+pub(super) fn least(ratios: &[Ratio]) -> Option<&Ratio> {
+    let ratios = ratios.iter();
+    ratios.min_by(|a, b| a.log10_lr.total_cmp(&b.log10_lr))
 }
 
 /// Deviates of students and of the innocents that count, by source.

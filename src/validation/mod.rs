@@ -21,8 +21,8 @@ use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
 
 pub use attribution::Attribution;
 pub use calibration::{Calibrated, FitError, Fitted, Proposition, Ranged, Ratio, deviate};
-pub use ratio::{Against, CaseRatio, Circumstances, Updated, case_ratio};
-pub use rows::{Estimate, Row, Share};
+pub use ratio::{CaseRatio, Circumstances, case_ratio};
+pub use rows::Row;
 
 /// The form of a validation's facts.
 pub const SCHEMA: &str = "parentage.validation/1";

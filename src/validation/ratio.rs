@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::calibration::{Calibrated, Proposition, deviate};
+use super::calibration::{Calibrated, Proposition, Ratio, deviate, least};
 use super::{Row, Validation};
 use crate::case::Case;
 use crate::question::Access;
 use crate::verdict::{Finding, MIN_CONTROLS};
-use crate::weigh::{Bounds, Verbal, jackknife, posterior, sentence};
+use crate::weigh::{Bounds, Posterior, Verbal, jackknife, posterior, sentence};
 
 /// What is known of a case beside its figures, to be held against what was validated.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,28 +25,6 @@ pub struct Circumstances {
     pub strict: bool,
     /// Prior odds, where the user states some.
     pub prior_odds: Option<f64>,
-}
-
-/// The ratio against one innocent explanation.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Against {
-    /// The explanation.
-    pub against: Proposition,
-    /// It in words.
-    pub words: &'static str,
-    /// log10 likelihood ratio, bounded.
-    pub log10_lr: f64,
-    /// Before it was bounded.
-    pub unbounded: f64,
-}
-
-/// Posterior odds beside the prior odds that the user stated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
-pub struct Updated {
-    /// As stated.
-    pub prior_odds: f64,
-    /// Prior odds times the leading likelihood ratio.
-    pub posterior_odds: f64,
 }
 
 /// What a case's likelihood ratios are.
@@ -68,11 +46,11 @@ pub struct CaseRatio {
     /// The verbal scale's word.
     pub support: String,
     /// Every ratio.
-    pub ratios: Vec<Against>,
+    pub ratios: Vec<Ratio>,
     /// In what the case lies outside the conditions that were validated; it is then capped at 100.
     pub outside: Vec<String>,
     /// With prior odds that the user stated.
-    pub updated: Option<Updated>,
+    pub updated: Option<Posterior>,
     /// How often the tool was right where it was validated.
     pub row: Option<Row>,
 }
@@ -91,6 +69,9 @@ pub fn case_ratio(
     circumstances: &Circumstances,
 ) -> Result<CaseRatio, String> {
     let evidence = &case.evidence;
+    if case.family.is_some() {
+        return Err("the question is about a group, and one model was validated".to_owned());
+    }
     if matches!(
         case.verdict.finding,
         Finding::SameModel | Finding::WeightDerivative
@@ -119,15 +100,15 @@ pub fn case_ratio(
             outside.join("; ")
         ));
     }
-    let ratios = ratios(calibrated, deviate, !outside.is_empty());
-    let leading = ratios
-        .iter()
-        .min_by(|a, b| a.log10_lr.total_cmp(&b.log10_lr))
-        .ok_or("nothing was calibrated")?
-        .clone();
-    let ends = interval(calibrated, case, &leading, !outside.is_empty());
+    let extrapolated = !outside.is_empty();
+    let mut ratios = calibrated.ratios(deviate);
+    for ratio in &mut ratios {
+        ratio.log10_lr = within(ratio.log10_lr, f64::MIN, f64::MAX, extrapolated);
+    }
+    let leading = *least(&ratios).ok_or("nothing was calibrated")?;
+    let ends = interval(calibrated, case, &leading, extrapolated);
     let first = "the suspect learned from the protected model's outputs";
-    let second = format!("it {}", leading.words);
+    let second = format!("the suspect {}", leading.words);
     Ok(CaseRatio {
         log10_lr: leading.log10_lr,
         low: ends.map(|e| e.0),
@@ -137,62 +118,40 @@ pub fn case_ratio(
         sentence: sentence(leading.log10_lr, first, &second).unwrap_or_default(),
         support: Verbal::new(leading.log10_lr)
             .map_or_else(String::new, |v| v.support.name().to_owned()),
-        updated: circumstances.prior_odds.and_then(|odds| {
-            let posterior = posterior(odds, leading.log10_lr)?;
-            Some(Updated {
-                prior_odds: posterior.prior_odds,
-                posterior_odds: posterior.odds,
-            })
-        }),
+        updated: circumstances
+            .prior_odds
+            .and_then(|odds| posterior(odds, leading.log10_lr)),
         ratios,
         outside,
         row: validated.rows.first().cloned(),
     })
 }
 
-fn ratios(calibrated: &Calibrated, deviate: f64, capped: bool) -> Vec<Against> {
-    let cap = Bounds::extrapolated();
-    let ratio = |r: super::Ratio| Against {
-        against: r.against,
-        words: r.against.words(),
-        log10_lr: if capped {
-            r.log10_lr.clamp(cap.lower, cap.upper)
-        } else {
-            r.log10_lr
-        },
-        unbounded: r.unbounded,
-    };
-    calibrated.ratios(deviate).into_iter().map(ratio).collect()
+/// A ratio within the bounds of its curve, and within the cap where it is extrapolated.
+fn within(value: f64, lower: f64, upper: f64, extrapolated: bool) -> f64 {
+    let value = value.clamp(lower, upper);
+    if extrapolated {
+        let cap = Bounds::extrapolated();
+        value.clamp(cap.lower, cap.upper)
+    } else {
+        value
+    }
 }
 
-/// The jackknife's interval of the leading ratio, cut like the ratio itself.
+/// The jackknife's interval of a ratio, cut like the ratio itself.
 fn interval(
     calibrated: &Calibrated,
     case: &Case,
-    leading: &Against,
-    capped: bool,
+    leading: &Ratio,
+    extrapolated: bool,
 ) -> Option<(f64, f64)> {
-    let fitted = calibrated
-        .against
-        .iter()
-        .find(|f| f.against == leading.against)?;
+    let mut curves = calibrated.against.iter();
+    let fitted = curves.find(|f| f.against == leading.against)?;
     let controls = case.evidence.controls.checked_sub(1)?;
-    let deviates: Option<Vec<f64>> = case
-        .jackknife
-        .iter()
-        .map(|t| deviate(*t, controls))
-        .collect();
-    let error = jackknife(&deviates?)?.error * fitted.slope;
-    let cap = Bounds::extrapolated();
-    let cut = |value: f64| {
-        let value = value.clamp(fitted.lower, fitted.upper);
-        if capped {
-            value.clamp(cap.lower, cap.upper)
-        } else {
-            value
-        }
-    };
-    let reach = 1.96 * error;
+    let left_out = case.jackknife.iter().map(|t| deviate(*t, controls));
+    let deviates: Vec<f64> = left_out.collect::<Option<_>>()?;
+    let reach = 1.96 * jackknife(&deviates)?.error * fitted.slope;
+    let cut = |value| within(value, fitted.lower, fitted.upper, extrapolated);
     Some((
         cut(leading.unbounded - reach),
         cut(leading.unbounded + reach),
@@ -203,13 +162,13 @@ fn interval(
 fn outside(calibrated: &Calibrated, case: &Case, circumstances: &Circumstances) -> Vec<String> {
     let mut outside = Vec::new();
     let bytes = circumstances.bytes.and_then(|b| usize::try_from(b).ok());
-    match bytes {
-        Some(bytes) if calibrated.bytes.holds(bytes) => {}
-        Some(bytes) => outside.push(format!(
+    match (bytes, calibrated.bytes) {
+        (Some(bytes), Some(range)) if range.holds(bytes) => {}
+        (Some(bytes), Some(range)) => outside.push(format!(
             "weight files of {bytes} bytes, where models of {} to {} were validated",
-            calibrated.bytes.least, calibrated.bytes.most
+            range.least, range.most
         )),
-        None => outside.push("a side is an endpoint of unknown size".to_owned()),
+        _ => outside.push("models of unknown size".to_owned()),
     }
     let controls = case.evidence.controls;
     if !calibrated.controls.holds(controls) {

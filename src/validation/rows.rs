@@ -5,40 +5,15 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibrated, FALSE_POSITIVES, deviate, labelled};
+use super::calibration::{Calibrated, FALSE_POSITIVES, deviate, labelled, least};
 use crate::population::{Relation, Score, Thinning};
 use crate::verdict::Finding;
 use crate::weigh::{
-    Bootstrap, Estimated, Interval, Rate, Scored, auroc, cllr, cllr_min, misleading, rate,
-    tpr_at_fpr,
+    Bootstrap, Estimated, Rate, Scored, auroc, cllr, cllr_min, misleading, rate, tpr_at_fpr,
 };
 
 /// Students at full dose: they learned nothing but what the protected model gave.
 const FULL_DOSE: [&str; 4] = ["logits", "text", "scratch", "cross tokenizer"];
-
-/// A share with its exact 95 % interval, items taken as independent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Share {
-    /// How many.
-    pub count: usize,
-    /// Of how many.
-    pub of: usize,
-    /// Clopper-Pearson, 95 %.
-    pub low: f64,
-    /// Clopper-Pearson, 95 %.
-    pub high: f64,
-}
-
-/// An estimate with its 95 % interval over sources.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Estimate {
-    /// Over all.
-    pub value: f64,
-    /// Bootstrap over sources; nothing where there are too few.
-    pub low: Option<f64>,
-    /// The same.
-    pub high: Option<f64>,
-}
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,29 +27,29 @@ pub struct Row {
     /// Sources that they come from.
     pub sources: usize,
     /// Students with the finding `distilled`.
-    pub distilled: Option<Share>,
+    pub distilled: Option<Rate>,
     /// Students with the finding `distilled` or `family`.
-    pub family: Option<Share>,
+    pub family: Option<Rate>,
     /// Innocents with a finding of descent: `distilled`, `weight_derivative` or `same_model`.
-    pub accused: Option<Share>,
+    pub accused: Option<Rate>,
     /// Students above the threshold fixed on the fitting part.
-    pub above: Option<Share>,
+    pub above: Option<Rate>,
     /// Innocents above it.
-    pub innocents_above: Option<Share>,
+    pub innocents_above: Option<Rate>,
     /// Area under the receiver operating characteristic.
-    pub auroc: Option<Estimate>,
+    pub auroc: Option<Estimated>,
     /// True positive rate where at most 1 % of these innocents are called.
-    pub found_at_1_percent: Option<Share>,
+    pub found_at_1_percent: Option<Rate>,
     /// True positive rate where at most 5 % of these innocents are called.
-    pub found_at_5_percent: Option<Share>,
+    pub found_at_5_percent: Option<Rate>,
     /// Cost of the likelihood ratios, the least favourable proposition leading.
-    pub cllr: Option<Estimate>,
+    pub cllr: Option<Estimated>,
     /// What of it is left by the best calibration.
-    pub cllr_min: Option<Estimate>,
+    pub cllr_min: Option<Estimated>,
     /// Innocents with a likelihood ratio above 1, 10 and 100.
-    pub misleading: Vec<Share>,
+    pub misleading: Vec<Rate>,
     /// Students with one below 1, 1/10 and 1/100.
-    pub misleading_students: Vec<Share>,
+    pub misleading_students: Vec<Rate>,
 }
 
 /// Which scores make a condition.
@@ -167,7 +142,7 @@ pub(super) fn ratios(
 ) -> Vec<Scored> {
     let items = labelled(scores, sources, |_| true).into_iter();
     let ratio = |item: Scored| {
-        let score = calibrated.least(item.score)?.log10_lr;
+        let score = least(&calibrated.ratios(item.score))?.log10_lr;
         Some(Scored { score, ..item })
     };
     items.filter_map(ratio).collect()
@@ -195,14 +170,14 @@ fn row(
             .iter()
             .filter(|s| (s.relation == Relation::Student) == students)
             .collect();
-        share(rate(of.iter().filter(|s| holds(s)).count(), of.len()))
+        rate(of.iter().filter(|s| holds(s)).count(), of.len())
     };
     let found = |findings: &'static [Finding]| move |s: &Score| findings.contains(&s.finding);
     let above = |s: &Score| {
         let deviate = s.t.and_then(|t| deviate(t, s.controls));
         deviate.is_some_and(|d| d > calibrated.threshold)
     };
-    let at = |rate: f64| tpr_at_fpr(&items, rate).and_then(|d| share(Some(d.students)));
+    let at = |rate: f64| tpr_at_fpr(&items, rate).map(|d| d.students);
     let misled: Vec<_> = [0.0, 1.0, 2.0]
         .iter()
         .filter_map(|far| misleading(&ratios, *far))
@@ -235,41 +210,12 @@ fn row(
         ),
         above: share_of(true, &above),
         innocents_above: share_of(false, &above),
-        auroc: bootstrap.of(&items, auroc).map(estimate),
+        auroc: bootstrap.of(&items, auroc),
         found_at_1_percent: at(FALSE_POSITIVES),
         found_at_5_percent: at(0.05),
-        cllr: bootstrap.of(&ratios, cllr).map(estimate),
-        cllr_min: bootstrap.of(&ratios, cllr_min).map(estimate),
-        misleading: misled
-            .iter()
-            .filter_map(|m| share(Some(m.others)))
-            .collect(),
-        misleading_students: misled
-            .iter()
-            .filter_map(|m| share(Some(m.students)))
-            .collect(),
-    }
-}
-
-pub(super) fn share(rate: Option<Rate>) -> Option<Share> {
-    let Rate {
-        count,
-        of,
-        interval: Interval { low, high },
-        ..
-    } = rate?;
-    Some(Share {
-        count,
-        of,
-        low,
-        high,
-    })
-}
-
-fn estimate(estimated: Estimated) -> Estimate {
-    Estimate {
-        value: estimated.value,
-        low: estimated.interval.map(|i| i.low),
-        high: estimated.interval.map(|i| i.high),
+        cllr: bootstrap.of(&ratios, cllr),
+        cllr_min: bootstrap.of(&ratios, cllr_min),
+        misleading: misled.iter().map(|m| m.others).collect(),
+        misleading_students: misled.iter().map(|m| m.students).collect(),
     }
 }

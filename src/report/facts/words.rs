@@ -272,8 +272,13 @@ pub(super) fn scale() -> Vec<ScaleStep> {
     ]
 }
 
-/// How the verbal scale is to be read while nothing is calibrated.
-pub(super) const SCALE_NOTE: &str = "Not calibrated: shown for reference only. No likelihood ratio was computed in this case, and no p on these pages may be read on this scale. Once there is a ratio x, the sentence will be: the findings are about x times more probable if the one proposition is true than if the other is.";
+/// How the verbal scale is to be read, with a likelihood ratio and without.
+pub(super) fn scale_note(has_ratio: bool) -> &'static str {
+    if has_ratio { RATIO_NOTE } else { NO_RATIO_NOTE }
+}
+
+const RATIO_NOTE: &str = "Only a likelihood ratio is read on this scale, and no p on these pages may be. The sentence is: the findings are about x times more probable if the one proposition is true than if the other is.";
+const NO_RATIO_NOTE: &str = "Not calibrated: shown for reference only. No likelihood ratio was computed in this case, and no p on these pages may be read on this scale. Once there is a ratio x, the sentence will be: the findings are about x times more probable if the one proposition is true than if the other is.";
 
 /// How the findings can be had again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

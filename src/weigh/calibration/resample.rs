@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::beta_reg;
 
 use super::Scored;
@@ -14,7 +16,7 @@ const COVERAGE: f64 = 0.95;
 const HALVINGS: usize = 100;
 
 /// An interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The lower end.
     pub low: f64,
@@ -23,7 +25,7 @@ pub struct Interval {
 }
 
 /// A share with its exact 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
     /// How many.
     pub count: usize,
@@ -104,7 +106,7 @@ impl Default for Bootstrap {
 }
 
 /// A statistic of all items with its bootstrap interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimated {
     /// Over all items.
     pub value: f64,

@@ -2,6 +2,9 @@
 
 use std::f64::consts::LOG10_2;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 /// The rungs of the ENFSI scale, of a likelihood ratio or, below 1, of its inverse; each from its lower end on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Support {
@@ -139,7 +142,7 @@ fn times(log10_lr: f64) -> Option<String> {
 }
 
 /// Posterior odds beside the prior odds they come from, never without.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Posterior {
     /// Stated by the user.
     pub prior_odds: f64,
