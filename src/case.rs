@@ -152,8 +152,7 @@ pub fn weigh(
         pooled: overall,
     };
     let by_probe = usable.iter().copied();
-    let by_probe = by_probe.filter(|c| c.measure != Measure::Style);
-    // Style is about blocks of probes, which are no steps of the order.
+    let by_probe = by_probe.filter(|c| c.measure.is_by_probe());
     let sequential = sequential(&by_probe.collect::<Vec<_>>(), order);
     let verdict = judge(&evidence);
     let mut case = Case {

@@ -36,7 +36,11 @@ pub fn measures(sides: Sides) -> Vec<Measure> {
     let usable = |measure: &Measure| match measure {
         Measure::Likelihood => sides.suspect_reads,
         Measure::LikelihoodReverse => sides.protected_reads,
-        Measure::Preference | Measure::Next | Measure::Style => true,
+        Measure::Preference
+        | Measure::Next
+        | Measure::Style
+        | Measure::Wording
+        | Measure::WordingReverse => true,
     };
     Measure::at(sides.access)
         .iter()

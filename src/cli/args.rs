@@ -70,9 +70,9 @@ pub(super) struct Asking {
     /// How much of the battery: 60 probes, 200, or all.
     #[arg(long, value_enum, default_value_t = TierArg::Standard)]
     pub(super) tier: TierArg,
-    /// Samples of every open question.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) samples: u16,
+    /// Samples of every open question [default: 4 where texts' probabilities are to be had, else 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) samples: Option<u16>,
     /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
     #[arg(long, value_enum)]
     pub(super) access: Option<AccessArg>,

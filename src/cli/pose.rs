@@ -8,6 +8,15 @@ use crate::question::{Access, Posing};
 /// Most probable tokens kept of every `next` probe.
 const TOP: usize = 32;
 
+/// Samples of every open question, unless the user says how many. Where no model tells how probable it finds a
+/// text, that has to be estimated from texts, which takes many.
+const fn samples(access: Access) -> u16 {
+    match access {
+        Access::Scored => 4,
+        Access::Top | Access::Text => 32,
+    }
+}
+
 /// What is known of one model before it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Known {
@@ -88,7 +97,7 @@ pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing
         chat,
         raw,
         access,
-        samples: usize::from(asking.samples),
+        samples: usize::from(asking.samples.unwrap_or(samples(access))),
         repeats: match access {
             Access::Text => usize::from(asking.repeats),
             Access::Top | Access::Scored => 0,

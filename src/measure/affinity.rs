@@ -7,6 +7,7 @@ use ndarray::{Array2, Array3, Axis};
 use super::Measure;
 use super::distance::bhattacharyya;
 use super::style::style;
+use super::wording::wording;
 use crate::fingerprint::Fingerprint;
 use crate::response::Continuation;
 
@@ -70,9 +71,22 @@ pub fn affinity(
     columns: &[Side<'_>],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Affinity {
-    if measure == Measure::Style {
-        return style(rows, columns, exists);
+    match measure {
+        Measure::Style => style(rows, columns, exists),
+        Measure::Wording | Measure::WordingReverse => wording(measure, rows, columns, exists),
+        Measure::Preference | Measure::Next | Measure::Likelihood | Measure::LikelihoodReverse => {
+            by_pair(measure, rows, columns, exists)
+        }
     }
+}
+
+/// The measures that take two models and a probe at a time.
+fn by_pair(
+    measure: Measure,
+    rows: &[Side<'_>],
+    columns: &[Side<'_>],
+    exists: &dyn Fn(&str, &str) -> bool,
+) -> Affinity {
     let mut values: BTreeMap<(usize, usize), BTreeMap<&str, f64>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         for (k, column) in columns.iter().enumerate() {
@@ -131,8 +145,7 @@ fn compare<'a>(
         Measure::LikelihoodReverse => by_probe(&column.readings, |probe, readings| {
             reading(readings, row.texts.get(probe)?)
         }),
-        // Not a matter of two models and a probe: see `style`.
-        Measure::Style => BTreeMap::new(),
+        Measure::Style | Measure::Wording | Measure::WordingReverse => BTreeMap::new(),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod lineage;
 mod style;
 mod synthetic;
 pub mod text_equality;
+mod wording;
 
 pub use affinity::{Affinity, Side, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
@@ -38,25 +39,37 @@ pub enum Measure {
     LikelihoodReverse,
     /// Likeness of manner in open text (cosine of z-scored features, -1 to 1).
     Style,
+    /// How well a small model of the row's texts predicts what the column wrote (minus bits per byte).
+    Wording,
+    /// How well a small model of the column's texts predicts what the row wrote (minus bits per byte).
+    WordingReverse,
 }
 
 impl Measure {
     /// All measures, in the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Preference,
         Self::Next,
         Self::Likelihood,
         Self::LikelihoodReverse,
         Self::Style,
+        Self::Wording,
+        Self::WordingReverse,
     ];
 
-    /// The measures that a comparison with this access is weighed by. `style` stands in where
-    /// distributions cannot be had in full; the rules for full access were fixed without it.
+    /// The measures that a comparison with this access is weighed by. Those of open text stand in where
+    /// distributions cannot be had in full; the rules for full access were fixed without them.
     pub fn at(access: Access) -> &'static [Self] {
         match access {
             Access::Scored => &Self::ALL[..4],
             Access::Top | Access::Text => &Self::ALL,
         }
+    }
+
+    /// Whether its value on a probe takes nothing but the answers to that probe. The others look at all open
+    /// text at once: their values are no steps of a bet.
+    pub fn is_by_probe(self) -> bool {
+        !matches!(self, Self::Style | Self::Wording | Self::WordingReverse)
     }
 
     /// The name in files and reports.
@@ -67,6 +80,8 @@ impl Measure {
             Self::Likelihood => "likelihood",
             Self::LikelihoodReverse => "likelihood_reverse",
             Self::Style => "style",
+            Self::Wording => "wording",
+            Self::WordingReverse => "wording_reverse",
         }
     }
 
@@ -74,7 +89,9 @@ impl Measure {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Preference | Self::Next => "Bhattacharyya coefficient",
-            Self::Likelihood | Self::LikelihoodReverse => "bits per byte, negated",
+            Self::Likelihood | Self::LikelihoodReverse | Self::Wording | Self::WordingReverse => {
+                "bits per byte, negated"
+            }
             Self::Style => "cosine of z-scored features",
         }
     }
@@ -85,8 +102,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn style_takes_part_only_where_distributions_are_not_to_be_had() {
-        assert!(!Measure::at(Access::Scored).contains(&Measure::Style));
+    fn open_text_takes_part_only_where_distributions_are_not_to_be_had() {
+        assert!(Measure::at(Access::Scored).iter().all(|m| m.is_by_probe()));
         assert_eq!(Measure::at(Access::Scored).len(), 4);
         for access in [Access::Top, Access::Text] {
             assert_eq!(Measure::at(access), Measure::ALL);
