@@ -5,6 +5,7 @@ mod without;
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
@@ -94,7 +95,7 @@ pub fn weigh(
 ) -> Case {
     let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
-    let measures: Vec<MeasureResult> = measures.iter().map(|m| sides.measure(*m)).collect();
+    let measures: Vec<MeasureResult> = measures.par_iter().map(|m| sides.measure(*m)).collect();
     let usable = contrasts(&measures);
     let (pooled_controls, scores) = pool(&usable);
     let standing =
@@ -106,12 +107,18 @@ pub fn weigh(
         let print = side(member)?.1;
         Some((member.id.clone(), equality(protected?, print)?))
     };
-    let likeness: Vec<(String, Equality)> = std::iter::once(&panel.suspect)
+    let others = std::iter::once(&panel.suspect)
         .chain(&panel.base)
         .chain(&panel.alternatives)
-        .chain(&panel.controls)
-        .filter_map(like)
-        .collect();
+        .chain(&panel.controls);
+    let others: Vec<&Member> = others.collect();
+    let by_probe = usable.iter().copied();
+    let by_probe = by_probe.filter(|c| c.measure.is_by_probe());
+    let by_probe: Vec<&Contrast> = by_probe.collect();
+    let (likeness, sequential): (Vec<(String, Equality)>, _) = rayon::join(
+        || others.into_par_iter().filter_map(like).collect(),
+        || sequential(&by_probe, order),
+    );
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
     let divergence_of = |id: &str| {
         likeness
@@ -151,9 +158,6 @@ pub fn weigh(
         }),
         pooled: overall,
     };
-    let by_probe = usable.iter().copied();
-    let by_probe = by_probe.filter(|c| c.measure.is_by_probe());
-    let sequential = sequential(&by_probe.collect::<Vec<_>>(), order);
     let verdict = judge(&evidence);
     let mut case = Case {
         pooled_synthetic: pooled_synthetic(&measures),

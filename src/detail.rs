@@ -6,6 +6,7 @@ mod examples;
 use std::collections::BTreeMap;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -139,7 +140,7 @@ fn families(case: &Case, battery: &Battery) -> Vec<FamilyEffect> {
     let suspect = standardised(case, &|contrast| Some(&contrast.suspect.cells));
     let controls: Vec<ByProbe<'_>> = case
         .pooled_controls
-        .iter()
+        .par_iter()
         .map(|id| {
             standardised(case, &|contrast| {
                 let control = contrast.controls.iter().find(|c| c.id == *id);
@@ -181,20 +182,23 @@ fn standardised<'a>(
     case: &'a Case,
     cells: &dyn Fn(&'a Contrast) -> Option<&'a Vec<f64>>,
 ) -> ByProbe<'a> {
-    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    // Sums and how many they are of.
+    let mut values: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for contrast in contrasts(case) {
         let (Some(cells), Some(unit)) = (cells(contrast), spread(contrast)) else {
             continue;
         };
         for (probe, cell) in contrast.probes.iter().zip(cells) {
             if cell.is_finite() {
-                values.entry(probe).or_default().push(cell / unit);
+                let (sum, count) = values.entry(probe).or_default();
+                *sum += cell / unit;
+                *count += 1.0;
             }
         }
     }
     values
         .into_iter()
-        .map(|(probe, v)| (probe, v.iter().sum::<f64>() / v.len() as f64))
+        .map(|(probe, (sum, count))| (probe, sum / count))
         .collect()
 }
 
@@ -231,12 +235,16 @@ fn tree(panel: &Panel, case: &Case, prints: &BTreeMap<String, Fingerprint>) -> O
     leaves.sort_by(|a, b| a.1.cmp(b.1));
     let size = leaves.len();
     let mut distances = Array2::zeros((size, size));
-    for i in 0..size {
-        for j in 0..i {
-            let d = equality(leaves[i].2, leaves[j].2)?.divergence;
-            distances[[i, j]] = d;
-            distances[[j, i]] = d;
-        }
+    let pairs: Vec<(usize, usize)> = (0..size)
+        .flat_map(|i| (0..i).map(move |j| (i, j)))
+        .collect();
+    let apart = pairs
+        .par_iter()
+        .map(|(i, j)| Some(equality(leaves[*i].2, leaves[*j].2)?.divergence));
+    let apart: Vec<f64> = apart.collect::<Option<_>>()?;
+    for ((i, j), d) in pairs.into_iter().zip(apart) {
+        distances[[i, j]] = d;
+        distances[[j, i]] = d;
     }
     let labels: Vec<String> = leaves.iter().map(|(_, id, _)| (*id).to_owned()).collect();
     let dendrogram = average_linkage(&labels, &distances).ok()?;

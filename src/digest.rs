@@ -1,6 +1,7 @@
 //! SHA-256 as lower-case hex, over bytes, files and values.
 
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -43,20 +44,33 @@ pub fn seed<T: Serialize>(value: &T) -> [u8; 32] {
     Sha256::digest(of_value(value).as_bytes()).into()
 }
 
-/// The first half of the digest of a value's JSON: a key for sets that must stay small. Two of a
-/// million values share one with a probability of about 1e-27.
-///
-/// # Panics
-///
-/// Never for the plain data types of this crate, whose JSON cannot fail.
-pub fn key<T: Serialize>(value: &T, buffer: &mut Vec<u8>) -> [u8; 16] {
-    buffer.clear();
-    if let Err(error) = serde_json::to_writer(&mut *buffer, value) {
-        unreachable!("plain data serialises: {error}");
+/// The first half of a digest of a value: a key for sets that must stay small, good for one run of this
+/// program. Two of a million values share one with a probability of about 1e-27.
+pub(crate) fn key(value: &impl Hash) -> u128 {
+    let mut hashing = Hashing(Sha256::new());
+    value.hash(&mut hashing);
+    half(hashing.0)
+}
+
+/// What makes up a value, as `Hash` spells it out, into SHA-256.
+struct Hashing(Sha256);
+
+impl Hasher for Hashing {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
-    let mut key = [0; 16];
-    key.copy_from_slice(&Sha256::digest(buffer)[..16]);
-    key
+
+    fn finish(&self) -> u64 {
+        // Nobody asks; but it is a digest of what was written.
+        (half(self.0.clone()) >> 64) as u64
+    }
+}
+
+fn half(hasher: Sha256) -> u128 {
+    let digest = hasher.finalize();
+    digest[..16]
+        .iter()
+        .fold(0, |half, byte| half << 8 | u128::from(*byte))
 }
 
 /// The digest and the length of a file.

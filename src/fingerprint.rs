@@ -2,12 +2,12 @@
 
 mod choices;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::battery::{Ask, Battery};
+use crate::battery::{Ask, Battery, Probe};
 use crate::evidence::{Entry, Recording};
 use crate::question::Request;
 use crate::response::{Continuation, Response};
@@ -51,7 +51,7 @@ pub struct Fingerprint {
 }
 
 impl AnswerCounts {
-    fn add(&mut self, response: &Response) {
+    fn add<S>(&mut self, response: &Response<S>) {
         self.asked += 1;
         match response {
             Response::Refused { .. } => self.refused += 1,
@@ -92,53 +92,15 @@ impl Fingerprint {
             ..self.clone()
         }
     }
-
-    fn add(&mut self, entry: &Entry, ask: &Ask, parts: &mut Parts) {
-        let probe = &entry.question.probe;
-        match (&entry.question.request, &entry.response) {
-            (Request::Score { texts }, Response::Scored { scores }) => {
-                let logs: Vec<Option<f64>> = scores.iter().map(|s| s.log_probability).collect();
-                let named = texts.iter().cloned().zip(logs.iter().copied());
-                let named = named.filter_map(|(text, log)| Some((text, log?)));
-                match ask {
-                    Ask::Choose { .. } => {
-                        let distribution = whole(&logs).and_then(|l| normalise(&l));
-                        parts.rotation(probe, distribution);
-                    }
-                    Ask::Next => self.pool.entry(probe.clone()).or_default().extend(named),
-                    Ask::Write { .. } => {
-                        let readings = self.readings.entry(probe.clone()).or_default();
-                        readings.extend(named);
-                    }
-                }
-            }
-            (Request::Next { .. }, Response::Next { top }) => match ask {
-                Ask::Choose { options } => {
-                    parts.rotation(probe, choices::of_tokens(top, options));
-                }
-                _ => {
-                    self.next.insert(probe.clone(), top.clone());
-                }
-            },
-            (Request::Write { sample, .. }, Response::Text { text, .. }) => {
-                let samples = match ask {
-                    Ask::Write { .. } => &mut parts.texts,
-                    Ask::Choose { .. } | Ask::Next => &mut parts.shorts,
-                };
-                let samples = samples.entry(probe.clone()).or_default();
-                samples.insert((entry.question.variant, *sample), text.clone());
-            }
-            _ => self.unanswered += 1,
-        }
-    }
 }
 
 /// A fingerprint while answers come in one by one, for recordings too long to be held.
 #[derive(Debug)]
 pub struct Taking<'a> {
-    asks: BTreeMap<&'a str, &'a Ask>,
+    places: HashMap<&'a str, usize>,
+    /// One a probe of the battery, in its order.
+    probes: Vec<(&'a Probe, Parts)>,
     print: Fingerprint,
-    parts: Parts,
     /// Answers that are still to be taken; those behind them are set aside.
     stable: usize,
 }
@@ -147,79 +109,120 @@ impl<'a> Taking<'a> {
     /// Nothing yet of (a part of) a battery; so many answers are of one model (see
     /// [`sentinel::Watch::stable`]).
     pub fn new(battery: &'a Battery, stable: usize) -> Self {
-        let asks = battery.probes.iter().map(|p| (p.id.as_str(), &p.ask));
+        let places = battery.probes.iter().enumerate();
+        let probes = battery.probes.iter();
         Self {
-            asks: asks.collect(),
+            places: places.map(|(i, p)| (p.id.as_str(), i)).collect(),
+            probes: probes.map(|p| (p, Parts::default())).collect(),
             print: Fingerprint::default(),
-            parts: Parts::default(),
             stable,
         }
     }
 
     /// Takes one answer. What is no answer to a probe of the battery is passed over.
-    pub fn take(&mut self, entry: &Entry) {
+    pub fn take<S: AsRef<str>>(&mut self, entry: &Entry<S>) {
         if self.stable == 0 {
             self.print.set_aside += 1;
             return;
         }
         self.stable -= 1;
-        if let Some(ask) = self.asks.get(entry.question.probe.as_str()) {
+        if let Some(place) = self.places.get(entry.question.probe.as_ref()) {
+            let (probe, parts) = &mut self.probes[*place];
             self.print.counts.add(&entry.response);
-            self.print.add(entry, ask, &mut self.parts);
+            if !parts.add(entry, &probe.ask) {
+                self.print.unanswered += 1;
+            }
         }
     }
 
     /// What was taken.
     pub fn print(self) -> Fingerprint {
-        let Self {
-            asks,
-            mut print,
-            parts,
-            ..
-        } = self;
-        print.choices = parts
-            .rotations
-            .into_iter()
-            .map(|(probe, parts)| (probe, mean(&parts)))
-            .collect();
-        for (probe, texts) in &parts.shorts {
-            if let Some(Ask::Choose { options }) = asks.get(probe.as_str()) {
-                let chosen = choices::of_samples(texts.values().map(String::as_str), options);
-                print.choices.extend(chosen.map(|c| (probe.clone(), c)));
-            }
+        let mut probes = self.probes;
+        // Maps are made fastest of what is in order.
+        probes.sort_by_key(|(probe, _)| &probe.id);
+        Fingerprint {
+            choices: each(&mut probes, |probe, parts| parts.choice(&probe.ask)),
+            next: each(&mut probes, |_, parts| parts.next.take()),
+            pool: each(&mut probes, |_, parts| parts.pool.take()),
+            shorts: each(&mut probes, |_, parts| samples(&mut parts.shorts)),
+            texts: each(&mut probes, |_, parts| samples(&mut parts.texts)),
+            readings: each(&mut probes, |_, parts| parts.readings.take()),
+            ..self.print
         }
-        let in_order = |samples: BTreeMap<String, BTreeMap<(usize, usize), String>>| {
-            samples
-                .into_iter()
-                .map(|(probe, texts)| (probe, texts.into_values().collect()))
-                .collect()
-        };
-        print.texts = in_order(parts.texts);
-        print.shorts = in_order(parts.shorts);
-        print
     }
 }
 
-/// What is put together from several answers; samples by variant and number.
+/// Something of the probes that have it.
+fn each<T>(
+    probes: &mut [(&Probe, Parts)],
+    of: impl Fn(&Probe, &mut Parts) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let found = probes.iter_mut();
+    let found = found.filter_map(|(probe, parts)| Some((probe.id.clone(), of(probe, parts)?)));
+    found.collect()
+}
+
+/// Samples in their order; nothing without one.
+fn samples(of: &mut BTreeMap<(usize, usize), String>) -> Option<Vec<String>> {
+    (!of.is_empty()).then(|| std::mem::take(of).into_values().collect())
+}
+
+/// What one probe's answers give; samples by variant and number.
 #[derive(Debug, Default)]
 struct Parts {
-    rotations: BTreeMap<String, Vec<Vec<f64>>>,
-    texts: BTreeMap<String, BTreeMap<(usize, usize), String>>,
-    shorts: BTreeMap<String, BTreeMap<(usize, usize), String>>,
+    rotations: Vec<Vec<f64>>,
+    next: Option<Vec<Continuation>>,
+    pool: Option<BTreeMap<String, f64>>,
+    readings: Option<BTreeMap<String, f64>>,
+    texts: BTreeMap<(usize, usize), String>,
+    shorts: BTreeMap<(usize, usize), String>,
 }
 
 impl Parts {
-    fn rotation(&mut self, probe: &str, distribution: Option<Vec<f64>>) {
-        if let Some(distribution) = distribution {
-            let rotations = self.rotations.entry(probe.to_owned()).or_default();
-            rotations.push(distribution);
-        }
+    /// The distribution over the options of a closed question, if there is one.
+    fn choice(&self, ask: &Ask) -> Option<Vec<f64>> {
+        let scored = || (!self.rotations.is_empty()).then(|| mean(&self.rotations));
+        let Ask::Choose { options } = ask else {
+            return scored();
+        };
+        let texts = self.shorts.values().map(String::as_str);
+        choices::of_samples(texts, options).or_else(scored)
     }
-}
 
-/// All values, or nothing when one is missing.
-fn whole(logs: &[Option<f64>]) -> Option<Vec<f64>> {
-    logs.iter().copied().collect()
+    /// Adds an answer; false for one that is none.
+    fn add<S: AsRef<str>>(&mut self, entry: &Entry<S>, ask: &Ask) -> bool {
+        match (&entry.question.request, &entry.response) {
+            (Request::Score { texts }, Response::Scored { scores }) => {
+                let logs = scores.iter().map(|s| s.log_probability);
+                let named = texts.iter().zip(logs.clone());
+                let named = named.filter_map(|(text, log)| Some((text.as_ref().to_owned(), log?)));
+                match ask {
+                    Ask::Choose { .. } => {
+                        let logs: Option<Vec<f64>> = logs.collect();
+                        self.rotations.extend(logs.and_then(|l| normalise(&l)));
+                    }
+                    Ask::Next => self.pool.get_or_insert_default().extend(named),
+                    Ask::Write { .. } => self.readings.get_or_insert_default().extend(named),
+                }
+            }
+            (Request::Next { .. }, Response::Next { top }) => match ask {
+                Ask::Choose { options } => {
+                    self.rotations.extend(choices::of_tokens(top, options));
+                }
+                _ => self.next = Some(top.iter().map(Continuation::owned).collect()),
+            },
+            (Request::Write { sample, .. }, Response::Text { text, .. }) => {
+                let samples = match ask {
+                    Ask::Write { .. } => &mut self.texts,
+                    Ask::Choose { .. } | Ask::Next => &mut self.shorts,
+                };
+                let text = text.as_ref().to_owned();
+                samples.insert((entry.question.variant, *sample), text);
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// Log-probabilities to a distribution over the alternatives; nothing when none is possible.

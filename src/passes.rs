@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::battery::{Ask, Battery};
+use crate::battery::{Ask, Battery, Probe};
 use crate::fingerprint::Fingerprint;
 use crate::measure::Side;
 use crate::panel::Panel;
@@ -75,48 +75,41 @@ impl<'a> SecondPass<'a> {
 
     /// What a model is asked: a candidate parent reads everyone, the others read the candidate parents.
     pub fn questions(&self, model: &str, battery: &Battery, posing: Posing) -> Vec<Question> {
+        let probes = battery.probes.iter();
+        probes
+            .flat_map(|probe| self.about(probe, model, posing))
+            .collect()
+    }
+
+    /// The same about one probe: the pool, or the texts of the authors.
+    pub fn about(&self, probe: &Probe, model: &str, posing: Posing) -> Vec<Question> {
         let authors = if self.is_parent(model) {
             &self.everyone
         } else {
             &self.columns
         };
-        second_pass(battery, posing, &self.pools, authors)
+        let lists: Vec<Vec<String>> = match &probe.ask {
+            Ask::Next => self.pools.get(&probe.id).cloned().into_iter().collect(),
+            Ask::Write { .. } => authors.iter().map(|a| written(a, probe)).collect(),
+            Ask::Choose { .. } => Vec::new(),
+        };
+        let asked = lists.into_iter().filter(|texts| !texts.is_empty());
+        let question = |texts| Question {
+            probe: probe.id.clone(),
+            variant: 0,
+            prompt: pose(probe, posing),
+            request: Request::Score { texts },
+        };
+        asked.map(question).collect()
     }
 }
 
-/// The questions of the second pass: the pools, and the texts of some authors.
-fn second_pass(
-    battery: &Battery,
-    posing: Posing,
-    pools: &BTreeMap<String, Vec<String>>,
-    authors: &[Side<'_>],
-) -> Vec<Question> {
-    let mut questions = Vec::new();
-    for probe in &battery.probes {
-        let mut ask = |texts: Vec<String>| {
-            if !texts.is_empty() {
-                questions.push(Question {
-                    probe: probe.id.clone(),
-                    variant: 0,
-                    prompt: pose(probe, posing),
-                    request: Request::Score { texts },
-                });
-            }
-        };
-        match &probe.ask {
-            Ask::Next => ask(pools.get(&probe.id).cloned().unwrap_or_default()),
-            Ask::Write { .. } => {
-                for author in authors {
-                    let written = author.print.texts.get(&probe.id);
-                    let mut texts: Vec<String> = written.cloned().unwrap_or_default();
-                    texts.retain(|t| !t.is_empty());
-                    texts.sort();
-                    texts.dedup();
-                    ask(texts);
-                }
-            }
-            Ask::Choose { .. } => {}
-        }
-    }
-    questions
+/// What an author wrote for a probe, each text once.
+fn written(author: &Side<'_>, probe: &Probe) -> Vec<String> {
+    let written = author.print.texts.get(&probe.id);
+    let mut texts: Vec<String> = written.cloned().unwrap_or_default();
+    texts.retain(|t| !t.is_empty());
+    texts.sort();
+    texts.dedup();
+    texts
 }

@@ -7,24 +7,24 @@ use crate::battery::{Ask, Battery, Pose, Probe};
 use crate::tagged::{self, Tagged};
 
 /// The words that a model reads before it answers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Prompt {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Prompt<S = String> {
     /// `chat`: a user's turn; `raw`: plain text.
     pub pose: Pose,
     /// The user's turn, or the text to go on with.
-    pub text: String,
+    pub text: S,
     /// The start of the answer; for raw prompts it is already part of the text.
-    pub lead: String,
+    pub lead: S,
 }
 
 /// What is asked of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Request {
+pub enum Request<S = String> {
     /// How probable is each of these texts as what follows?
     Score {
         /// The texts, exactly as they would follow the prompt.
-        texts: Vec<String>,
+        texts: Vec<S>,
     },
     /// What follows, with which probability?
     Next {
@@ -51,8 +51,8 @@ pub(crate) enum Kind {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Score {
-    texts: Vec<String>,
+struct Score<S> {
+    texts: Vec<S>,
 }
 
 #[derive(Deserialize)]
@@ -68,10 +68,10 @@ struct Write {
     max_tokens: usize,
 }
 
-impl Tagged for Request {
+impl<'de, S: Deserialize<'de>> Tagged<'de> for Request<S> {
     type Kind = Kind;
 
-    fn read<'de, D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
+    fn read<D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
         Ok(match kind {
             Kind::Score => {
                 let Score { texts } = Score::deserialize(rest)?;
@@ -89,23 +89,23 @@ impl Tagged for Request {
     }
 }
 
-impl<'de> Deserialize<'de> for Request {
+impl<'de, S: Deserialize<'de>> Deserialize<'de> for Request<S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         tagged::deserialize(from)
     }
 }
 
-/// One question to one model.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Question {
+/// One question to one model. Its texts are its own, or those of the line that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Question<S = String> {
     /// The probe it comes from.
-    pub probe: String,
+    pub probe: S,
     /// Which of several forms of the probe: the rotation of the options.
     pub variant: usize,
     /// What the model reads.
-    pub prompt: Prompt,
+    pub prompt: Prompt<S>,
     /// What it is asked.
-    pub request: Request,
+    pub request: Request<S>,
 }
 
 /// How far the least open model of a comparison lets its distributions be seen. All models of a

@@ -18,11 +18,21 @@ pub struct Scored {
 
 /// One of the most probable continuations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Continuation {
+pub struct Continuation<S = String> {
     /// The text of the token.
-    pub text: String,
+    pub text: S,
     /// Natural logarithm of its probability, in nats.
     pub log_probability: f64,
+}
+
+impl<S: AsRef<str>> Continuation<S> {
+    /// The same with a text of its own.
+    pub(crate) fn owned(&self) -> Continuation {
+        Continuation {
+            text: self.text.as_ref().to_owned(),
+            log_probability: self.log_probability,
+        }
+    }
 }
 
 /// Why a text ended.
@@ -35,10 +45,10 @@ pub enum Finish {
     Length,
 }
 
-/// An answer, or why there is none.
+/// An answer, or why there is none. Its texts are its own, or those of the line that it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Response {
+pub enum Response<S = String> {
     /// One score for each text asked about.
     Scored {
         /// In the order of the question.
@@ -48,12 +58,12 @@ pub enum Response {
     /// (part of a character, control tokens) are left out, and so are censored values of endpoints.
     Next {
         /// At most as many as asked; how many a model gives is up to it.
-        top: Vec<Continuation>,
+        top: Vec<Continuation<S>>,
     },
     /// A written answer.
     Text {
         /// The text, without prompt and lead.
-        text: String,
+        text: S,
         /// Its tokens.
         tokens: usize,
         /// Why it ended.
@@ -62,12 +72,12 @@ pub enum Response {
     /// The model declined: data, not an error.
     Refused {
         /// In its words or the server's.
-        reason: String,
+        reason: S,
     },
     /// No answer could be had.
     Unavailable {
         /// Why.
-        reason: String,
+        reason: S,
     },
 }
 
@@ -88,26 +98,26 @@ struct Scores {
 }
 
 #[derive(Deserialize)]
-struct Top {
-    top: Vec<Continuation>,
+struct Top<S> {
+    top: Vec<Continuation<S>>,
 }
 
 #[derive(Deserialize)]
-struct Written {
-    text: String,
+struct Written<S> {
+    text: S,
     tokens: usize,
     finish: Finish,
 }
 
 #[derive(Deserialize)]
-struct Reason {
-    reason: String,
+struct Reason<S> {
+    reason: S,
 }
 
-impl Tagged for Response {
+impl<'de, S: Deserialize<'de>> Tagged<'de> for Response<S> {
     type Kind = Kind;
 
-    fn read<'de, D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
+    fn read<D: Deserializer<'de>>(kind: Kind, rest: D) -> Result<Self, D::Error> {
         Ok(match kind {
             Kind::Scored => {
                 let Scores { scores } = Scores::deserialize(rest)?;
@@ -141,7 +151,7 @@ impl Tagged for Response {
     }
 }
 
-impl<'de> Deserialize<'de> for Response {
+impl<'de, S: Deserialize<'de>> Deserialize<'de> for Response<S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         tagged::deserialize(from)
     }

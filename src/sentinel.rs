@@ -10,7 +10,7 @@ use crate::battery::{Ask, Battery};
 use crate::evidence::Entry;
 use crate::measure::drift::{Round, drift};
 use crate::question::{Access, Posing, Question, Request, SHORT, pose};
-use crate::response::Response;
+use crate::response::{Continuation, Response};
 
 /// What a sentinel's probe is called: this and the id of the probe that it repeats.
 pub const PREFIX: &str = "sentinel:";
@@ -82,9 +82,10 @@ pub fn next_round(
 }
 
 /// The round of a sentinel; nothing for other questions.
-pub fn round_of(question: &Question) -> Option<usize> {
+pub fn round_of<S: AsRef<str>>(question: &Question<S>) -> Option<usize> {
     question
         .probe
+        .as_ref()
         .starts_with(PREFIX)
         .then_some(question.variant)
 }
@@ -106,7 +107,7 @@ pub struct Watch {
 
 impl Watch {
     /// Sees the next answer, in the order in which they came.
-    pub fn see(&mut self, entry: &Entry) {
+    pub fn see<S: AsRef<str>>(&mut self, entry: &Entry<S>) {
         let place = self.seen;
         self.seen += 1;
         let Some(number) = round_of(&entry.question) else {
@@ -119,13 +120,15 @@ impl Watch {
         });
         asked.last = place;
         let round = &mut asked.round;
-        let probe = entry.question.probe.clone();
+        let probe = entry.question.probe.as_ref().to_owned();
         match &entry.response {
             Response::Next { top } => {
-                round.tops.insert(probe, top.clone());
+                let top = top.iter().map(Continuation::owned);
+                round.tops.insert(probe, top.collect());
             }
             Response::Text { text, .. } => {
-                round.texts.entry(probe).or_default().push(text.clone());
+                let text = text.as_ref().to_owned();
+                round.texts.entry(probe).or_default().push(text);
             }
             _ => {}
         }
@@ -168,7 +171,6 @@ mod tests {
     use super::*;
     use crate::battery::Tier;
     use crate::question::ask_all;
-    use crate::response::Continuation;
 
     const POSING: Posing = Posing {
         chat: false,

@@ -214,7 +214,8 @@ type Differences<'a> = BTreeMap<(Role, &'a str), BTreeMap<&'a str, f64>>;
 
 /// Scaled differences of every rival, by probe: the mean over the measures that have one.
 fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differences<'a> {
-    let mut parts: BTreeMap<(Role, &str), BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
+    // Sums and how many they are of.
+    let mut parts: BTreeMap<(Role, &str), BTreeMap<&str, (f64, f64)>> = BTreeMap::new();
     for contrast in contrasts {
         let Some(scale) = scale(contrast, first) else {
             continue;
@@ -224,7 +225,9 @@ fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differ
                 if value.is_finite() {
                     let by_probe = parts.entry(rival).or_default();
                     let cut = (value / scale).clamp(-1.0, 1.0);
-                    by_probe.entry(probe).or_default().push(cut);
+                    let (sum, count) = by_probe.entry(probe).or_default();
+                    *sum += cut;
+                    *count += 1.0;
                 }
             }
         };
@@ -236,11 +239,11 @@ fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differ
             add((Role::Control, &control.id), &mut pairs.map(|(s, c)| s - c));
         }
     }
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     parts
         .into_iter()
         .map(|(rival, by_probe)| {
-            let means = by_probe.into_iter().map(|(probe, v)| (probe, mean(v)));
+            let means = by_probe.into_iter();
+            let means = means.map(|(probe, (sum, count))| (probe, sum / count));
             (rival, means.collect())
         })
         .collect()

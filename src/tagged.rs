@@ -13,16 +13,18 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// A value of several kinds.
-pub(crate) trait Tagged: Sized {
+pub(crate) trait Tagged<'de>: Sized {
     /// What it may be.
     type Kind: DeserializeOwned;
 
     /// Reads what stands beside `kind`.
-    fn read<'de, D: Deserializer<'de>>(kind: Self::Kind, rest: D) -> Result<Self, D::Error>;
+    fn read<D: Deserializer<'de>>(kind: Self::Kind, rest: D) -> Result<Self, D::Error>;
 }
 
 /// Reads a value of several kinds.
-pub(crate) fn deserialize<'de, T: Tagged, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+pub(crate) fn deserialize<'de, T: Tagged<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
     from.deserialize_map(Reading(PhantomData))
 }
 
@@ -35,7 +37,7 @@ enum First {
     Other(String),
 }
 
-impl<'de, T: Tagged> Visitor<'de> for Reading<T> {
+impl<'de, T: Tagged<'de>> Visitor<'de> for Reading<T> {
     type Value = T;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,7 +48,7 @@ impl Ask {
 }
 
 /// How a probe is put to a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pose {
     /// As a user's turn, answered by the assistant.

@@ -1,5 +1,7 @@
 //! From a checked bundle to a report: the one path to a verdict, live and on checking.
 
+use rayon::prelude::*;
+
 use super::check::{CheckedBundle, Step};
 use super::error::{StepError, VerdictError, VerifyError};
 use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
@@ -190,8 +192,10 @@ fn redraw(bundle: &CheckedBundle) -> Result<(Panel, Case, Report), StepError> {
         }
         .into());
     };
-    for rendering in Rendering::ALL {
-        let (file, made) = (rendering.file(), rendering.render(&drawn.2)?);
+    let rendered = Rendering::ALL.par_iter();
+    let rendered: Vec<_> = rendered.map(|r| (r.file(), r.render(&drawn.2))).collect();
+    for (file, made) in rendered {
+        let made = made?;
         if bundle.digest(file) == Some(digest::of_bytes(&made).as_str()) {
             continue;
         }

@@ -15,7 +15,7 @@ use super::{Event, bag};
 use crate::battery::Battery;
 use crate::digest;
 use crate::evidence::{
-    ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Scan, parse_header, scan_lines,
+    ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Lent, Scan, parse_header, scan_lines,
 };
 use crate::fingerprint::{Fingerprint, Taking};
 use crate::sentinel::Watch;
@@ -31,7 +31,7 @@ pub(super) struct Passed {
     pub(super) head: String,
     pub(super) print: Fingerprint,
     /// Keys of the questions asked, sorted.
-    pub(super) asked: Vec<[u8; 16]>,
+    pub(super) asked: Vec<u128>,
     /// Digests of the header's and the answers' files.
     pub(super) digests: [(String, String); 2],
     /// What is wrong with the chain; told after the digests have been held against the manifest.
@@ -90,12 +90,12 @@ pub(super) fn pass(
     };
     let mut reader = BufReader::with_capacity(BUFFER, hashing);
     let mut marked = Marked::new(name, &mark, marks);
-    let (mut asked, mut buffer) = (Vec::new(), Vec::new());
+    let mut asked = Vec::new();
     let mut sentinels = Watch::default();
     let mut taking = Taking::new(battery, usize::MAX);
-    let scanned = scan_lines(&mut reader, &path, &mark, &mut |entry| {
-        marked.see(entry.n, &entry.previous);
-        asked.push(digest::key(&entry.question, &mut buffer));
+    let scanned = scan_lines::<Lent>(&mut reader, &path, &mark, &mut |entry| {
+        marked.see(entry.n, entry.previous.as_ref());
+        asked.push(digest::key(&entry.question));
         sentinels.see(&entry);
         taking.take(&entry);
     });
@@ -116,7 +116,8 @@ pub(super) fn pass(
         let file = File::open(&path).map_err(failed)?;
         let mut taking = Taking::new(battery, stable);
         let mut reader = BufReader::with_capacity(BUFFER, file);
-        scan_lines(&mut reader, &path, &mark, &mut |entry| taking.take(&entry)).map_err(damaged)?;
+        scan_lines::<Lent>(&mut reader, &path, &mark, &mut |entry| taking.take(&entry))
+            .map_err(damaged)?;
         print = taking.print();
     }
     Ok(Passed {

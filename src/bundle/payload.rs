@@ -199,7 +199,7 @@ impl Read {
 pub(super) struct Planned {
     bundle: CheckedBundle,
     /// Keys of the questions in each model's recording, sorted.
-    asked: BTreeMap<String, Vec<[u8; 16]>>,
+    asked: BTreeMap<String, Vec<u128>>,
 }
 
 impl Linked {
@@ -255,7 +255,7 @@ impl Linked {
 type ByModel = (
     BTreeMap<String, Recording>,
     BTreeMap<String, Fingerprint>,
-    BTreeMap<String, Vec<[u8; 16]>>,
+    BTreeMap<String, Vec<u128>>,
 );
 
 /// Recordings by model instead of by name, each held against the plan.
@@ -362,33 +362,24 @@ impl Planned {
         let Self { bundle, asked } = self;
         let (plan, posing) = (&bundle.plan, bundle.plan.posing);
         let battery = &bundle.battery.part(&plan.order[..bundle.asked]);
-        let index: BTreeMap<&str, usize> = battery
-            .probes
-            .iter()
-            .enumerate()
-            .map(|(i, probe)| (probe.id.as_str(), i))
-            .collect();
-        let mut buffer = Vec::new();
         // The key of a question and the place of its probe: the questions themselves take more room.
-        let mut keyed = |questions: Vec<Question>| -> Vec<([u8; 16], usize)> {
-            let place = |q: &Question| index.get(q.probe.as_str()).copied().unwrap_or_default();
-            let keyed = questions.iter();
-            keyed
-                .map(|q| (digest::key(q, &mut buffer), place(q)))
-                .collect()
+        let keyed = |questions: &(dyn Fn(&Probe) -> Vec<Question> + Sync)| -> Vec<(u128, usize)> {
+            let probes = battery.probes.par_iter().enumerate();
+            let keyed = probes.flat_map_iter(|(place, probe)| {
+                let questions = questions(probe).into_iter();
+                questions.map(move |question| (digest::key(&question), place))
+            });
+            keyed.collect()
         };
-        let mut first = Vec::new();
-        for probe in &battery.probes {
-            first.extend(keyed(ask(probe, posing)));
-        }
+        let first = keyed(&|probe| ask(probe, posing));
         let pass = SecondPass::new(&plan.panel, &bundle.prints, posing.access);
-        let mut second: BTreeMap<bool, Vec<([u8; 16], usize)>> = BTreeMap::new();
+        let mut second: BTreeMap<bool, Vec<(u128, usize)>> = BTreeMap::new();
         let (mut planned, mut waived) = (0, 0);
         for (model, asked) in &asked {
             let replayed = plan.replayed.contains(model);
             // A recording made beforehand cannot be asked, and what cannot read is not asked to.
             let readings = if replayed || plan.readers.contains(model) {
-                let questions = || keyed(pass.questions(model, battery, posing));
+                let questions = || keyed(&|probe| pass.about(probe, model, posing));
                 second
                     .entry(pass.is_parent(model))
                     .or_insert_with(questions)
@@ -396,19 +387,20 @@ impl Planned {
             } else {
                 &[]
             };
-            let mut missing = first
-                .iter()
+            let missing: Vec<usize> = first
+                .par_iter()
                 .chain(readings)
                 .filter(|(key, _)| asked.binary_search(key).is_err())
-                .peekable();
+                .map(|(_, probe)| *probe)
+                .collect();
             planned += first.len() + readings.len();
             if replayed {
-                waived += missing.count();
-            } else if let Some(&&(_, probe)) = missing.peek() {
+                waived += missing.len();
+            } else if let Some(probe) = missing.first() {
                 return Err(CompletenessError::Unasked {
                     recording: model.clone(),
-                    probe: battery.probes[probe].id.clone(),
-                    missing: missing.count(),
+                    probe: battery.probes[*probe].id.clone(),
+                    missing: missing.len(),
                 }
                 .into());
             }

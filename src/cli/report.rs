@@ -23,7 +23,9 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
         ..Demand::default()
     };
-    let (_, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
+    let (bundle, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
+    // As in `verify`.
+    std::mem::forget(bundle);
     let bytes = rendering.render(&report)?;
     match &args.out {
         Some(path) => fs::write(path, bytes).map_err(|source| CliError::Write {

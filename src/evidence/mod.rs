@@ -14,6 +14,7 @@
 //! number. A last line without its line feed was cut off by a crash: it is dropped when collecting
 //! goes on, and nothing before it is lost.
 
+mod lent;
 mod reader;
 mod store;
 
@@ -29,6 +30,7 @@ use crate::model::Seed;
 use crate::question::{Posing, Question};
 use crate::response::{Exchange, Response};
 
+pub(crate) use lent::{Lent, Owned, Texts};
 pub(crate) use reader::{Scan, entries, glance, parse_header, scan_lines};
 pub use reader::{is_recording, read};
 pub use store::Store;
@@ -80,19 +82,19 @@ pub struct Header {
     pub seed: Seed,
 }
 
-/// One answer as stored.
+/// One answer as stored. Its texts are its own, or those of the line that it was read from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct Entry<S = String> {
     /// Its number, from 0.
     pub n: u64,
     /// SHA-256 of the line before.
-    pub previous: String,
+    pub previous: S,
     /// What was asked.
-    pub question: Question,
+    pub question: Question<S>,
     /// The prompt as the model saw it.
-    pub rendered: String,
+    pub rendered: S,
     /// What came back.
-    pub response: Response,
+    pub response: Response<S>,
     /// What went over the wire, for endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,

@@ -4,7 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use super::{ANSWERS_FILE, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Recording};
+use serde::Deserialize;
+
+use super::{
+    ANSWERS_FILE, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Owned, Recording, Texts,
+};
 use crate::digest;
 
 /// A header beyond this size is not one.
@@ -25,7 +29,7 @@ pub fn is_recording(directory: &Path) -> bool {
 pub fn read(directory: &Path) -> Result<Recording, EvidenceError> {
     let (header, mark) = read_header(directory)?;
     let mut entries = Vec::new();
-    let scan = scan(directory, &mark, &mut |entry| entries.push(entry))?;
+    let scan = scan::<Owned>(directory, &mark, &mut |entry| entries.push(entry))?;
     Ok(Recording {
         header,
         entries,
@@ -75,14 +79,14 @@ pub(crate) struct Scan {
 }
 
 /// Goes through the whole lines and checks the chain.
-pub(super) fn scan(
+pub(super) fn scan<T: Texts>(
     directory: &Path,
     mark: &str,
-    take: &mut dyn FnMut(Entry),
+    take: &mut dyn FnMut(Entry<T::Text<'_>>),
 ) -> Result<Scan, EvidenceError> {
     let path = directory.join(ANSWERS_FILE);
     match File::open(&path) {
-        Ok(file) => scan_lines(&mut BufReader::new(file), &path, mark, take),
+        Ok(file) => scan_lines::<T>(&mut BufReader::new(file), &path, mark, take),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Scan {
             head: mark.to_owned(),
             lines: 0,
@@ -93,11 +97,11 @@ pub(super) fn scan(
 }
 
 /// The same over anything that reads; `path` is for messages.
-pub(crate) fn scan_lines(
+pub(crate) fn scan_lines<T: Texts>(
     reader: &mut impl BufRead,
     path: &Path,
     mark: &str,
-    take: &mut dyn FnMut(Entry),
+    take: &mut dyn FnMut(Entry<T::Text<'_>>),
 ) -> Result<Scan, EvidenceError> {
     let mut scan = Scan {
         head: mark.to_owned(),
@@ -126,11 +130,11 @@ pub(crate) fn scan_lines(
             }
             return Ok(scan);
         }
-        let entry = entry(&line).map_err(damaged)?;
+        let entry: Entry<T::Text<'_>> = entry(&line).map_err(damaged)?;
         if entry.n != scan.lines {
             return Err(damaged(format!("it is numbered {}", entry.n)));
         }
-        if entry.previous != scan.head {
+        if entry.previous.as_ref() != scan.head {
             return Err(damaged("the chain is broken before it".to_owned()));
         }
         scan.head = digest::of_bytes(&line);
@@ -142,7 +146,7 @@ pub(crate) fn scan_lines(
 
 /// An answer from its line, or what is wrong with it. That it is UTF-8 is looked at once for the whole line:
 /// text by text took a third of the time.
-fn entry(line: &[u8]) -> Result<Entry, String> {
+fn entry<'a, S: Deserialize<'a>>(line: &'a [u8]) -> Result<Entry<S>, String> {
     let text = std::str::from_utf8(line).map_err(|e| e.to_string())?;
     serde_json::from_str(text).map_err(|e| e.to_string())
 }

@@ -5,8 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::reader::{read_header, scan};
-use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header};
+use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent};
 use crate::digest;
 use crate::identity::Source;
 use crate::model::Answer;
@@ -66,7 +68,7 @@ impl Store {
             });
         }
         let mut answered = BTreeSet::new();
-        let scan = scan(directory, &mark, &mut |entry| {
+        let scan = scan::<Lent>(directory, &mark, &mut |entry| {
             answered.insert(key(&entry.question));
         })?;
         file.set_len(scan.bytes).map_err(write_error(&path))?;
@@ -144,7 +146,7 @@ impl Store {
     }
 }
 
-fn key(question: &Question) -> String {
+fn key<S: Serialize>(question: &Question<S>) -> String {
     digest::of_value(question)
 }
 

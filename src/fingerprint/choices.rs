@@ -8,13 +8,16 @@ use crate::response::Continuation;
 /// The distribution from the most probable next tokens: an option gets the mass of the tokens that it
 /// begins with, whatever their case; what is not named counts as something else. Nothing when no token
 /// is known.
-pub(super) fn of_tokens(top: &[Continuation], options: &[String]) -> Option<Vec<f64>> {
+pub(super) fn of_tokens<S: AsRef<str>>(
+    top: &[Continuation<S>],
+    options: &[String],
+) -> Option<Vec<f64>> {
     if top.is_empty() {
         return None;
     }
     let mut masses = vec![0.0; options.len()];
     for token in top {
-        let start = plain(&token.text);
+        let start = plain(token.text.as_ref());
         let mut begun = (0..options.len()).filter(|i| begins(&plain(&options[*i]), &start));
         // A token that several options begin with tells none of them.
         if let (Some(option), None) = (begun.next(), begun.next()) {
@@ -130,7 +133,7 @@ mod tests {
         ];
         let found = of_tokens(&top, &options()).unwrap();
         assert_close(&found, &[0.4, 0.2, 0.1, 0.3]);
-        assert_eq!(of_tokens(&[], &options()), None);
+        assert_eq!(of_tokens::<String>(&[], &options()), None);
     }
 
     #[test]

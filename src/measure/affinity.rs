@@ -1,8 +1,10 @@
 //! Affinities: rows are models under test, columns are candidate parents, one number a probe.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, Array3, Axis};
+use rayon::prelude::*;
 
 use super::Measure;
 use super::distance::bhattacharyya;
@@ -87,21 +89,23 @@ fn by_pair(
     columns: &[Side<'_>],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Affinity {
-    let mut values: BTreeMap<(usize, usize), BTreeMap<&str, f64>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate() {
-        for (k, column) in columns.iter().enumerate() {
-            if exists(row.id, column.id) {
-                values.insert((i, k), compare(measure, row.print, column.print));
-            }
-        }
-    }
-    let probes: BTreeSet<&str> = values.values().flat_map(|v| v.keys().copied()).collect();
-    let probes: Vec<&str> = probes.into_iter().collect();
+    let pairs = (0..rows.len()).flat_map(|i| (0..columns.len()).map(move |k| (i, k)));
+    let pairs: Vec<(usize, usize)> = pairs
+        .filter(|(i, k)| exists(rows[*i].id, columns[*k].id))
+        .collect();
+    let values: Vec<Vec<(&str, f64)>> = pairs
+        .par_iter()
+        .map(|(i, k)| compare(measure, rows[*i].print, columns[*k].print))
+        .collect();
+    let mut probes: Vec<&str> = values.iter().flatten().map(|(probe, _)| *probe).collect();
+    probes.sort();
+    probes.dedup();
     let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
-    for ((i, k), by_probe) in &values {
+    for ((i, k), by_probe) in pairs.into_iter().zip(values) {
+        let mut values = by_probe.into_iter().peekable();
         for (t, probe) in probes.iter().enumerate() {
-            if let Some(value) = by_probe.get(probe) {
-                cells[[*i, *k, t]] = *value;
+            if let Some((_, value)) = values.next_if(|(of, _)| of == probe) {
+                cells[[i, k, t]] = value;
             }
         }
     }
@@ -115,47 +119,71 @@ fn by_pair(
     }
 }
 
+/// The affinity of two models on each probe that both answered, in the order of their ids.
 fn compare<'a>(
     measure: Measure,
     row: &'a Fingerprint,
     column: &'a Fingerprint,
-) -> BTreeMap<&'a str, f64> {
+) -> Vec<(&'a str, f64)> {
     match measure {
-        Measure::Preference => by_probe(&row.choices, |probe, p| {
-            bhattacharyya(p, column.choices.get(probe)?)
-        }),
-        Measure::Next if !row.pool.is_empty() => by_probe(&row.pool, |probe, p| {
-            let (p, q) = over_pool(p, column.pool.get(probe)?)?;
+        Measure::Preference => {
+            by_probe(&row.choices, &column.choices, |_, p, q| bhattacharyya(p, q))
+        }
+        Measure::Next if !row.pool.is_empty() => by_probe(&row.pool, &column.pool, |_, p, q| {
+            let (p, q) = over_pool(p, q)?;
             bhattacharyya(&p, &q)
         }),
-        Measure::Next if !row.next.is_empty() => by_probe(&row.next, |probe, p| {
-            let (low, high) = top_bounds(p, column.next.get(probe)?)?;
+        Measure::Next if !row.next.is_empty() => by_probe(&row.next, &column.next, |_, p, q| {
+            let (low, high) = top_bounds(p, q)?;
             Some(f64::midpoint(low, high))
         }),
-        Measure::Next => by_probe(&row.shorts, |probe, p| {
+        Measure::Next => by_probe(&row.shorts, &column.shorts, |probe, p, q| {
             // The short samples of closed questions have been read as choices.
-            let q = column.shorts.get(probe)?;
             let open = !row.choices.contains_key(probe);
             open.then(|| frequencies(p, q))
                 .and_then(|(p, q)| bhattacharyya(&p, &q))
         }),
-        Measure::Likelihood => by_probe(&row.readings, |probe, readings| {
-            reading(readings, column.texts.get(probe)?)
+        Measure::Likelihood => by_probe(&row.readings, &column.texts, |_, readings, texts| {
+            reading(readings, texts)
         }),
-        Measure::LikelihoodReverse => by_probe(&column.readings, |probe, readings| {
-            reading(readings, row.texts.get(probe)?)
-        }),
-        Measure::Style | Measure::Wording | Measure::WordingReverse => BTreeMap::new(),
+        Measure::LikelihoodReverse => {
+            by_probe(&column.readings, &row.texts, |_, readings, texts| {
+                reading(readings, texts)
+            })
+        }
+        Measure::Style | Measure::Wording | Measure::WordingReverse => Vec::new(),
     }
 }
 
-fn by_probe<'a, V>(
-    map: &'a BTreeMap<String, V>,
-    f: impl Fn(&str, &'a V) -> Option<f64>,
-) -> BTreeMap<&'a str, f64> {
-    map.iter()
-        .filter_map(|(probe, v)| f(probe, v).map(|x| (probe.as_str(), x)))
+fn by_probe<'a, A, B>(
+    a: &'a BTreeMap<String, A>,
+    b: &'a BTreeMap<String, B>,
+    f: impl Fn(&str, &'a A, &'a B) -> Option<f64>,
+) -> Vec<(&'a str, f64)> {
+    in_common(a, b)
+        .filter_map(|(probe, a, b)| Some((probe, f(probe, a, b)?)))
         .collect()
+}
+
+/// What stands in both of two maps, in order. They are walked in step, because looking up every key is slow
+/// where there are many.
+pub(super) fn in_common<'a, A, B>(
+    a: &'a BTreeMap<String, A>,
+    b: &'a BTreeMap<String, B>,
+) -> impl Iterator<Item = (&'a str, &'a A, &'a B)> {
+    let mut others = b.iter().peekable();
+    a.iter().filter_map(move |(key, value)| {
+        loop {
+            let (other, _) = others.peek()?;
+            match (*other).cmp(key) {
+                Ordering::Less => others.next(),
+                Ordering::Equal => {
+                    return others.next().map(|(_, other)| (key.as_str(), value, other));
+                }
+                Ordering::Greater => return None,
+            };
+        }
+    })
 }
 
 /// Two models' distributions over the strings that both scored, and the rest.
@@ -166,14 +194,11 @@ pub(super) fn over_pool(
     a: &BTreeMap<String, f64>,
     b: &BTreeMap<String, f64>,
 ) -> Option<(Vec<f64>, Vec<f64>)> {
-    let shared: Vec<(f64, f64)> = a
-        .iter()
-        .filter_map(|(text, x)| b.get(text).map(|y| (x.exp(), y.exp())))
-        .collect();
-    if shared.is_empty() {
+    let shared = in_common(a, b).map(|(_, x, y)| (x.exp(), y.exp()));
+    let (p, q): (Vec<f64>, Vec<f64>) = shared.unzip();
+    if p.is_empty() {
         return None;
     }
-    let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
     Some((complete(p), complete(q)))
 }
 
@@ -218,11 +243,8 @@ pub(super) fn over_tops(a: &[Continuation], b: &[Continuation]) -> Option<(Vec<f
         masses
     };
     let (a, b) = (masses(a), masses(b));
-    let shared: Vec<(f64, f64)> = a
-        .iter()
-        .filter_map(|(text, x)| b.get(text).map(|y| (*x, *y)))
-        .collect();
-    let (p, q): (Vec<f64>, Vec<f64>) = shared.into_iter().unzip();
+    let shared = in_common(&a, &b).map(|(_, x, y)| (*x, *y));
+    let (p, q): (Vec<f64>, Vec<f64>) = shared.unzip();
     Some((complete(p), complete(q)))
 }
 
@@ -277,6 +299,24 @@ mod tests {
             .iter()
             .map(|(t, p)| ((*t).to_owned(), p.ln()))
             .collect()
+    }
+
+    #[test]
+    fn what_two_maps_have_in_common_is_found_wherever_they_end() {
+        let found = |a: &[&str], b: &[&str]| -> String {
+            let map = |keys: &[&str], value: usize| -> BTreeMap<String, usize> {
+                keys.iter().map(|k| ((*k).to_owned(), value)).collect()
+            };
+            let (a, b) = (map(a, 1), map(b, 2));
+            assert!(in_common(&a, &b).all(|(_, x, y)| (*x, *y) == (1, 2)));
+            in_common(&a, &b).map(|(key, ..)| key).collect()
+        };
+        assert_eq!(found(&["a", "b", "d", "e"], &["b", "c", "e", "f"]), "be");
+        assert_eq!(found(&["b", "c", "e", "f"], &["a", "b", "d", "e"]), "be");
+        assert_eq!(found(&["x"], &["a", "b", "x"]), "x");
+        assert_eq!(found(&["a", "b", "x"], &["x"]), "x");
+        assert_eq!(found(&["a"], &["b"]), "");
+        assert_eq!(found(&[], &["b"]) + &found(&["b"], &[]), "");
     }
 
     #[test]

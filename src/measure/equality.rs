@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::affinity::{over_pool, over_tops};
+use super::affinity::{in_common, over_pool, over_tops};
 use super::distance::jensen_shannon;
 use crate::fingerprint::Fingerprint;
 
@@ -24,27 +24,23 @@ pub struct Equality {
 pub fn equality(a: &Fingerprint, b: &Fingerprint) -> Option<Equality> {
     let mut divergences = Vec::new();
     let mut agreed = 0;
-    let pools = a
-        .pool
-        .iter()
-        .map(|(probe, pool)| over_pool(pool, b.pool.get(probe)?));
-    let tops = a
-        .next
-        .iter()
-        .map(|(probe, top)| over_tops(top, b.next.get(probe)?));
-    // Pools hold more strings than lists of top tokens, which are all that some endpoints give.
-    let pairs: Vec<_> = if a.pool.is_empty() || b.pool.is_empty() {
-        tops.flatten().collect()
-    } else {
-        pools.flatten().collect()
+    let mut add = |(p, q): (Vec<f64>, Vec<f64>)| {
+        if let Some(divergence) = jensen_shannon(&p, &q) {
+            divergences.push(divergence);
+            // The last outcome is the rest of the pool, which is no string.
+            agreed += usize::from(first(&p[..p.len() - 1]) == first(&q[..q.len() - 1]));
+        }
     };
-    for (p, q) in pairs {
-        let Some(divergence) = jensen_shannon(&p, &q) else {
-            continue;
-        };
-        divergences.push(divergence);
-        // The last outcome is the rest of the pool, which is no string.
-        agreed += usize::from(first(&p[..p.len() - 1]) == first(&q[..q.len() - 1]));
+    // Pools hold more strings than lists of top tokens, which are all that some endpoints give.
+    if a.pool.is_empty() || b.pool.is_empty() {
+        let tops = in_common(&a.next, &b.next);
+        tops.filter_map(|(_, a, b)| over_tops(a, b))
+            .for_each(&mut add);
+    } else {
+        let pools = in_common(&a.pool, &b.pool);
+        pools
+            .filter_map(|(_, a, b)| over_pool(a, b))
+            .for_each(&mut add);
     }
     let probes = divergences.len();
     (probes > 0).then(|| Equality {
