@@ -229,7 +229,7 @@ fn verify_beside_sha256sum() {
     let mut table = String::from(
         "records,MB,verify s,verify MB/s,verify peak MB,report s,sha256sum s,sha256sum MB/s,verify/sha256sum\n",
     );
-    for records in [10_000, 100_000, 1_000_000] {
+    for records in [10_000_usize, 100_000, 1_000_000] {
         if records > largest {
             continue;
         }
