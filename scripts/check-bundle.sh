@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A bundle under the eyes of others: the BagIt validator of the Library of Congress (PyPI `bagit`),
+# A bundle, or a redacted copy of one, under the eyes of others: the BagIt validator of the Library of Congress (PyPI `bagit`),
 # an independent check of the DSSE envelope (PyPI `cryptography`), ssh-keygen. Needs Python 3; makes a
 # virtual environment in a temporary directory.
 #
@@ -15,10 +15,45 @@ python3 -m venv "$work/venv"
 echo "== BagIt (python bagit)"
 "$work/venv/bin/bagit.py" --validate "$bundle"
 
+# Of a redacted copy the seal of the whole bundle lies inside, and the statement is withheld.
+seal=$bundle
+[ ! -d "$bundle/data/sealed" ] || seal=$bundle/data/sealed
+
 echo "== SSH signature (ssh-keygen)"
 printf 'signer %s\n' "$(cut -d' ' -f1,2 "$key")" >"$work/allowed_signers"
 ssh-keygen -Y verify -f "$work/allowed_signers" -I signer -n "$namespace" \
-    -s "$bundle/tagmanifest-sha256.txt.sig" <"$bundle/tagmanifest-sha256.txt"
+    -s "$seal/tagmanifest-sha256.txt.sig" <"$seal/tagmanifest-sha256.txt"
+
+if [ "$seal" != "$bundle" ]; then
+    echo "== commitments (python hashlib)"
+    "$work/venv/bin/python" - "$bundle" <<'PYTHON'
+import hashlib, pathlib, re, sys
+
+bundle = pathlib.Path(sys.argv[1])
+sha256 = lambda data: hashlib.sha256(data).digest()
+sealed = (bundle / "data/sealed/commitments.txt").read_bytes()
+listed = (bundle / "data/sealed/tagmanifest-sha256.txt").read_text()
+assert sha256(sealed).hex() + "  commitments.txt\n" in listed
+form = re.compile(rb'\{"commitment":"([0-9a-f]{64})"(?:,"salt":"([0-9a-f]{64})","open":(.*))?\}')
+shown = withheld = 0
+for line in sealed.decode().splitlines():
+    digest, pieces, file = line.split("  ")
+    lines = (bundle / file).read_bytes().split(b"\n")
+    assert lines.pop() == b"" and len(lines) == int(pieces), file
+    found = [form.fullmatch(line).groups() for line in lines]
+    commitments = [bytes.fromhex(c.decode()) for c, _, _ in found]
+    assert sha256(b"".join(commitments)).hex() == digest, file
+    for commitment, (_, salt, piece) in zip(commitments, found):
+        if salt is None:
+            withheld += 1
+        else:
+            shown += 1
+            assert sha256(bytes.fromhex(salt.decode()) + piece) == commitment, file
+print(shown, "pieces shown as they were sealed,", withheld, "withheld")
+PYTHON
+    echo "all accept"
+    exit
+fi
 
 echo "== DSSE envelope and in-toto statement (python cryptography)"
 "$work/venv/bin/python" - "$bundle" "$key" <<'PYTHON'

@@ -6,6 +6,7 @@ mod bundle {
     mod forged;
     mod live;
     mod mutated;
+    mod redacted;
     mod sealed;
 }
 

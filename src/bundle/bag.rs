@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
+use super::commit::{Secret, bytes_of};
 use super::error::{DigestError, LayoutError};
 use super::form::{
-    BAGIT, BAGIT_FILE, FORMAT, INFO_FILE, MANIFEST_FILE, MAX_DEPTH, MAX_FILES, MAX_WHOLE, NEEDED,
-    RECORDINGS, TAG_MANIFEST_FILE, TAGGED, UNTAGGED, WEIGHTS, is_plain_name,
+    BAGIT, BAGIT_FILE, COMMITMENTS_FILE, FORMAT, INFO_FILE, MANIFEST_FILE, MAX_DEPTH, MAX_FILES,
+    MAX_LINE, MAX_WHOLE, NEEDED, RECORDINGS, REDACTION_FILE, SEALED, SECRET_FILE, SIGNATURE_FILE,
+    STAMP_REPLY_FILE, TAG_MANIFEST_FILE, TAGGED, UNTAGGED, WEIGHTS, is_plain_name,
 };
-use super::{Rendering, form};
+use super::{Rendering, form, piece};
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, HEADER_FILE};
 
@@ -97,25 +99,103 @@ pub(super) fn whole(root: &Path, file: &str, limit: u64) -> Result<Vec<u8>, Layo
     Ok(content)
 }
 
-/// Checks that a file may stand in a bundle, and how much of it is read at most.
-fn place(file: &str) -> Option<u64> {
-    let within = |directory: &str| file.strip_prefix(directory)?.strip_prefix('/');
-    if TAGGED.contains(&file) || UNTAGGED.contains(&file) || NEEDED.contains(&file) {
-        return Some(MAX_WHOLE);
+/// Hears of one thing after the other, by number from 0.
+pub(super) type Take<'a, E> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), E>;
+
+/// Goes through the lines of a file, without their line feeds, with their numbers from 0.
+pub(super) fn each_line<E: From<LayoutError>>(
+    root: &Path,
+    file: &str,
+    take: Take<'_, E>,
+) -> Result<(), E> {
+    let path = root.join(file);
+    let read = |source| LayoutError::Read {
+        path: path.clone(),
+        source,
+    };
+    let mut reader = BufReader::new(File::open(&path).map_err(read)?);
+    let (mut line, mut n) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let limited = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        if limited.map_err(read)? == 0 {
+            return Ok(());
+        }
+        if line.pop_if(|b| *b == b'\n').is_none() {
+            let file = file.to_owned();
+            let (line, limit) = (n + 1, MAX_LINE);
+            return Err(LayoutError::Line { file, line, limit }.into());
+        }
+        take(n, &line)?;
+        n += 1;
     }
-    if Rendering::ALL.iter().any(|r| r.file() == file) {
-        return Some(MAX_WHOLE);
+}
+
+/// What kind of bag a directory is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A bundle with everything in it.
+    Whole,
+    /// A copy that withholds something.
+    Redacted,
+}
+
+impl Kind {
+    /// Files that the payload cannot do without.
+    fn needed(self) -> Vec<String> {
+        match self {
+            Self::Whole => {
+                let renderings = Rendering::ALL.map(Rendering::file);
+                NEEDED
+                    .into_iter()
+                    .chain(renderings)
+                    .map(str::to_owned)
+                    .collect()
+            }
+            Self::Redacted => {
+                let seal = [TAG_MANIFEST_FILE, SIGNATURE_FILE, COMMITMENTS_FILE];
+                let sealed = seal.iter().map(|file| format!("{SEALED}/{file}"));
+                let open = [REDACTION_FILE, piece::CASE, piece::BATTERY, piece::LOG];
+                open.into_iter().map(str::to_owned).chain(sealed).collect()
+            }
+        }
     }
-    if let Some(rest) = within(RECORDINGS) {
-        let (_, name) = rest.split_once('/')?;
-        return match name {
-            HEADER_FILE => Some(MAX_WHOLE),
-            ANSWERS_FILE => Some(u64::MAX),
-            _ => None,
-        };
+
+    /// Checks that a file may stand in the bag, and how much of it is read at most.
+    fn place(self, file: &str) -> Option<u64> {
+        let within = |directory: &str| file.strip_prefix(directory)?.strip_prefix('/');
+        if self.needed().iter().any(|needed| needed == file) {
+            return Some(MAX_WHOLE);
+        }
+        match self {
+            Self::Whole => {
+                if TAGGED.contains(&file) || UNTAGGED.contains(&file) || file == SECRET_FILE {
+                    return Some(MAX_WHOLE);
+                }
+                if let Some(rest) = within(RECORDINGS) {
+                    let (_, name) = rest.split_once('/')?;
+                    return match name {
+                        HEADER_FILE => Some(MAX_WHOLE),
+                        ANSWERS_FILE => Some(u64::MAX),
+                        _ => None,
+                    };
+                }
+                let rest = within(WEIGHTS)?;
+                (!rest.contains('/') && rest.strip_suffix(".json").is_some()).then_some(MAX_WHOLE)
+            }
+            Self::Redacted => {
+                let own = [BAGIT_FILE, INFO_FILE, MANIFEST_FILE, TAG_MANIFEST_FILE];
+                if own.contains(&file) || within(SEALED) == Some(STAMP_REPLY_FILE) {
+                    return Some(MAX_WHOLE);
+                }
+                let number = within(RECORDINGS)?.strip_suffix(".jsonl")?;
+                number
+                    .bytes()
+                    .all(|b| b.is_ascii_digit())
+                    .then_some(u64::MAX)
+            }
+        }
     }
-    let rest = within(WEIGHTS)?;
-    (!rest.contains('/') && rest.strip_suffix(".json").is_some()).then_some(MAX_WHOLE)
 }
 
 /// A bag of which everything was checked but the files' content.
@@ -129,21 +209,21 @@ pub(super) struct Layout {
 }
 
 /// Checks names, places, lengths and lists.
-pub(super) fn layout(root: &Path) -> Result<Layout, LayoutError> {
+pub(super) fn layout(root: &Path, kind: Kind) -> Result<Layout, LayoutError> {
     let files = walk(root)?;
-    for file in [BAGIT_FILE, INFO_FILE, MANIFEST_FILE, TAG_MANIFEST_FILE]
-        .into_iter()
-        .chain(NEEDED)
-        .chain(Rendering::ALL.map(Rendering::file))
-    {
-        if !files.contains_key(file) {
-            return Err(LayoutError::Missing {
-                file: file.to_owned(),
-            });
+    if kind == Kind::Whole && files.keys().any(|file| file.starts_with(SEALED)) {
+        return Err(LayoutError::Redacted { file: SEALED });
+    }
+    let own = [BAGIT_FILE, INFO_FILE, MANIFEST_FILE, TAG_MANIFEST_FILE].map(str::to_owned);
+    for file in own.into_iter().chain(kind.needed()) {
+        if !files.contains_key(&file) {
+            return Err(LayoutError::Missing { file });
         }
     }
     for (file, bytes) in &files {
-        let limit = place(file).ok_or_else(|| LayoutError::Foreign { file: file.clone() })?;
+        let limit = kind
+            .place(file)
+            .ok_or_else(|| LayoutError::Foreign { file: file.clone() })?;
         if *bytes > limit {
             return Err(LayoutError::TooLarge {
                 file: file.clone(),
@@ -195,11 +275,21 @@ fn agree<'a>(
 }
 
 /// The text of `bag-info.txt`.
-fn render_information(case: &str, tool: &str, bytes: u64, files: u64) -> String {
+fn render_information(
+    case: &str,
+    tool: &str,
+    (bytes, files): (u64, u64),
+    blinding: Option<&str>,
+) -> String {
+    let blinding = blinding.map(|blinding| format!("{BLINDING}: {blinding}\n"));
     format!(
-        "Bag-Software-Agent: parentage {tool}\nExternal-Identifier: {case}\nPayload-Oxum: {bytes}.{files}\nParentage-Bundle-Format: {FORMAT}\n"
+        "Bag-Software-Agent: parentage {tool}\nExternal-Identifier: {case}\nPayload-Oxum: {bytes}.{files}\nParentage-Bundle-Format: {FORMAT}\n{}",
+        blinding.unwrap_or_default()
     )
 }
+
+/// What keeps the information from being guessed by its digest, which the seal has.
+const BLINDING: &str = "Parentage-Blinding";
 
 /// Bytes and files below `data/`.
 fn payload_size(files: &BTreeMap<String, u64>) -> (u64, u64) {
@@ -240,10 +330,12 @@ fn information(root: &Path) -> Result<(u64, u64), LayoutError> {
     let tool = agent.strip_prefix("parentage ");
     let tool = tool.ok_or_else(|| LayoutError::Information { file: file() })?;
     let case = field("External-Identifier")?;
-    if text != render_information(case, tool, declared, declared_files) || !is_plain_name(case) {
+    let blinding = field(BLINDING).ok().filter(|text| bytes_of(text).is_some());
+    let declared = (declared, declared_files);
+    if text != render_information(case, tool, declared, blinding) || !is_plain_name(case) {
         return Err(LayoutError::Information { file: file() });
     }
-    Ok((declared, declared_files))
+    Ok(declared)
 }
 
 /// Holds the lengths declared against the files. Comes behind the digests, which name the file that was
@@ -353,8 +445,9 @@ pub(super) fn write_bag(
     payload: &Manifest,
     files: &BTreeMap<String, u64>,
 ) -> Result<(), LayoutError> {
-    let (bytes, count) = payload_size(files);
-    let info = render_information(case, env!("CARGO_PKG_VERSION"), bytes, count);
+    let blinding = Secret::read(root)?.map(|secret| secret.blinding());
+    let size = payload_size(files);
+    let info = render_information(case, env!("CARGO_PKG_VERSION"), size, blinding.as_deref());
     put(root, BAGIT_FILE, BAGIT.as_bytes())?;
     put(root, INFO_FILE, info.as_bytes())?;
     put(root, MANIFEST_FILE, render(payload).as_bytes())?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::bag::{self, Manifest};
+use super::bag::{self, Kind, Manifest};
 use super::error::{CompletenessError, StepError, VerifyError};
 use super::form::{Plan, WEIGHTS, weight_manifest};
 use super::log::Log;
@@ -131,7 +131,8 @@ impl Bundle {
         told: &mut dyn FnMut(Step, &str),
     ) -> Result<CheckedBundle, VerifyError> {
         let at = |step| move |source: StepError| VerifyError { step, source };
-        let layout = bag::layout(&self.path).map_err(|e| at(Step::Layout)(e.into()))?;
+        let layout =
+            bag::layout(&self.path, Kind::Whole).map_err(|e| at(Step::Layout)(e.into()))?;
         let files = &layout.files;
         told(
             Step::Layout,

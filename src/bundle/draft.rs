@@ -11,8 +11,9 @@ use super::bag;
 use super::check::CheckedBundle;
 use super::error::{ChainError, LayoutError, StepError};
 use super::form::{
-    BATTERY_FILE, ENVIRONMENT_FILE, Environment, GATES_FILE, LOG_FILE, MANIFEST_FILE, MAX_WHOLE,
-    PLAN_FILE, Plan, RECORDINGS, SIGNATURE_FILE, WEIGHTS, json, weight_manifest,
+    BATTERY_FILE, COMMITMENTS_FILE, ENVIRONMENT_FILE, Environment, GATES_FILE, LOG_FILE,
+    MANIFEST_FILE, MAX_WHOLE, PLAN_FILE, Plan, RECORDINGS, SECRET_FILE, SIGNATURE_FILE, WEIGHTS,
+    json, weight_manifest,
 };
 use super::log::{Event, Log, Mark};
 use super::payload::{Read, read};
@@ -299,8 +300,14 @@ impl Draft {
     }
 
     /// Removes recordings and weight manifests that an earlier run of this case took in and that no
-    /// model has any more, because its weights were changed. The log still speaks of them.
+    /// model has any more, because its weights were changed. The log still speaks of them. Commitments of
+    /// a seal that was taken off go as well: they are to what was sealed then.
     fn drop_others(&self, headers: &BTreeMap<String, Header>) -> Result<(), DraftError> {
+        for path in [SECRET_FILE, COMMITMENTS_FILE].map(|file| self.path.join(file)) {
+            if path.exists() {
+                fs::remove_file(&path).map_err(|source| DraftError::Write { path, source })?;
+            }
+        }
         for (directory, ending) in [(RECORDINGS, ""), (WEIGHTS, ".json")] {
             let Ok(entries) = fs::read_dir(self.path.join(directory)) else {
                 continue;

@@ -27,6 +27,8 @@ pub enum StepError {
     Digests(#[from] DigestError),
     /// The chains.
     Chain(#[from] ChainError),
+    /// What a redacted copy shows.
+    Disclosure(#[from] DisclosureError),
     /// The signature.
     Signature(#[from] SignatureError),
     /// The plan.
@@ -166,6 +168,28 @@ pub enum LayoutError {
         /// The file.
         file: String,
     },
+    /// A line without an end, or without end.
+    #[error("line {line} of '{file}' has no end within {limit} bytes")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The longest line that is read.
+        limit: u64,
+    },
+    /// The secret of the salts is not one.
+    #[error("'{file}' is no secret of 64 hexadecimal digits")]
+    Secret {
+        /// The file.
+        file: String,
+    },
+    /// A redacted copy where a whole bundle is wanted.
+    #[error("'{file}' makes this a redacted copy: it can be verified, and nothing else")]
+    Redacted {
+        /// The directory that tells.
+        file: &'static str,
+    },
     /// A file is there and not listed.
     #[error("'{file}' is not listed in '{manifest}'")]
     Unlisted {
@@ -173,6 +197,37 @@ pub enum LayoutError {
         manifest: String,
         /// The file.
         file: String,
+    },
+}
+
+/// The pieces of a bundle could not be told apart.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The log's chain does not hold.
+    #[error(transparent)]
+    Log(#[from] ChainError),
+    /// A recording's header is not one.
+    #[error(transparent)]
+    Header(#[from] crate::evidence::EvidenceError),
+    /// Not JSON of the right form.
+    #[error("'{file}' is not of the right form")]
+    Parse {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A line of a recording that some other program wrote.
+    #[error("line {line} of '{file}' does not begin with its number and its link")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
     },
 }
 
@@ -301,6 +356,102 @@ pub enum ChainError {
     },
 }
 
+/// What a redacted copy shows is not what was sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum DisclosureError {
+    /// A line is neither a shown piece nor a stub.
+    #[error("line {line} of '{file}' neither shows a piece nor withholds one")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A shown piece, or its salt, is not the one that its commitment speaks of.
+    #[error(
+        "line {line} of '{file}' does not show the piece that was sealed: it does not open its commitment"
+    )]
+    Piece {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// Pieces were added or left out.
+    #[error("'{file}' has {found} pieces; {sealed} were sealed")]
+    Count {
+        /// The file.
+        file: String,
+        /// Lines found.
+        found: u64,
+        /// As many as were committed to.
+        sealed: u64,
+    },
+    /// Commitments were changed, or moved.
+    #[error("the commitments in '{file}' are not the sealed ones, or stand in another order")]
+    Commitments {
+        /// The file.
+        file: String,
+    },
+    /// A file without commitments, or commitments without a file.
+    #[error("'{file}' and '{commitments}' disagree about which files there are")]
+    Unknown {
+        /// The file.
+        file: String,
+        /// The list of commitments.
+        commitments: String,
+    },
+    /// More or less is withheld than whoever made the copy declared.
+    #[error("'{file}' declares {declared} pieces of '{of}' withheld; {found} are")]
+    Declared {
+        /// The declaration.
+        file: String,
+        /// The file with the stubs.
+        of: String,
+        /// As declared.
+        declared: u64,
+        /// As found.
+        found: u64,
+    },
+    /// A line of the commitments is not one.
+    #[error("line {line} of '{file}' is no commitment")]
+    List {
+        /// The list.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Not JSON of the right form.
+    #[error("line {line} of '{file}' is not of the right form")]
+    Parse {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A piece that no redacted copy withholds.
+    #[error("'{file}' withholds the {what}, without which nothing can be checked")]
+    Needed {
+        /// The file.
+        file: String,
+        /// What is withheld.
+        what: &'static str,
+    },
+    /// A record stands at another place than its number says.
+    #[error("line {line} of '{file}' has number {n}")]
+    Number {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        /// The number found.
+        n: u64,
+    },
+}
+
 /// The seal does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
@@ -372,6 +523,35 @@ pub enum SignatureError {
         /// The cause.
         #[source]
         source: ssh_key::Error,
+    },
+    /// Salted commitments without the secret, or the other way round.
+    #[error("'{file}' is missing: the commitments are not whole")]
+    Uncommitted {
+        /// The missing file.
+        file: String,
+    },
+    /// The commitments are to something else than what the bundle holds.
+    #[error("'{file}' does not commit to what this bundle holds: {of}")]
+    Commitments {
+        /// The commitments.
+        file: String,
+        /// The section that differs.
+        of: String,
+    },
+    /// What the commitments are to cannot be read.
+    #[error("cannot tell what '{file}' commits to")]
+    Commit {
+        /// The commitments.
+        file: String,
+        /// The cause.
+        #[source]
+        source: CommitError,
+    },
+    /// Commitments that the seal does not cover.
+    #[error("'{file}' is not covered by the seal")]
+    Uncovered {
+        /// The commitments.
+        file: String,
     },
     /// A time stamp of something else.
     #[error("'{file}' is no time stamp of this bundle")]

@@ -24,6 +24,8 @@ pub(super) const MANIFEST_FILE: &str = "manifest-sha256.txt";
 pub(super) const TAG_MANIFEST_FILE: &str = "tagmanifest-sha256.txt";
 pub(super) const SIGNATURE_FILE: &str = "tagmanifest-sha256.txt.sig";
 pub(super) const STATEMENT_FILE: &str = "statement.dsse.json";
+/// What the seal says of every piece.
+pub(super) const COMMITMENTS_FILE: &str = "commitments.txt";
 pub(super) const STAMP_REQUEST_FILE: &str = "tagmanifest-sha256.txt.tsq";
 pub(super) const STAMP_REPLY_FILE: &str = "tagmanifest-sha256.txt.tsr";
 pub(super) const PLAN_FILE: &str = "data/plan.json";
@@ -33,6 +35,12 @@ pub(super) const GATES_FILE: &str = "data/gates.json";
 pub(super) const ENVIRONMENT_FILE: &str = "data/environment.json";
 pub(super) const RECORDINGS: &str = "data/recordings";
 pub(super) const WEIGHTS: &str = "data/weights";
+/// What the salts of the commitments are made of.
+pub(super) const SECRET_FILE: &str = "data/secret.txt";
+/// The seal of a bundle in a redacted copy of it.
+pub(super) const SEALED: &str = "data/sealed";
+/// Why something is withheld in a redacted copy, and how much.
+pub(super) const REDACTION_FILE: &str = "data/redaction.json";
 
 /// Files that a payload cannot do without.
 pub(super) const NEEDED: [&str; 5] = [
@@ -43,7 +51,13 @@ pub(super) const NEEDED: [&str; 5] = [
     ENVIRONMENT_FILE,
 ];
 /// Files that the tag manifest lists: all that are there, but for itself and what is made of it.
-pub(super) const TAGGED: [&str; 4] = [BAGIT_FILE, INFO_FILE, MANIFEST_FILE, STATEMENT_FILE];
+pub(super) const TAGGED: [&str; 5] = [
+    BAGIT_FILE,
+    INFO_FILE,
+    MANIFEST_FILE,
+    STATEMENT_FILE,
+    COMMITMENTS_FILE,
+];
 /// Files made of the tag manifest, which it cannot list.
 pub(super) const UNTAGGED: [&str; 4] = [
     TAG_MANIFEST_FILE,
@@ -58,6 +72,8 @@ pub(super) const MAX_FILES: usize = 100_000;
 pub(super) const MAX_DEPTH: usize = 4;
 /// Any file that is read whole is at most this long.
 pub(super) const MAX_WHOLE: u64 = 256 << 20;
+/// A line of a file that is not read whole is at most this long: an answer, and what stands around it.
+pub(super) const MAX_LINE: u64 = 65 << 20;
 /// Models of a panel at most.
 pub(super) const MAX_MODELS: usize = 10_000;
 /// Questions of the first pass at most.

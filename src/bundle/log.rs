@@ -53,6 +53,27 @@ impl Event {
             Self::Planned { .. } | Self::Assessed { .. } => None,
         }
     }
+
+    /// The event as a redacted copy may show it: without digests, and with recordings by number.
+    pub(super) fn open(self, numbers: &BTreeMap<String, usize>) -> Self {
+        let open = |mark: Mark| Mark {
+            recording: numbers[&mark.recording].to_string(),
+            head: None,
+            ..mark
+        };
+        match self {
+            Self::Planned { .. } => Self::Planned {
+                plan: String::new(),
+            },
+            Self::Begun(mark) => Self::Begun(open(mark)),
+            Self::Ended(mark) => Self::Ended(open(mark)),
+            Self::Assessed { probes, .. } => Self::Assessed {
+                probes,
+                gates: String::new(),
+                report: String::new(),
+            },
+        }
+    }
 }
 
 /// A line of the log.

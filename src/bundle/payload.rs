@@ -41,7 +41,12 @@ pub(super) fn tags(root: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-fn hold(file: &str, manifest: &str, listed: &str, found: String) -> Result<(), StepError> {
+pub(super) fn hold(
+    file: &str,
+    manifest: &str,
+    listed: &str,
+    found: String,
+) -> Result<(), StepError> {
     if found == listed {
         return Ok(());
     }
@@ -314,7 +319,7 @@ fn by_model(
 }
 
 /// Refuses plans that would make the check itself run out of memory or contradict themselves.
-fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
+pub(super) fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
     let file = || PLAN_FILE.to_owned();
     if plan.format != FORMAT {
         return Err(PlanError::Format {

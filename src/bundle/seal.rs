@@ -20,11 +20,13 @@ use ssh_key::{
 };
 
 use super::bag;
-use super::error::{LayoutError, SignatureError};
+use super::commit::{self, Secret};
+use super::error::{CommitError, LayoutError, SignatureError};
 use super::form::{
-    FORMAT, LOG_FILE, MANIFEST_FILE, MAX_WHOLE, PLAN_FILE, SIGNATURE_FILE, STATEMENT_FILE,
-    TAG_MANIFEST_FILE, json,
+    COMMITMENTS_FILE, FORMAT, LOG_FILE, MANIFEST_FILE, MAX_WHOLE, PLAN_FILE, SECRET_FILE,
+    SIGNATURE_FILE, STATEMENT_FILE, TAG_MANIFEST_FILE, json,
 };
+use super::piece::Pieces;
 use super::{CheckedBundle, Demand, Rendering, stamp};
 use crate::digest;
 
@@ -80,6 +82,18 @@ pub enum SealError {
         #[source]
         source: io::Error,
     },
+    /// Pieces could not be committed to.
+    #[error("cannot commit to the pieces of '{}'", path.display())]
+    Commit {
+        /// The bundle.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: CommitError,
+    },
+    /// There was no randomness to be had.
+    #[error("the operating system gives no random bytes")]
+    Random(#[source] io::Error),
     /// Signing failed.
     #[error("cannot sign")]
     Sign(#[source] ssh_key::Error),
@@ -156,7 +170,8 @@ fn read_small(path: &Path) -> Result<String, SealError> {
 }
 
 /// Seals a bundle that was checked; gives the public key that did, as `allowed_signers` wants it.
-/// `passphrase` is asked for only if the key is encrypted.
+/// `passphrase` is asked for only if the key is encrypted. With a secret the seal commits to every piece of
+/// the bundle, so that a redacted copy can be made of it.
 ///
 /// # Errors
 ///
@@ -165,6 +180,7 @@ pub fn seal(
     bundle: &CheckedBundle,
     key: &Path,
     namespace: &str,
+    secret: Option<&Secret>,
     passphrase: impl FnOnce() -> io::Result<String>,
 ) -> Result<String, SealError> {
     let root = bundle.path();
@@ -190,6 +206,9 @@ pub fn seal(
         })?;
         private = private.decrypt(passphrase).map_err(unusable)?;
     }
+    if let Some(secret) = secret {
+        commit(bundle, secret)?;
+    }
     let keyid = private.fingerprint(HashAlg::Sha256).to_string();
     let payload = statement(root).map_err(SealError::Write)?;
     let signature = sign(&private, &pae(&payload)).map_err(SealError::Sign)?;
@@ -205,6 +224,66 @@ pub fn seal(
     let public = private.public_key().to_openssh().map_err(SealError::Sign)?;
     // Without the comment, which is nobody's business.
     Ok(public.split(' ').take(2).collect::<Vec<_>>().join(" "))
+}
+
+/// Writes the secret and the commitments, and lists them.
+fn commit(bundle: &CheckedBundle, secret: &Secret) -> Result<(), SealError> {
+    let root = bundle.path();
+    let commitments = Pieces::of(root).and_then(|pieces| pieces.commitments(secret));
+    let commitments = commitments.map_err(|source| SealError::Commit {
+        path: root.to_owned(),
+        source,
+    })?;
+    let mut payload = bundle.digests.clone();
+    let text = secret.text();
+    payload.insert(SECRET_FILE.to_owned(), digest::of_bytes(text.as_bytes()));
+    let write = || {
+        bag::put(root, SECRET_FILE, text.as_bytes())?;
+        bag::put(
+            root,
+            COMMITMENTS_FILE,
+            commit::render(&commitments).as_bytes(),
+        )?;
+        bag::write_bag(root, &bundle.plan.case(), &payload, &bag::walk(root)?)
+    };
+    write().map_err(SealError::Write)
+}
+
+/// The commitments of a bundle that has some are to what it holds, so that no redacted copy of it can show
+/// anything else.
+fn check_commitments(root: &Path, files: &BTreeMap<String, u64>) -> Result<(), SignatureError> {
+    let missing = |file: &str| SignatureError::Uncommitted {
+        file: file.to_owned(),
+    };
+    match (
+        files.contains_key(SECRET_FILE),
+        files.contains_key(COMMITMENTS_FILE),
+    ) {
+        (false, false) => return Ok(()),
+        (true, false) => return Err(missing(COMMITMENTS_FILE)),
+        (false, true) => return Err(missing(SECRET_FILE)),
+        (true, true) => {}
+    }
+    let file = || COMMITMENTS_FILE.to_owned();
+    let made = Pieces::of(root).and_then(|pieces| {
+        let secret = Secret::read(root)?;
+        secret.map_or_else(|| Ok(BTreeMap::new()), |secret| pieces.commitments(&secret))
+    });
+    let made = made.map_err(|source| SignatureError::Commit {
+        file: file(),
+        source,
+    })?;
+    if commit::render(&made).as_bytes() == whole(root, COMMITMENTS_FILE)? {
+        return Ok(());
+    }
+    let found = commit::parse(&whole(root, COMMITMENTS_FILE)?).unwrap_or_default();
+    let of = made
+        .iter()
+        .find(|(path, made)| found.get(*path) != Some(made));
+    Err(SignatureError::Commitments {
+        file: file(),
+        of: of.map_or_else(|| "more than there is".to_owned(), |(path, _)| path.clone()),
+    })
 }
 
 /// A key with its Base64 in lines of 70, as `ssh-keygen` writes and the reader wants it; other tools write
@@ -298,11 +377,12 @@ pub(super) fn check(
     demand: &Demand,
     files: &BTreeMap<String, u64>,
 ) -> Result<String, SignatureError> {
-    let file = || SIGNATURE_FILE.to_owned();
+    check_commitments(root, files)?;
     let (signed, stated) = (
         files.contains_key(SIGNATURE_FILE),
         files.contains_key(STATEMENT_FILE),
     );
+    let file = || SIGNATURE_FILE.to_owned();
     match (signed, stated, &demand.signer) {
         (false, false, None) => {
             stamp::check_alone(files)?;
@@ -317,6 +397,17 @@ pub(super) fn check(
         (false, true, _) => return Err(SignatureError::Half { file: file() }),
         (true, true, _) => {}
     }
+    let (key, note) = check_signature(root, demand)?;
+    check_statement(root, &key, &key.fingerprint(HashAlg::Sha256).to_string())?;
+    Ok(format!("{note}{}", stamp::check(root, files)?))
+}
+
+/// The signature over the tag manifest holds, and is by the signer demanded; who signed, in words.
+pub(super) fn check_signature(
+    root: &Path,
+    demand: &Demand,
+) -> Result<(PublicKey, String), SignatureError> {
+    let file = || SIGNATURE_FILE.to_owned();
     let pem = whole(root, SIGNATURE_FILE)?;
     let signature = SshSig::from_pem(&pem).map_err(|source| SignatureError::Signature {
         file: file(),
@@ -352,13 +443,11 @@ pub(super) fn check(
             found: keyid,
         });
     }
-    check_statement(root, &key, &keyid)?;
-    let stamp = stamp::check(root, files)?;
     let whose = match demand.signer {
         Some(_) => "by the signer demanded",
         None => "by a key that nothing here vouches for (--signer)",
     };
-    Ok(format!("{keyid}, {whose}{stamp}"))
+    Ok((key, format!("{keyid}, {whose}")))
 }
 
 pub(super) fn whole(root: &Path, file: &str) -> Result<Vec<u8>, SignatureError> {

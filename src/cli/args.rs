@@ -44,6 +44,7 @@ pub(super) enum Command {
     Verify(Verify),
     Report(Report),
     Seal(Seal),
+    Redact(Redact),
     Diff(Diff),
     Collect(Collect),
     Plan(Box<Plan>),
@@ -229,7 +230,14 @@ fn controls_from(text: &str) -> Result<ControlsFrom, String> {
 ///
 /// Goes through the steps layout, digests, chain, signature, plan, completeness and verdict, and prints
 /// each as it is passed. The verdict is drawn again from the recordings and must be the one in the
-/// bundle to the last byte. Needs no network and no weights. Exit code 6 if a step fails.
+/// bundle to the last byte. Needs no network and no weights.
+///
+/// Of a redacted copy (`parentage redact`) every shown piece is held against the seal, and what is withheld
+/// is counted. The verdict cannot be drawn again from the rest: it rests on the signature alone, so give
+/// --signer.
+///
+/// Exit codes: 0 every step was passed; 5 a redacted copy, of which all steps but the verdict were passed; 6
+/// a step failed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// Directory of the bundle, as `compare` names it.
@@ -284,6 +292,46 @@ pub(super) struct Seal {
     /// Store the authority's answer in the bundle.
     #[arg(long, value_name = "FILE")]
     pub(super) tsa_reply: Option<PathBuf>,
+}
+
+/// Write a copy of a sealed bundle that withholds single probes or records, without breaking the seal.
+///
+/// The seal commits to every piece of the bundle by a salted digest, so a copy can show some of them and
+/// withhold others, whose digests allow no guess at them. A withheld probe takes every record about it along,
+/// those included in which other models read what was answered. `verify` holds what is shown against the
+/// seal and counts what is withheld; the verdict cannot be drawn again from such a copy. Withheld besides are the
+/// report but for its finding, and every chain and digest by which a guess could be checked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Redact {
+    /// Directory of the bundle.
+    #[arg(value_name = "BUNDLE")]
+    pub(super) bundle: PathBuf,
+    /// A probe to withhold, by id. Give several to withhold more.
+    #[arg(long, value_name = "ID", required_unless_present = "record")]
+    pub(super) probe: Vec<String>,
+    /// A single record to withhold: the name of a recording in data/recordings and the record's number (`n`).
+    /// Records in which models read the answers to its probe go with it.
+    #[arg(long, value_name = "RECORDING:N", value_parser = record)]
+    pub(super) record: Vec<(String, u64)>,
+    /// Why, in words that everybody may read.
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) reason: String,
+    /// Show the report as text. Its figures are made of all answers: who has most of the models, and
+    /// guesses a withheld probe, can check the guess by them.
+    #[arg(long)]
+    pub(super) figures: bool,
+    /// Where to write the copy; nothing may be there.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// What the seal was made for.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub(super) namespace: String,
+}
+
+fn record(text: &str) -> Result<(String, u64), String> {
+    let parts = text.rsplit_once(':');
+    let parts = parts.and_then(|(name, n)| Some((name.to_owned(), n.parse().ok()?)));
+    parts.ok_or_else(|| "a record is named RECORDING:N, for example teacher-05f78501:12".to_owned())
 }
 
 /// Say what differs between two bundles, and whether it moved the finding.

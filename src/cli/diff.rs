@@ -75,8 +75,17 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// Names and values come from outside: what is not printable is shown as a replacement.
+/// A value of any length, fit to be shown.
 fn clean(text: &str) -> String {
+    let mut shown: String = printable(text).chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Names and values come from outside: what is not printable is shown as a replacement.
+pub(super) fn printable(text: &str) -> String {
     let printable = |c: char| {
         let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if c.is_control() || bidi {
@@ -85,11 +94,7 @@ fn clean(text: &str) -> String {
             c
         }
     };
-    let mut shown: String = text.chars().map(printable).take(SHOWN).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push_str("...");
-    }
-    shown
+    text.chars().map(printable).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::battery::BatteryError;
-use crate::bundle::{DraftError, SealError, VerifyError};
+use crate::bundle::{DraftError, RedactError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::model::ModelError;
@@ -92,6 +92,8 @@ pub(super) enum CliError {
     Verify(#[from] VerifyError),
     #[error("cannot seal the bundle")]
     Seal(#[from] SealError),
+    #[error("cannot redact the bundle")]
+    Redact(#[from] RedactError),
     #[error("cannot draw the tree")]
     Tree(#[from] TreeError),
     #[error("the recordings have no probe that all of them answered")]
@@ -146,7 +148,11 @@ impl CliError {
             | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
-                SealError::Write(_) | SealError::Sign(_) => 1,
+                SealError::Write(_) | SealError::Sign(_) | SealError::Random(_) => 1,
+                _ => 2,
+            },
+            Self::Redact(error) => match error {
+                RedactError::Layout(_) | RedactError::Commit(_) => 1,
                 _ => 2,
             },
             Self::Verify(_) => 6,

@@ -13,6 +13,7 @@ mod pose;
 mod probe;
 mod progress;
 mod public;
+mod redact;
 mod report;
 mod run;
 mod schema;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, &args.common, &mut stdout),
         Command::Report(report) => report::run(&report, &args.common, &mut stdout),
         Command::Seal(seal) => seal::run(&seal, &args.common, &mut stdout),
+        Command::Redact(redact) => redact::run(&redact, &args.common, &mut stdout),
         Command::Diff(diff) => diff::run(&diff, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
         Command::Plan(plan) => plan::run(&plan, &args.common, &mut stdout),

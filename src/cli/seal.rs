@@ -3,10 +3,13 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::process::{Command, ExitCode};
 
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
 use super::args::{Common, Seal};
 use super::error::CliError;
 use super::verify::checked;
-use crate::bundle::{Demand, Stamp, seal, stamp_request, store_stamp};
+use crate::bundle::{Demand, SealError, Secret, Stamp, seal, stamp_request, store_stamp};
 
 /// Where the passphrase of an encrypted key is looked for before it is asked for.
 const PASSPHRASE: &str = "PARENTAGE_KEY_PASSPHRASE";
@@ -25,7 +28,7 @@ pub(super) fn run(
     let mut lines = Vec::new();
     let mut public = None;
     if let Some(key) = &args.key {
-        let key = seal(&bundle, key, &args.namespace, passphrase)?;
+        let key = seal(&bundle, key, &args.namespace, Some(&secret()?), passphrase)?;
         let (namespace, path) = (&args.namespace, args.bundle.display());
         lines.push(format!("Sealed {path} with {key}"));
         lines.push(
@@ -66,6 +69,14 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A secret from the operating system: the one thing in a bundle that must not come out again the same.
+fn secret() -> Result<Secret, SealError> {
+    let mut bytes = [0; 32];
+    let drawn = SysRng.try_fill_bytes(&mut bytes);
+    drawn.map_err(|e| SealError::Random(io::Error::other(e)))?;
+    Ok(Secret::new(bytes))
 }
 
 /// The passphrase of an encrypted key, from the environment or the terminal.

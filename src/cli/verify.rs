@@ -4,10 +4,18 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::args::{Common, Verify};
+use super::diff::printable;
 use super::error::CliError;
-use crate::bundle::{Bundle, CheckedBundle, Demand, Signer, Step, recompute};
+use crate::bundle::{
+    Bundle, CheckedBundle, Demand, Disclosed, RedactedCopy, Signer, Step, recompute,
+};
 use crate::report::Report;
+
+/// The exit code where what is at hand does not allow what was asked.
+const INSUFFICIENT: u8 = 5;
 
 pub(super) fn run(
     args: &Verify,
@@ -20,37 +28,106 @@ pub(super) fn run(
     };
     let mut steps = Vec::new();
     let mut failed = None;
-    let checked = checked(&args.bundle, &demand, &mut |step, note| {
-        let line = format!("ok  {} {:<13} {note}\n", step.number(), step.name());
+    let mut told = |step: Step, note: &str| {
         steps.push(serde_json::json!({
             "step": step.number(), "name": step.name(), "note": note,
         }));
         if !common.json {
             // A step is told as soon as it is passed: a large bundle takes a while.
+            let line = line("ok", step, note);
             let shown = stdout
                 .write_all(line.as_bytes())
                 .and_then(|()| stdout.flush());
             failed = shown.err().or_else(|| failed.take());
         }
-    });
+    };
+    let outcome = if RedactedCopy::is_at(&args.bundle) {
+        let checked = RedactedCopy::at(&args.bundle).check(&demand, &mut told);
+        checked.map(Outcome::Redacted).map_err(CliError::from)
+    } else {
+        checked(&args.bundle, &demand, &mut told).map(|(bundle, report)| {
+            // The program ends here: to free millions of small things before would take a tenth of its time.
+            std::mem::forget(bundle);
+            Outcome::Whole(Box::new(report))
+        })
+    };
     if let Some(error) = failed {
         return Err(CliError::Output(error));
     }
-    let (bundle, report) = checked?;
-    // The program ends here: to free millions of small things before would take a tenth of its time.
-    std::mem::forget(bundle);
+    let outcome = outcome?;
     let text = if common.json {
-        let summary = serde_json::json!({
-            "bundle": args.bundle, "steps": steps, "finding": report.finding,
-        });
+        let mut summary = serde_json::json!({ "bundle": args.bundle, "steps": steps });
+        outcome.note(&mut summary);
         format!("{summary}\n")
     } else {
-        format!("{}\n", report.sentence)
+        outcome.words()
     };
     stdout
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(outcome.code())
+}
+
+fn line(mark: &str, step: Step, note: &str) -> String {
+    format!("{mark}  {} {:<13} {note}\n", step.number(), step.name())
+}
+
+/// What came of a check that no step ended.
+enum Outcome {
+    /// The verdict was drawn again.
+    Whole(Box<Report>),
+    /// It could not be.
+    Redacted(Disclosed),
+}
+
+impl Outcome {
+    /// The last lines. A redacted copy must not pass for a bundle that was verified to the end.
+    fn words(&self) -> String {
+        match self {
+            Self::Whole(report) => format!("{}\n", report.sentence),
+            Self::Redacted(copy) => {
+                let (probes, records) = (copy.probes, copy.records);
+                let note = format!(
+                    "NOT drawn again: {} of {} records are withheld",
+                    records.withheld, records.of
+                );
+                format!(
+                    "{}REDACTED  What is shown is what was sealed. Withheld are {} of {} probes and {} of {} records. Reason given: {}\nThat the finding is '{}' stands on the signature alone: {}\n",
+                    line("--", Step::Verdict, &note),
+                    probes.withheld,
+                    probes.of,
+                    records.withheld,
+                    records.of,
+                    printable(&copy.reason),
+                    copy.found.finding.name(),
+                    printable(&copy.found.sentence),
+                )
+            }
+        }
+    }
+
+    /// The same in JSON.
+    fn note(&self, summary: &mut Value) {
+        match self {
+            Self::Whole(report) => summary["finding"] = serde_json::json!(report.finding),
+            Self::Redacted(copy) => {
+                summary["finding"] = serde_json::json!(copy.found.finding);
+                summary["redacted"] = serde_json::json!({
+                    "verdict_drawn_again": false,
+                    "probes": copy.probes,
+                    "records": copy.records,
+                    "reason": copy.reason,
+                });
+            }
+        }
+    }
+
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Whole(_) => ExitCode::SUCCESS,
+            Self::Redacted(_) => ExitCode::from(INSUFFICIENT),
+        }
+    }
 }
 
 /// A bundle through all steps, and its report.

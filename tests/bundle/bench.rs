@@ -4,7 +4,10 @@ use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use parentage::bundle::{Bundle, Demand, VerifyError, recompute, write_manifests};
+use parentage::bundle::{
+    Bundle, CheckedBundle, Choice, Demand, Disclosed, NAMESPACE, RedactedCopy, Secret, VerifyError,
+    recompute, redact, seal, write_manifests,
+};
 use parentage::digest;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -22,6 +25,11 @@ pub(crate) fn verify_as(path: &Path, demand: &Demand) -> Result<String, VerifyEr
     let bundle = Bundle::at(path).check(demand, &mut |_, _| ())?;
     let (_, _, report) = recompute(&bundle, &mut |_, _| ())?;
     Ok(report.finding.name().to_owned())
+}
+
+/// A redacted copy through its steps.
+pub(crate) fn verify_redacted(path: &Path, demand: &Demand) -> Result<Disclosed, VerifyError> {
+    RedactedCopy::at(path).check(demand, &mut |_, _| ())
 }
 
 /// An error with all its causes, as the command line prints them.
@@ -42,9 +50,38 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn new() -> Self {
+        Self::of(FIXTURE.as_ref())
+    }
+
+    /// A copy of any directory.
+    pub(crate) fn of(path: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        copy(FIXTURE.as_ref(), directory.path());
+        copy(path, directory.path());
         Self { directory }
+    }
+
+    /// The fixture with a seal, by a key of [`key`], that commits to its pieces.
+    pub(crate) fn committed(number: u8) -> Self {
+        let (copy, keys) = (Self::unsealed(), tempfile::tempdir().unwrap());
+        let [private, _] = key(keys.path(), number, None);
+        let secret = Secret::new([9; 32]);
+        let none = || Err(std::io::Error::other("none"));
+        seal(&copy.checked(), &private, NAMESPACE, Some(&secret), none).unwrap();
+        copy
+    }
+
+    /// A redacted copy of a copy.
+    pub(crate) fn redacted(&self, choice: &Choice) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("copy");
+        redact(&self.checked(), choice, &out).unwrap();
+        Self::of(&out)
+    }
+
+    pub(crate) fn checked(&self) -> CheckedBundle {
+        Bundle::at(self.path())
+            .check(&Demand::default(), &mut |_, _| ())
+            .unwrap()
     }
 
     /// The same without its seal, as whoever has no key would begin a forgery.

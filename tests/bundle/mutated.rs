@@ -6,29 +6,28 @@ use std::os::unix::fs::symlink;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::bench::{Copy, failure, verify};
+use parentage::bundle::{Choice, Demand, VerifyError};
+
+use super::bench::{Copy, failure, verify, verify_redacted};
 
 /// Changed bytes that are tried in every file.
 const CHANGES: usize = 5;
 const MANIFESTS: [&str; 2] = ["manifest-sha256.txt", "tagmanifest-sha256.txt"];
 
+/// A check of a copy, its error in words.
+type Check = fn(&Copy) -> Result<(), VerifyError>;
+
 /// The error's words, which name the file, or a manifest if that was changed or disagrees.
-fn refused(copy: &Copy, file: &str, what: &str) -> String {
-    match verify(copy.path()) {
-        Ok(finding) => panic!("{what} of {file}: {finding}"),
-        Err(error) => {
-            let text = failure(&error);
-            let named = text.contains(file) || MANIFESTS.iter().any(|m| text.contains(m));
-            assert!(named, "{what} of {file}: {text}");
-            text
-        }
-    }
+fn refused(check: Check, copy: &Copy, file: &str, what: &str) -> String {
+    let error = check(copy).expect_err(&format!("{what} of {file}"));
+    let text = failure(&error);
+    let named = text.contains(file) || MANIFESTS.iter().any(|m| text.contains(m));
+    assert!(named, "{what} of {file}: {text}");
+    text
 }
 
-#[test]
-#[expect(clippy::print_stdout, reason = "how much was tried is worth knowing")]
-fn a_touched_file_is_refused_by_name() {
-    let copy = Copy::new();
+/// Touches every file in many ways; how many were tried.
+fn touched(copy: &Copy, check: Check) -> usize {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let mut tried = 0;
     for file in copy.files() {
@@ -36,7 +35,7 @@ fn a_touched_file_is_refused_by_name() {
         assert!(!whole.is_empty(), "{file}");
         let mut spoil = |what: &str, bytes: &[u8]| {
             copy.write(&file, bytes);
-            refused(&copy, &file, what);
+            refused(check, copy, &file, what);
             tried += 1;
         };
         for _ in 0..CHANGES {
@@ -60,16 +59,35 @@ fn a_touched_file_is_refused_by_name() {
             spoil("a lost line", &fewer);
         }
         fs::remove_file(copy.at(&file)).unwrap();
-        refused(&copy, &file, "the loss");
+        refused(check, copy, &file, "the loss");
         symlink("/etc/hostname", copy.at(&file)).unwrap();
-        assert!(refused(&copy, &file, "a link instead").contains("symbolic link"));
+        assert!(refused(check, copy, &file, "a link instead").contains("symbolic link"));
         fs::remove_file(copy.at(&file)).unwrap();
         copy.write(&file, &whole);
         tried += 2;
     }
-    assert_eq!(verify(copy.path()).unwrap(), "unrelated");
-    println!("{tried} mutations");
-    assert!(tried >= 200, "{tried}");
+    assert!(check(copy).is_ok());
+    tried
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth knowing")]
+fn a_touched_file_is_refused_by_name() {
+    let whole: Check = |copy| verify(copy.path()).map(|_| ());
+    let redacted: Check = |copy| verify_redacted(copy.path(), &Demand::default()).map(|_| ());
+    let committed = Copy::committed(1);
+    let choice = Choice {
+        probes: ["small-3".to_owned()].into(),
+        reason: "privileged".to_owned(),
+        ..Choice::default()
+    };
+    let tried = [
+        touched(&Copy::new(), whole),
+        touched(&committed, whole),
+        touched(&committed.redacted(&choice), redacted),
+    ];
+    println!("{tried:?} mutations");
+    assert!(tried.iter().all(|tried| *tried >= 200), "{tried:?}");
 }
 
 #[test]

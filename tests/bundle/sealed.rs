@@ -3,12 +3,10 @@
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
-use parentage::bundle::{
-    Bundle, CheckedBundle, Demand, SealError, Signer, seal, stamp_request, store_stamp,
-};
+use parentage::bundle::{Choice, Demand, SealError, Signer, seal, stamp_request, store_stamp};
 use tempfile::TempDir;
 
-use super::bench::{Copy, FIXTURE, failure, key, verify_as};
+use super::bench::{Copy, FIXTURE, failure, key, verify_as, verify_redacted};
 
 const NAMESPACE: &str = "parentage-bundle";
 
@@ -19,12 +17,6 @@ fn demand(public: &std::path::Path) -> Demand {
     }
 }
 
-fn checked(copy: &Copy) -> CheckedBundle {
-    Bundle::at(copy.path())
-        .check(&Demand::default(), &mut |_, _| ())
-        .unwrap()
-}
-
 fn none() -> std::io::Result<String> {
     Err(std::io::Error::other("none"))
 }
@@ -32,7 +24,7 @@ fn none() -> std::io::Result<String> {
 fn sealed(number: u8) -> (Copy, TempDir, [std::path::PathBuf; 2]) {
     let (copy, keys) = (Copy::unsealed(), tempfile::tempdir().unwrap());
     let pair = key(keys.path(), number, None);
-    seal(&checked(&copy), &pair[0], NAMESPACE, none).unwrap();
+    seal(&copy.checked(), &pair[0], NAMESPACE, None, none).unwrap();
     (copy, keys, pair)
 }
 
@@ -75,7 +67,7 @@ fn a_foreign_key_is_refused_when_a_signer_is_demanded() {
 fn a_signature_for_something_else_is_refused() {
     let (copy, keys) = (Copy::unsealed(), tempfile::tempdir().unwrap());
     let [private, public] = key(keys.path(), 1, None);
-    seal(&checked(&copy), &private, "file", none).unwrap();
+    seal(&copy.checked(), &private, "file", None, none).unwrap();
     let error = verify_as(copy.path(), &demand(&public)).unwrap_err();
     assert!(failure(&error).contains("was made for namespace 'file', not 'parentage-bundle'"));
     let asked = Demand {
@@ -191,34 +183,34 @@ fn the_envelope_holds_by_itself() {
 #[test]
 fn what_cannot_seal_says_why() {
     let (copy, keys) = (Copy::unsealed(), tempfile::tempdir().unwrap());
-    let bundle = checked(&copy);
+    let bundle = copy.checked();
     let [private, public] = key(keys.path(), 3, Some("open"));
     let with = |text: &'static str| move || Ok(text.to_owned());
     assert!(matches!(
-        seal(&bundle, &private, NAMESPACE, none),
+        seal(&bundle, &private, NAMESPACE, None, none),
         Err(SealError::Passphrase { .. })
     ));
     assert!(matches!(
-        seal(&bundle, &private, NAMESPACE, with("shut")),
+        seal(&bundle, &private, NAMESPACE, None, with("shut")),
         Err(SealError::Key { .. })
     ));
     assert!(matches!(
-        seal(&bundle, &public, NAMESPACE, none),
+        seal(&bundle, &public, NAMESPACE, None, none),
         Err(SealError::Key { .. })
     ));
     assert!(matches!(
-        seal(&bundle, "/no/such/key".as_ref(), NAMESPACE, none),
+        seal(&bundle, "/no/such/key".as_ref(), NAMESPACE, None, none),
         Err(SealError::Read { .. })
     ));
     assert!(matches!(
         stamp_request(&bundle),
         Err(SealError::Unsealed { .. })
     ));
-    let named = seal(&bundle, &private, NAMESPACE, with("open")).unwrap();
+    let named = seal(&bundle, &private, NAMESPACE, None, with("open")).unwrap();
     assert!(named.starts_with("ssh-ed25519 AAAA"), "{named}");
     assert!(verify_as(copy.path(), &demand(&public)).is_ok());
     assert!(matches!(
-        seal(&bundle, &private, NAMESPACE, with("open")),
+        seal(&bundle, &private, NAMESPACE, None, with("open")),
         Err(SealError::Sealed { .. })
     ));
     let signers = keys.path().join("allowed_signers");
@@ -299,7 +291,7 @@ fn openssl_reads_the_request_and_its_reply_is_stored() {
         return;
     }
     let (copy, keys, _) = sealed(5);
-    stamp_request(&checked(&copy)).unwrap();
+    stamp_request(&copy.checked()).unwrap();
     let request = copy.at("tagmanifest-sha256.txt.tsq");
     let shown = Command::new("openssl")
         .args(["ts", "-query", "-text", "-in"])
@@ -317,7 +309,7 @@ fn openssl_reads_the_request_and_its_reply_is_stored() {
     }
     let authority = keys.path();
     grant(authority, &request);
-    store_stamp(&checked(&copy), &authority.join("reply.tsr")).unwrap();
+    store_stamp(&copy.checked(), &authority.join("reply.tsr")).unwrap();
     assert!(verify_as(copy.path(), &Demand::default()).is_ok());
     openssl(
         authority,
@@ -332,10 +324,28 @@ fn openssl_reads_the_request_and_its_reply_is_stored() {
             copy.at("tagmanifest-sha256.txt").to_str().unwrap(),
         ],
     );
+    // A redacted copy has the seal's stamp.
+    let committed = Copy::committed(5);
+    stamp_request(&committed.checked()).unwrap();
+    grant(authority, &committed.at("tagmanifest-sha256.txt.tsq"));
+    store_stamp(&committed.checked(), &authority.join("reply.tsr")).unwrap();
+    let redacted = committed.redacted(&Choice {
+        probes: ["small-3".to_owned()].into(),
+        ..Choice::default()
+    });
+    assert!(verify_redacted(redacted.path(), &Demand::default()).is_ok());
+    redacted.write(
+        "data/sealed/tagmanifest-sha256.txt.tsr",
+        copy.read("tagmanifest-sha256.txt.tsr"),
+    );
+    redacted.rebag();
+    let error = verify_redacted(redacted.path(), &Demand::default()).unwrap_err();
+    assert!(failure(&error).contains("tsr' is no time stamp of this bundle"));
+    grant(authority, &request);
     // The same reply for another bundle is none.
     let (other, ..) = sealed(6);
     assert!(matches!(
-        store_stamp(&checked(&other), &authority.join("reply.tsr")),
+        store_stamp(&other.checked(), &authority.join("reply.tsr")),
         Err(SealError::Stamp { .. })
     ));
     let request = copy.read("tagmanifest-sha256.txt.tsq");
