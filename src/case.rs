@@ -93,7 +93,6 @@ pub fn weigh(
     measures: &[Measure],
     order: &[String],
 ) -> Case {
-    let side = |member: &'_ Member| prints.get_key_value(&member.model);
     let sides = Sides::new(panel, prints);
     let measures: Vec<MeasureResult> = measures.par_iter().map(|m| sides.measure(*m)).collect();
     let usable = contrasts(&measures);
@@ -102,33 +101,23 @@ pub fn weigh(
         |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let overall = standing(&scores);
     let jackknife = each_left_out(&scores);
-    let protected = side(&panel.protected).map(|(_, print)| print);
-    let like = |member: &Member| {
-        let print = side(member)?.1;
-        Some((member.id.clone(), equality(protected?, print)?))
-    };
-    let others = std::iter::once(&panel.suspect)
-        .chain(&panel.base)
-        .chain(&panel.alternatives)
-        .chain(&panel.controls);
-    let others: Vec<&Member> = others.collect();
-    let by_probe = usable.iter().copied();
-    let by_probe = by_probe.filter(|c| c.measure.is_by_probe());
-    let by_probe: Vec<&Contrast> = by_probe.collect();
-    let (likeness, sequential): (Vec<(String, Equality)>, _) = rayon::join(
-        || others.into_par_iter().filter_map(like).collect(),
-        || sequential(&by_probe, order),
-    );
+    let by_probe: Vec<&Contrast> = usable
+        .iter()
+        .copied()
+        .filter(|c| c.measure.is_by_probe())
+        .collect();
+    let (likeness, sequential) =
+        rayon::join(|| likeness(panel, prints), || sequential(&by_probe, order));
+    let protected = prints.get(&panel.protected.model);
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
-    let divergence_of = |id: &str| {
-        likeness
-            .iter()
-            .find(|(other, _)| other == id)
-            .map(|(_, e)| e.divergence)
+    let equality_of = |id: &str| {
+        let found = likeness.iter().find(|(other, _)| other == id);
+        found.map(|(_, equality)| *equality)
     };
+    let divergence_of = |id: &str| equality_of(id).map(|e| e.divergence);
     let evidence = Evidence {
         identical: gates.identical,
-        equality: like(&panel.suspect).map(|(_, e)| e),
+        equality: equality_of(&panel.suspect.id),
         nearest_control: panel
             .controls
             .iter()
@@ -176,6 +165,21 @@ pub fn weigh(
         family::answer(&sides, &mut case);
     }
     case
+}
+
+/// How far every other member is from the protected model, where that can be said.
+fn likeness(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Vec<(String, Equality)> {
+    let protected = prints.get(&panel.protected.model);
+    let others: Vec<&Member> = std::iter::once(&panel.suspect)
+        .chain(&panel.base)
+        .chain(&panel.alternatives)
+        .chain(&panel.controls)
+        .collect();
+    let like = |member: &Member| {
+        let print = prints.get(&member.model)?;
+        Some((member.id.clone(), equality(protected?, print)?))
+    };
+    others.into_par_iter().filter_map(like).collect()
 }
 
 /// Whether nothing but text was had of a model.

@@ -210,12 +210,14 @@ impl Bets {
     }
 }
 
-type Differences<'a> = BTreeMap<(Role, &'a str), BTreeMap<&'a str, f64>>;
+/// By rival and probe.
+type ByRival<'a, T> = BTreeMap<(Role, &'a str), BTreeMap<&'a str, T>>;
+type Differences<'a> = ByRival<'a, f64>;
 
 /// Scaled differences of every rival, by probe: the mean over the measures that have one.
 fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differences<'a> {
     // Sums and how many they are of.
-    let mut parts: BTreeMap<(Role, &str), BTreeMap<&str, (f64, f64)>> = BTreeMap::new();
+    let mut parts: ByRival<'_, (f64, f64)> = BTreeMap::new();
     for contrast in contrasts {
         let Some(scale) = scale(contrast, first) else {
             continue;

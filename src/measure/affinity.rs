@@ -98,7 +98,7 @@ fn by_pair(
         .map(|(i, k)| compare(measure, rows[*i].print, columns[*k].print))
         .collect();
     let mut probes: Vec<&str> = values.iter().flatten().map(|(probe, _)| *probe).collect();
-    probes.sort();
+    probes.sort_unstable();
     probes.dedup();
     let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
     for ((i, k), by_probe) in pairs.into_iter().zip(values) {

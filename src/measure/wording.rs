@@ -109,7 +109,7 @@ impl Text {
     fn new(mut windows: Vec<u32>) -> Option<Self> {
         windows.sort_unstable();
         let same = windows.chunk_by(|a, b| a == b);
-        let counts: Vec<(u32, u32)> = same.map(|w| (w[0], w.len() as u32)).collect();
+        let counts: Vec<(u32, u32)> = same.map(|w| (w[0], whole(w.len()))).collect();
         (!counts.is_empty()).then_some(Self(counts))
     }
 
@@ -140,7 +140,7 @@ struct Numbers(HashMap<u64, u32>);
 
 impl Numbers {
     fn of(&mut self, thing: u64) -> u32 {
-        let next = self.0.len() as u32;
+        let next = whole(self.0.len());
         *self.0.entry(thing).or_insert(next)
     }
 }
@@ -229,6 +229,11 @@ impl Order {
     }
 }
 
+/// A number of windows: they are held in memory, where four thousand million of them do not fit.
+fn whole(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// The bytes of a text, each packed behind those before it.
 fn slide(text: &str) -> impl Iterator<Item = u64> {
     let edges = (0..ORDER).fold(0, |window, _| (window << BITS) | EDGE);
@@ -300,14 +305,13 @@ mod tests {
     fn reversed_the_column_reads_the_row() {
         let (a, b) = (print(&[("p", &["abab"])]), print(&[("p", &["abba"])]));
         let side = |id, print| Side { id, print };
-        let table = |measure, row: &Fingerprint, column: &Fingerprint| {
-            let (rows, columns) = ([side("row", row)], [side("column", column)]);
-            wording(measure, &rows, &columns, &|_, _| true).cells[[0, 0, 0]]
+        let (a, b) = ([side("a", &a)], [side("b", &b)]);
+        let cell = |measure, row: &[Side<'_>], column: &[Side<'_>]| {
+            wording(measure, row, column, &|_, _| true).cells[[0, 0, 0]]
         };
-        let forth = table(Measure::Wording, &a, &b);
-        let back = table(Measure::WordingReverse, &b, &a);
-        assert!((forth - back).abs() < 1e-15);
-        assert!((forth - table(Measure::WordingReverse, &a, &b)).abs() > 1e-3);
+        let forth = cell(Measure::Wording, &a, &b);
+        assert!((forth - cell(Measure::WordingReverse, &b, &a)).abs() < 1e-15);
+        assert!((forth - cell(Measure::WordingReverse, &a, &b)).abs() > 1e-3);
     }
 
     #[test]
