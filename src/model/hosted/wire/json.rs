@@ -41,21 +41,29 @@ pub(in crate::model::hosted) fn without_non_numbers(body: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What stands at a pointer whose names have nothing to unescape: `Value::pointer` copies each of them.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    let mut names = pointer.split('/').skip(1);
+    names.try_fold(value, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => value.get(name),
+    })
+}
+
 /// A text at a pointer; nothing when it is absent, null, empty or no text.
 pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
-    let text = value.pointer(pointer)?.as_str()?;
+    let text = at(value, pointer)?.as_str()?;
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A count at a pointer.
 pub(super) fn count(value: &Value, pointer: &str) -> Option<u64> {
-    value.pointer(pointer)?.as_u64()
+    at(value, pointer)?.as_u64()
 }
 
 /// A list at a pointer; empty when there is none.
 pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value
-        .pointer(pointer)
+    at(value, pointer)
         .and_then(Value::as_array)
         .map_or(&[], Vec::as_slice)
 }
@@ -78,6 +86,16 @@ mod tests {
         let expected = json!({"a": null, "b": [null, 1], "c": "\"NaN Infinity", "d": null});
         assert_eq!(parse(body).unwrap(), (expected, true));
         assert_eq!(parse(b"{\"a\": 1}").unwrap(), (json!({"a": 1}), false));
+    }
+
+    #[test]
+    fn pointers_lead_where_those_of_serde_json_do() {
+        let value = json!({"a": {"b": [1, {"c": "x"}]}, "": 2});
+        for pointer in [
+            "", "/a", "/a/b", "/a/b/1/c", "/a/b/2", "/a/b/x", "/a/x", "/a/b/0/c", "/",
+        ] {
+            assert_eq!(at(&value, pointer), value.pointer(pointer), "{pointer}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ struct Memory {
     thought: Thought,
     no_tokenizer: bool,
     sampling: BTreeMap<String, Value>,
+    /// The route that it was sent on, and what was left out there.
+    sampled: Option<(String, BTreeSet<&'static str>)>,
 }
 
 /// How many alternatives a route accepts: bounds found so far.
@@ -137,8 +139,19 @@ impl Learnt {
         self.memory().sampling.clone()
     }
 
-    pub(super) fn set_sampling(&self, sampling: BTreeMap<String, Value>) {
-        self.memory().sampling = sampling;
+    /// Keeps what was sent on a route without some parameters, when that is new.
+    pub(super) fn keep_sampling(
+        &self,
+        route: &str,
+        without: &BTreeSet<&'static str>,
+        sent: impl FnOnce() -> BTreeMap<String, Value>,
+    ) {
+        let mut memory = self.memory();
+        let kept = memory.sampled.as_ref();
+        if kept.is_none_or(|(on, left_out)| on != route || left_out != without) {
+            memory.sampling = sent();
+            memory.sampled = Some((route.to_owned(), without.clone()));
+        }
     }
 }
 

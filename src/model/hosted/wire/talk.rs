@@ -245,7 +245,7 @@ impl<'a> Talk<'a> {
                 Ok(value) => {
                     let reading = self.read(form, &value, &want);
                     if usual {
-                        learnt.set_sampling(sampling_of(&request));
+                        learnt.keep_sampling(&route, &now, || sampling_of(&request));
                     }
                     if want.top > 0 {
                         self.accept(&route, want.top);
