@@ -26,6 +26,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
     ),
     (&["minijinja_contrib"], &["src/model/local"]),
     (&["plotters*"], &["src/report/plot"]),
+    (&["typst*"], &["src/report/pdf"]),
     (
         &["tokio", "futures"],
         &[
@@ -272,6 +273,7 @@ fn forbidden_lines_are_found() {
         ("src/report/facts.rs", "use crate::weigh::*;"),
         ("src/report/html.rs", "use crate::detail::describe;"),
         ("src/report/html.rs", "use plotters::prelude::SVGBackend;"),
+        ("src/report/html.rs", "use typst_pdf::pdf;"),
         ("src/report/facts.rs", "fn f() { minijinja::render!() }"),
         (
             "src/report/mod.rs",

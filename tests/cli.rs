@@ -170,7 +170,9 @@ fn a_student_is_found_and_the_report_is_whole() {
 #[test]
 fn the_report_is_written_for_people_as_well() {
     let out = tempfile::tempdir().unwrap();
-    parentage()
+    let print = out.path().join("report.pdf");
+    fs::write(&print, "of an older case").unwrap();
+    let said = parentage()
         .args(["compare", "--quiet", "--tier", "quick", "--samples", "1"])
         .args(["--protected", &model("teacher")])
         .args(["--suspect", &model("student-text")])
@@ -179,6 +181,13 @@ fn the_report_is_written_for_people_as_well() {
         .arg(out.path())
         .assert()
         .success();
+    if cfg!(feature = "pdf") {
+        said.stdout(predicate::str::contains("for print report.pdf"));
+        assert!(fs::read(&print).unwrap().starts_with(b"%PDF-1.7"));
+    } else {
+        said.stdout(predicate::str::contains("this build makes no PDF"));
+        assert!(!print.exists());
+    }
     let read = |name: &str| fs::read_to_string(out.path().join(name)).unwrap();
     let json: Value = serde_json::from_str(&read("report.json")).unwrap();
     let finding = json["finding"].as_str().unwrap().replace('_', " ");
@@ -193,6 +202,24 @@ fn the_report_is_written_for_people_as_well() {
     let names = fs::read_dir(out.path()).unwrap();
     let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
     assert!(names.into_iter().all(|n| !n.contains("partial")));
+}
+
+#[test]
+fn a_bundle_is_printed_with_the_same_bytes_by_every_process() {
+    let print = || {
+        let mut command = parentage();
+        command.args(["report", "tests/data/bundle", "--format", "pdf"]);
+        command.output().unwrap()
+    };
+    let first = print();
+    if cfg!(feature = "pdf") {
+        assert!(first.stdout.starts_with(b"%PDF-1.7"));
+        assert!(first.stdout == print().stdout);
+    } else {
+        let said = String::from_utf8(first.stderr).unwrap();
+        assert!(said.contains("this build makes no PDF"), "{said}");
+        assert_eq!((first.status.code(), first.stdout.len()), (Some(2), 0));
+    }
 }
 
 #[test]

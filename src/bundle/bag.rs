@@ -198,6 +198,15 @@ impl Kind {
     }
 }
 
+fn foreign(file: &str) -> LayoutError {
+    let file = file.to_owned();
+    if Path::new(&file).extension().is_some_and(|e| e == "pdf") {
+        LayoutError::Pdf { file }
+    } else {
+        LayoutError::Foreign { file }
+    }
+}
+
 /// A bag of which everything was checked but the files' content.
 pub(super) struct Layout {
     /// The payload as the manifest has it.
@@ -221,9 +230,7 @@ pub(super) fn layout(root: &Path, kind: Kind) -> Result<Layout, LayoutError> {
         }
     }
     for (file, bytes) in &files {
-        let limit = kind
-            .place(file)
-            .ok_or_else(|| LayoutError::Foreign { file: file.clone() })?;
+        let limit = kind.place(file).ok_or_else(|| foreign(file))?;
         if *bytes > limit {
             return Err(LayoutError::TooLarge {
                 file: file.clone(),

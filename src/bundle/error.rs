@@ -101,6 +101,15 @@ pub enum LayoutError {
         /// The file.
         file: String,
     },
+    /// A report for print, which not every build could make again.
+    #[error(
+        "'{file}' is no part of a bundle, which holds only what every build of the tool can check; \
+         a PDF is made from it: parentage report BUNDLE --format pdf"
+    )]
+    Pdf {
+        /// The file.
+        file: String,
+    },
     /// A file beyond all reason.
     #[error("'{file}' is {bytes} bytes long; at most {limit} are read")]
     TooLarge {

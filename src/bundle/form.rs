@@ -210,6 +210,7 @@ impl Environment {
             ("hub", cfg!(feature = "hub")),
             ("cuda", cfg!(feature = "cuda")),
             ("metal", cfg!(feature = "metal")),
+            ("pdf", cfg!(feature = "pdf")),
         ];
         let arithmetic =
             headers

@@ -19,7 +19,7 @@
 //! data/gates.json                   what the gates saw in weights, which are not in the bundle
 //! data/environment.json             tool, features, machine
 //! data/results/report.json          the report
-//! data/report/                      the report in other forms
+//! data/report/                      the report in other forms, but no PDF: not every build could check it
 //! ```
 //!
 //! `form` has every file name, version and limit; writer and reader share it and nothing else.

@@ -11,6 +11,7 @@ use crate::bundle::{NAMESPACE, Rendering};
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
 use crate::question::Access;
+use crate::report::pdf;
 use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
@@ -194,7 +195,8 @@ pub(super) struct Compare {
     /// them.
     #[arg(long, value_name = "ODDS", value_parser = odds)]
     pub(super) prior: Option<f64>,
-    /// Where recordings, the report (HTML, Markdown, JSON) and the bundle (cases/NAME) go.
+    /// Where recordings, the report (HTML, Markdown, JSON, and PDF where it is built in) and the
+    /// bundle (cases/NAME) go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]
     pub(super) out: PathBuf,
     /// End with exit code 10 on these findings.
@@ -259,15 +261,24 @@ pub(super) struct Report {
     /// Directory of the bundle.
     #[arg(value_name = "BUNDLE")]
     pub(super) bundle: PathBuf,
-    /// The form: json or terminal.
-    #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = rendering)]
-    pub(super) format: Rendering,
+    /// The form: json, terminal, html, md or, where the tool was built with the feature pdf, pdf.
+    #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = format)]
+    pub(super) format: Format,
     /// Write to a file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// What a seal must have been made for.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     pub(super) namespace: String,
+}
+
+/// A form that a report is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// One that every bundle holds.
+    Held(Rendering),
+    /// The document for print, which no bundle holds: not every build makes it.
+    Pdf,
 }
 
 /// Sign a bundle with an SSH key, and have the signature dated.
@@ -659,10 +670,16 @@ fn finding(name: &str) -> Result<Finding, String> {
         })
 }
 
-fn rendering(name: &str) -> Result<Rendering, String> {
+fn format(name: &str) -> Result<Format, String> {
+    if name == "pdf" {
+        return pdf::MADE
+            .then_some(Format::Pdf)
+            .ok_or_else(|| pdf::NOT_MADE.to_owned());
+    }
     let names = Rendering::ALL.map(Rendering::name).join(", ");
     Rendering::ALL
         .into_iter()
         .find(|r| r.name() == name)
-        .ok_or_else(|| format!("expected one of {names}"))
+        .map(Format::Held)
+        .ok_or_else(|| format!("expected one of {names}, pdf"))
 }

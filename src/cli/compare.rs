@@ -1,7 +1,8 @@
 //! `parentage compare`: the whole job.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Question, ask_all};
-use crate::report::{Report, terminal};
+use crate::report::{Report, pdf, terminal};
 use crate::sequential::SCALED_ON;
 use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
 
@@ -63,20 +64,41 @@ pub(super) fn run(
         let path = args.out.join(format!("report.{}", rendering.extension()));
         write_whole(&path, &rendering.render(&report)?)?;
     }
+    print(&args.out.join("report.pdf"), &report)?;
     let text = if common.json {
         Rendering::Json.render(&report)?
     } else {
         let text = format!(
-            "{}\nFor people {} (the same as report.md and, for programs, report.json)\n\
+            "{}\nFor people {} ({}; the same as report.md and, for programs, report.json)\n\
              Bundle {bundle} (check it with: parentage verify {bundle})\n",
             terminal::render(&report, WIDTH),
             args.out.join("report.html").display(),
+            if pdf::MADE {
+                "for print report.pdf"
+            } else {
+                pdf::NOT_MADE
+            },
             bundle = bundle.display(),
         );
         text.into_bytes()
     };
     stdout.write_all(&text).map_err(CliError::Output)?;
     Ok(code(args, &report, case.evidence.controls))
+}
+
+/// Writes the report for print. A build that makes none takes an older one away, which would be of another
+/// case than the files beside it.
+fn print(path: &Path, report: &Report) -> Result<(), CliError> {
+    if pdf::MADE {
+        return write_whole(path, &pdf::document(report)?);
+    }
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(CliError::Write {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the bets on the first `count` probes of the order are decided.

@@ -4,18 +4,19 @@ use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::args::{Common, Report};
+use super::args::{Common, Format, Report};
 use super::error::CliError;
 use super::verify::checked;
 use crate::bundle::{Demand, Rendering};
+use crate::report::pdf;
 
 pub(super) fn run(
     args: &Report,
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let rendering = if common.json {
-        Rendering::Json
+    let format = if common.json {
+        Format::Held(Rendering::Json)
     } else {
         args.format
     };
@@ -26,7 +27,10 @@ pub(super) fn run(
     let (bundle, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
     // As in `verify`.
     std::mem::forget(bundle);
-    let bytes = rendering.render(&report)?;
+    let bytes = match format {
+        Format::Held(rendering) => rendering.render(&report)?,
+        Format::Pdf => pdf::document(&report)?,
+    };
     match &args.out {
         Some(path) => fs::write(path, bytes).map_err(|source| CliError::Write {
             path: path.clone(),

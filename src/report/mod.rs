@@ -1,10 +1,11 @@
-//! The report: facts assembled once, rendered by [`terminal`], [`html`], [`markdown`] and as JSON.
+//! The report: facts assembled once, rendered by [`terminal`], [`html`], [`markdown`], [`pdf`] and as JSON.
 //! Nothing is computed past this point.
 
 pub mod caveat;
 pub mod facts;
 pub mod html;
 pub mod markdown;
+pub mod pdf;
 pub mod plot;
 mod render;
 pub mod terminal;

@@ -29,6 +29,12 @@ pub enum RenderFault {
     /// A template is wrong.
     #[error("a template does not fit the facts")]
     Template(#[from] Error),
+    /// The typesetter is not there, or would not have a template or a plot.
+    #[error("it could not be typeset: {message}")]
+    Typeset {
+        /// Why.
+        message: String,
+    },
 }
 
 /// How values are written into a form of output.
@@ -81,7 +87,7 @@ fn filled(
 }
 
 /// All strings of a value, the keys too, made visible.
-fn shown(value: Json) -> Json {
+pub(super) fn shown(value: Json) -> Json {
     match value {
         Json::String(text) => Json::String(text::visible(&text)),
         Json::Array(items) => items.into_iter().map(shown).collect(),
@@ -102,10 +108,7 @@ fn filters(environment: &mut Environment<'_>) {
         text::signed(float(&value), decimals)
     });
     environment.add_filter("small", move |value: Value| text::small(float(&value)));
-    environment.add_filter("percent", move |value: Value| {
-        let percent = float(&value).map(|v| 100.0 * v);
-        format!("{} %", text::number(percent, 1))
-    });
+    environment.add_filter("percent", move |value: Value| text::percent(float(&value)));
     environment.add_filter("grouped", |value: u64| text::grouped(value));
     // The word of a file as one for people.
     environment.add_filter("words", |value: String| value.replace('_', " "));

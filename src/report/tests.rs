@@ -1,5 +1,8 @@
 //! Claims about every form of the report, over made-up cases.
 
+#[cfg(feature = "pdf")]
+mod pdf;
+
 use std::collections::BTreeMap;
 
 use super::caveat::Conditions;
@@ -362,6 +365,7 @@ fn a_taught_suspect_is_drawn_with_its_controls() {
         "plot-likelihood",
         "plot-heat-next",
         "plot-families",
+        "plot-bets",
     ] {
         assert_eq!(
             html.matches(&format!("id=\"{id}-title\"")).count(),

@@ -14,8 +14,7 @@ pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * LONGEST));
     for c in text.chars().take(LONGEST) {
         if is_hidden(c) {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\u{2039}U+{:04X}\u{203a}", u32::from(c));
+            out.push_str(&code_point(c));
         } else {
             out.push(c);
         }
@@ -25,6 +24,11 @@ pub(super) fn visible(text: &str) -> String {
         let _ = write!(out, " [{left_off} more characters not shown]");
     }
     out
+}
+
+/// A character as its code point, in angle quotes.
+pub(super) fn code_point(c: char) -> String {
+    format!("\u{2039}U+{:04X}\u{203a}", u32::from(c))
 }
 
 /// Whether a character would not be seen, or would change the text around it.
@@ -54,6 +58,11 @@ pub(super) fn small(value: Option<f64>) -> String {
         Some(p) if p < 1e-3 => format!("{p:.1e}"),
         Some(p) => format!("{p:.3}"),
     }
+}
+
+/// A share of one as a percentage.
+pub(super) fn percent(value: Option<f64>) -> String {
+    format!("{} %", number(value.map(|v| 100.0 * v), 1))
 }
 
 /// A whole number with its thousands set apart.

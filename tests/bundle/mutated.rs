@@ -113,6 +113,11 @@ fn what_does_not_belong_is_refused_by_name() {
     };
     with("notes.txt", "'notes.txt' is no part of a bundle");
     with("data/notes.txt", "'data/notes.txt' is no part of a bundle");
+    // Whatever the build: one that makes PDFs holds a bundle to the same form as one that makes none.
+    with(
+        "data/report/report.pdf",
+        "'data/report/report.pdf' is no part of a bundle, which holds only what every build",
+    );
     with(
         "data/recordings/x/extra",
         "'data/recordings/x/extra' is no part",
