@@ -342,6 +342,7 @@ mod tests {
             read(&print(&[("p", &[text])]), &print(&[("p", &[text])])).cells[[0, 0, 0]]
         };
         assert!((bits(cut) - bits(&whole)).abs() < 1e-15);
-        assert!((bits(cut) - bits(&long[..MAX_BYTES - 1])).abs() > 1e-9);
+        let last = format!("{}z", &long[..MAX_BYTES - 1]);
+        assert!((bits(cut) - bits(&last)).abs() > 1e-3);
     }
 }
