@@ -20,7 +20,7 @@ const TEXT: &str = "Libertinus Serif";
 /// Libertinus Serif, New Computer Modern and DejaVu Sans Mono.
 pub(super) struct Fonts {
     book: LazyHash<FontBook>,
-    fonts: Vec<Font>,
+    faces: Vec<Font>,
     /// In any of them, and drawn by each that lists them.
     all: HashSet<char>,
     /// In every face of the font of texts.
@@ -30,18 +30,20 @@ pub(super) struct Fonts {
 impl Fonts {
     pub(super) fn built_in() -> Self {
         let files = typst_assets::fonts().map(Bytes::new);
-        let fonts: Vec<Font> = files.flat_map(Font::iter).collect();
-        let (drawn, hollow): (Vec<_>, Vec<_>) = fonts.iter().map(characters).unzip();
-        let faces = fonts.iter().zip(&drawn);
-        let faces = faces.filter(|(font, _)| font.info().family == TEXT);
-        let text = faces.map(|(_, drawn)| drawn.clone()).reduce(|a, b| &a & &b);
+        let faces: Vec<Font> = files.flat_map(Font::iter).collect();
+        let (drawn, hollow): (Vec<_>, Vec<_>) = faces.iter().map(characters).unzip();
+        let of_text = faces.iter().zip(&drawn);
+        let of_text = of_text.filter(|(face, _)| face.info().family == TEXT);
+        let text = of_text
+            .map(|(_, drawn)| drawn.clone())
+            .reduce(|a, b| &a & &b);
         // The typesetter gives up when the font that it turns to only lists a character.
         let hollow: HashSet<char> = hollow.into_iter().flatten().collect();
         Self {
-            book: LazyHash::new(FontBook::from_fonts(&fonts)),
+            book: LazyHash::new(FontBook::from_fonts(&faces)),
             all: &drawn.into_iter().flatten().collect() - &hollow,
             text: text.unwrap_or_default(),
-            fonts,
+            faces,
         }
     }
 
@@ -131,7 +133,7 @@ impl World for Desk {
     }
 
     fn font(&self, index: usize) -> Option<Font> {
-        self.fonts.fonts.get(index).cloned()
+        self.fonts.faces.get(index).cloned()
     }
 
     fn today(&self, _: Option<Duration>) -> Option<Datetime> {
