@@ -55,7 +55,7 @@ pub(super) fn signed(value: Option<f64>, decimals: usize) -> String {
 pub(super) fn small(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(p) if p <= 0.0 => "0".to_owned(),
+        Some(p) if p.abs() < f64::MIN_POSITIVE => "0".to_owned(),
         Some(p) if p < 1e-3 => format!("{p:.1e}"),
         Some(p) => format!("{p:.3}"),
     }
