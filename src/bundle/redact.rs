@@ -70,6 +70,12 @@ pub enum RedactError {
         /// The directory.
         path: PathBuf,
     },
+    /// The copy would lie in the bundle.
+    #[error("'{}' lies in the bundle, which would not verify any more with a copy in it", path.display())]
+    Inside {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The bundle cannot be read in pieces.
     #[error("cannot take the bundle apart")]
     Commit(#[from] CommitError),
@@ -121,6 +127,12 @@ pub fn redact(bundle: &CheckedBundle, choice: &Choice, out: &Path) -> Result<(),
     let secret = secret.ok_or_else(|| RedactError::Uncommitted {
         path: root.to_owned(),
     })?;
+    let whole = |path: &Path| std::path::absolute(path).map_err(writing(path));
+    if whole(out)?.starts_with(whole(root)?) {
+        return Err(RedactError::Inside {
+            path: out.to_owned(),
+        });
+    }
     let pieces = Pieces::of(root)?;
     let selection = Selection::of(bundle, &pieces, choice)?;
     let made = out.parent().map_or(Ok(()), fs::create_dir_all);

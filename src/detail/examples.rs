@@ -125,8 +125,13 @@ pub(super) fn examples(
     let mut side = vec![("protected", &panel.protected), ("suspect", &panel.suspect)];
     side.extend(nearest(panel, case));
     contrasts(case)
-        // The reverse reading shows the same texts again.
-        .filter(|c| c.measure != Measure::LikelihoodReverse)
+        // The reverse readings show the same texts again.
+        .filter(|c| {
+            !matches!(
+                c.measure,
+                Measure::LikelihoodReverse | Measure::WordingReverse
+            )
+        })
         .flat_map(|contrast| {
             picked(contrast).into_iter().filter_map(|(speaks, t)| {
                 let probe = battery.probes.iter().find(|p| p.id == contrast.probes[t])?;

@@ -38,6 +38,24 @@ pub struct Affinity {
 }
 
 impl Affinity {
+    /// What some rows and columns gave on some probes.
+    pub(super) fn new(
+        measure: Measure,
+        rows: &[Side<'_>],
+        columns: &[Side<'_>],
+        probes: Vec<String>,
+        cells: Array3<f64>,
+    ) -> Self {
+        let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
+        Self {
+            measure,
+            rows: ids(rows),
+            columns: ids(columns),
+            probes,
+            cells,
+        }
+    }
+
     /// The mean of every cell over the probes on which it exists, [rows, columns]; NaN without any.
     pub fn means(&self) -> Array2<f64> {
         self.cells.map_axis(Axis(2), |cells| {
@@ -109,14 +127,8 @@ fn by_pair(
             }
         }
     }
-    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
-    Affinity {
-        measure,
-        rows: ids(rows),
-        columns: ids(columns),
-        probes: probes.into_iter().map(str::to_owned).collect(),
-        cells,
-    }
+    let probes = probes.into_iter().map(str::to_owned).collect();
+    Affinity::new(measure, rows, columns, probes, cells)
 }
 
 /// The affinity of two models on each probe that both answered, in the order of their ids.

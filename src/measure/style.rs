@@ -79,16 +79,10 @@ pub(super) fn style(
             }
         }
     }
-    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
-    Affinity {
-        measure: Measure::Style,
-        rows: ids(rows),
-        columns: ids(columns),
-        probes: (1..=blocks.len())
-            .map(|b| format!("block-{b:02}"))
-            .collect(),
-        cells,
-    }
+    let blocks = (1..=blocks.len())
+        .map(|b| format!("block-{b:02}"))
+        .collect();
+    Affinity::new(Measure::Style, rows, columns, blocks, cells)
 }
 
 /// The probes with text, dealt in turn.

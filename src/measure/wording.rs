@@ -84,14 +84,8 @@ pub(super) fn wording(
             }
         }
     }
-    let ids = |sides: &[Side<'_>]| sides.iter().map(|s| s.id.to_owned()).collect();
-    Affinity {
-        measure,
-        rows: ids(rows),
-        columns: ids(columns),
-        probes: probes.into_iter().map(str::to_owned).collect(),
-        cells,
-    }
+    let probes = probes.into_iter().map(str::to_owned).collect();
+    Affinity::new(measure, rows, columns, probes, cells)
 }
 
 /// All texts, as numbers of their windows.

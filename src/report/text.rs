@@ -118,6 +118,10 @@ mod tests {
         );
         assert_eq!(small(None), "-");
         assert_eq!(
+            (small(Some(0.0)), small(Some(-3.1e-4))),
+            ("0".into(), "-3.1e-4".into())
+        );
+        assert_eq!(
             (grouped(999), grouped(1_234_567)),
             ("999".into(), "1,234,567".into())
         );

@@ -316,6 +316,10 @@ fn what_cannot_be_withheld_says_why() {
         RedactError::Order
     ));
     assert!(redact(&early.checked(), &record(&name, 0), &out).is_ok());
+    let inside = whole.path().join("data/copy");
+    let inside = redact(&whole.checked(), &choice(&[PROBE]), &inside);
+    assert!(matches!(inside, Err(RedactError::Inside { .. })));
+    assert_eq!(verify(whole.path()).unwrap(), "unrelated");
     let there = redact(&whole.checked(), &choice(&[PROBE]), &out);
     assert!(matches!(there, Err(RedactError::Exists { .. })));
     fs::remove_dir_all(&out).unwrap();

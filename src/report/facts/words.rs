@@ -36,7 +36,7 @@ pub(super) fn method() -> Vec<Passage> {
         ),
         (
             "Measures",
-            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. Where some model gives less than the probability of given text, style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features).",
+            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. Where some model gives less than the probability of given text, style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features); wording: how well a byte n-gram model of the suspect's texts predicts what the protected model wrote (minus bits per byte); wording_reverse: how well one of the protected model's texts predicts what the suspect wrote.",
         ),
         (
             "Interaction",

@@ -204,4 +204,21 @@ mod tests {
         };
         assert_eq!(none.next(5), None);
     }
+
+    #[test]
+    fn what_was_sent_last_is_kept_wherever_it_is_new() {
+        let learnt = Learnt::default();
+        let send = |route: &str, without: &[&'static str], value: u64| {
+            let without = without.iter().copied().collect();
+            let sent = || BTreeMap::from([("top_p".to_owned(), value.into())]);
+            learnt.keep_sampling(route, &without, sent);
+            learnt.sampling()["top_p"].as_u64()
+        };
+        assert_eq!(send("/chat", &[], 1), Some(1));
+        // The same request again is not looked at.
+        assert_eq!(send("/chat", &[], 2), Some(1));
+        assert_eq!(send("/chat", &["seed"], 3), Some(3));
+        assert_eq!(send("/text", &["seed"], 4), Some(4));
+        assert_eq!(send("/chat", &[], 5), Some(5));
+    }
 }
