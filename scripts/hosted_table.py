@@ -2,13 +2,15 @@
 """Compares models of a family as weights and as endpoints, and says where the findings differ.
 
     cargo build --release
-    scripts/hosted_table.py models/family teacher student-text sib1-text [--out DIR] [--binary PATH] [FLAG...]
+    scripts/hosted_table.py models/family teacher student-text sib1-text [--out DIR] [--binary PATH]
+        [--grant text|top|scored] [FLAG...]
 
 The protected model and each suspect are served on loopback by `parentage serve`; the controls stay weights.
 Each suspect is compared as weights/weights, hosted/hosted, hosted/weights and weights/hosted (protected
 first). Prints a Markdown table; exit code 1 when a finding differs from that of weights/weights, or an
 interaction of `preference` or `next` does by more than 0.005 (an endpoint names fewer top tokens, so the pool
-of strings is smaller; the samples that the other measures read are drawn anew). Other flags go to `parentage compare`.
+of strings is smaller; the samples that the other measures read are drawn anew). With --grant endpoints tell less
+than weights do, and figures differ for that reason. Other flags go to `parentage compare`.
 """
 
 import argparse
@@ -20,9 +22,9 @@ import sys
 import tomllib
 
 
-def serve(binary, path):
+def serve(binary, path, grant):
     """A server of a model and its address."""
-    process = subprocess.Popen([binary, "serve", path, "--port", "0"], stdout=subprocess.PIPE,
+    process = subprocess.Popen([binary, "serve", path, "--port", "0", "--grant", grant], stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
     line = process.stdout.readline()
     if "http" not in line:
@@ -52,6 +54,7 @@ def main():
     parser.add_argument("suspects", nargs="+")
     parser.add_argument("--out", default="target/hosted-table", type=pathlib.Path)
     parser.add_argument("--binary", default="target/release/parentage")
+    parser.add_argument("--grant", default="scored", choices=["text", "top", "scored"])
     args, more = parser.parse_known_args()
     models = tomllib.loads((args.family / "lineage.toml").read_text())["model"]
     paths = {m["id"]: str((args.family / m["path"]).resolve()) for m in models}
@@ -59,7 +62,7 @@ def main():
     env, servers = dict(os.environ), []
     try:
         for model in [args.protected, *args.suspects]:
-            process, address = serve(args.binary, paths[model])
+            process, address = serve(args.binary, paths[model], args.grant)
             servers.append(process)
             variable = model.upper().replace("-", "_") + "_BASE_URL"
             env[variable] = address + "/v1"

@@ -512,6 +512,10 @@ pub(super) struct Serve {
     /// Name under which clients ask for the model [default: the last part of MODEL].
     #[arg(long)]
     pub(super) name: Option<String>,
+    /// What clients are told: text alone, the probabilities of its tokens as well (top), or those of any text
+    /// that they send (scored).
+    #[arg(long, value_enum, default_value_t = AccessArg::Scored)]
+    pub(super) grant: AccessArg,
     /// File with the token that clients must show; PARENTAGE_SERVE_TOKEN may hold the token instead.
     /// `openssl rand -hex 32` makes a good one.
     #[arg(long, value_name = "FILE")]

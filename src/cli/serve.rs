@@ -37,7 +37,10 @@ pub(super) fn run(
     let notes = Progress::new("fetching", 0, common.quiet);
     let target = Target::here(&args.model, &engine, &mut |text| notes.note(text))?;
     notes.finish();
-    let Target::Weights { name, path, bytes } = &target else {
+    let Target::Weights {
+        name, path, bytes, ..
+    } = &target
+    else {
         return Err(CliError::NotWeights {
             model: args.model.clone(),
         });
@@ -57,6 +60,7 @@ pub(super) fn run(
             logprobs: usize::from(limits.max_logprobs),
             queue: usize::from(limits.queue),
             connections: usize::from(limits.connections),
+            grant: args.grant.into(),
         },
         log: args.log.clone(),
         log_prompts: args.log_prompts,

@@ -9,6 +9,7 @@ use crate::digest;
 use crate::model::local::template::Message;
 use crate::model::local::tokenizer::{Reading, Start};
 use crate::model::local::{ChatError, Drawing, LocalModel};
+use crate::question::Access;
 
 /// The most probabilities that one request may have worked out: positions times tokens named at each.
 const MAX_NUMBERS: usize = 1 << 18;
@@ -232,6 +233,22 @@ impl Reader<'_> {
         })
     }
 
+    /// What a request asks for beyond what is granted, if anything.
+    fn beyond_grant(&self, asked: &Asked) -> Option<Refusal> {
+        let of_given = if asked.prompt_logprobs.is_some() {
+            Some("prompt_logprobs")
+        } else {
+            asked.reading().map(|_| "echo")
+        };
+        let of_answers = asked.logprobs.map(|_| "logprobs");
+        let (param, granted) = match self.limits.grant {
+            Access::Scored => return None,
+            Access::Top => (of_given, "text and the probabilities of its own tokens"),
+            Access::Text => (of_given.or(of_answers), "text"),
+        };
+        param.map(|param| Refusal::NotGranted { param, granted })
+    }
+
     /// Settles the length of the answers and holds everything against the limits.
     fn checked(
         &self,
@@ -239,6 +256,9 @@ impl Reader<'_> {
         max_tokens: Option<usize>,
         param: &str,
     ) -> Result<Asked, Refusal> {
+        if let Some(refusal) = self.beyond_grant(&asked) {
+            return Err(refusal);
+        }
         if asked.prompts.iter().any(|p| p.tokens.is_empty()) {
             return Err(Refusal::invalid(param, "has no tokens"));
         }

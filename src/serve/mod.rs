@@ -45,6 +45,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::digest;
 use crate::model::Model as _;
 use crate::model::local::LocalModel;
+use crate::question::Access;
 use connection::{Client, Gate};
 use http::Desk;
 use log::Log;
@@ -70,6 +71,8 @@ pub struct Limits {
     pub queue: usize,
     /// Connections at once.
     pub connections: usize,
+    /// What is told: texts, the probabilities of their tokens, or those of any text that is sent.
+    pub grant: Access,
 }
 
 /// How a model is served.

@@ -12,6 +12,13 @@ pub(super) enum Refusal {
         "'{param}' is not supported by this server, or not with this value; leave it out (nothing that would change the answer is ignored)"
     )]
     Unsupported { param: String },
+    #[error(
+        "'{param}' asks for probabilities that this server does not grant; it grants {granted}"
+    )]
+    NotGranted {
+        param: &'static str,
+        granted: &'static str,
+    },
     #[error("the body is not JSON: {source}")]
     NotJson {
         #[source]
@@ -65,6 +72,7 @@ impl Refusal {
         match self {
             Self::Invalid { .. }
             | Self::Unsupported { .. }
+            | Self::NotGranted { .. }
             | Self::NotJson { .. }
             | Self::NotAnObject
             | Self::Broken
@@ -86,6 +94,7 @@ impl Refusal {
         match self {
             Self::Invalid { .. } => "invalid_value",
             Self::Unsupported { .. } => "unsupported_parameter",
+            Self::NotGranted { .. } => "not_granted",
             Self::NotJson { .. } | Self::NotAnObject => "invalid_json",
             Self::ContentType => "unsupported_media_type",
             Self::Broken => "incomplete_body",
@@ -108,6 +117,7 @@ impl Refusal {
             Self::Invalid { param, .. }
             | Self::Unsupported { param }
             | Self::TooLong { param, .. } => Some(param),
+            Self::NotGranted { param, .. } => Some(param),
             Self::UnknownModel { .. } => Some("model"),
             _ => None,
         }

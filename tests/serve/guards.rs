@@ -391,3 +391,48 @@ fn every_request_leaves_a_line_in_the_log() {
         assert_eq!(text.contains("the baker"), prompts);
     }
 }
+
+#[test]
+fn no_probability_goes_beyond_what_is_granted() {
+    let chat = json!([{"role": "user", "content": "a"}]);
+    let of_given = [
+        (
+            json!({"echo": true, "logprobs": 1, "max_tokens": 0}),
+            "echo",
+        ),
+        (json!({"prompt_logprobs": 1}), "prompt_logprobs"),
+    ];
+    let of_answers = [(json!({"logprobs": 0}), "logprobs")];
+    let with_prompt = |more: &Value| {
+        let mut body = json!({"prompt": "The baker", "max_tokens": 1});
+        let fields = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(fields);
+        body
+    };
+    let granted = |server: &Server, more: &Value| {
+        let reply = server.post("/v1/completions", &with_prompt(more));
+        assert_eq!(reply.status, 200, "{more}: {}", reply.body);
+    };
+    let refused = |server: &Server, more: &Value, param: &str| {
+        let body = with_prompt(more);
+        assert_refused(server, "/v1/completions", &body, 400, param, "not_granted");
+    };
+    let text = Server::teacher(&["--grant", "text"]);
+    for (more, param) in of_given.iter().chain(&of_answers) {
+        refused(&text, more, param);
+    }
+    granted(&text, &json!({"echo": true}));
+    let body = json!({"messages": chat, "logprobs": true});
+    let reply = text.post("/v1/chat/completions", &body);
+    // The family has no chat form: whichever is said first, nothing is told.
+    assert_eq!(reply.status, 400);
+    let top = Server::teacher(&["--grant", "top"]);
+    for (more, param) in &of_given {
+        refused(&top, more, param);
+    }
+    granted(&top, &of_answers[0].0);
+    let all = Server::teacher(&[]);
+    for (more, _) in &of_given {
+        granted(&all, more);
+    }
+}
