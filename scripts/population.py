@@ -52,7 +52,8 @@ class Source:
         self.seed += 1
         return f"{{ tokens = {TOKENS}, temperature = 1.0, seed = {self.seed} }}"
 
-    def model(self, name, kind, recipe, base=None, parents=(), data=None, group=False, file=None):
+    def model(self, name, kind, recipe, base=None, parents=(), data=None, group=False, file=None,
+              dose=None):
         lines = []
         print = lines.append
         full = lambda other: other if "/" in other else f"{self.name}-{other}"
@@ -65,6 +66,8 @@ class Source:
             print(f"parents = {listed(parents)}")
         if data:
             print(f'data = ["{data}"]')
+        if dose is not None:
+            print(f"dose = {dose}")
         if group:
             print(f'group = "{self.name}"')
         print(f'source = "{self.name}"\n[model.recipe]')
@@ -83,7 +86,9 @@ class Source:
             recipe["dose"] = dose / 100
         if by:
             recipe["rewritten"] = f'{{ by = "{self.name}-{by}", rate = 0.3 }}'
-        self.model(name, kind, recipe, base=base, parents=parents, data=self.name if dose else None)
+        # Of rewritten text and of two teachers' it is not known what share is the teacher's.
+        known = None if by or len(parents) > 1 else dose / 100 if dose else 1.0
+        self.model(name, kind, recipe, base=base, parents=parents, data=self.name if dose else None, dose=known)
 
     def founders(self):
         for name in ("t1", "t2", "t3", "u"):
@@ -125,9 +130,10 @@ class Source:
 LATE = [
     {"dose-50-of-t1", "dose-20-of-t1", "dose-3-of-t1", "t1-further"},
     {"para-of-t1", "two-of-t1", "grand-of-t1", "dose-10-of-t2"},
+    {"base-x", "real-x", "cross-of-t1"},
 ]
 # Laid out, and left out of the population for the processor time that they take.
-LEFT_OUT = {"base-x", "real-x", "cross-of-t1", "real-2", "logits-of-u"}
+LEFT_OUT = {"real-2", "logits-of-u"}
 
 
 def main():

@@ -14,10 +14,6 @@ use crate::weigh::{DoseEffect, critical_t, detectable_dose, detectable_effect};
 /// The probability with which an effect that is called detectable is found.
 pub const POWER: f64 = 0.8;
 
-/// The pooled interaction of students by the share of the protected model's text in their training, in the
-/// unit of `pooled.interaction`. Empty until a population has been fitted: then no dose is told.
-pub const EFFECT_OF_DOSE: &[DoseEffect] = &[];
-
 /// How the controls stand.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Adequacy {

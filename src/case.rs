@@ -12,12 +12,14 @@ use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
-    Affinity, Contrast, Interaction, Measure, Side, Synthetic, affinity, contrast, synthetic,
+    Affinity, Contrast, Interaction, Measure, Prepared, Side, Synthetic, affinity, contrast,
+    synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
+use crate::question::Access;
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{SingleCase, Standing, level_adjusted, pooled};
+use crate::weigh::{Row, SingleCase, Standing, level_adjusted, pooled};
 
 pub use family::FamilyAnswer;
 pub use without::{WithoutOne, without_each};
@@ -27,6 +29,8 @@ pub use without::{WithoutOne, without_each};
 pub struct MeasureResult {
     /// The measure.
     pub measure: Measure,
+    /// What it counts in the pooled figure.
+    pub weight: f64,
     /// What was compared.
     pub affinity: Affinity,
     /// The contrast and the suspect's standing among the controls.
@@ -84,28 +88,40 @@ pub struct Gates {
     pub weights: Option<WeightEvidence>,
 }
 
-/// Weighs a case by some measures. `prints` has the fingerprint of every member of the panel, by model
+/// Weighs a case by the measures of an access. `prints` has the fingerprint of every member of the panel, by model
 /// name; `order` is the random order of the probes that was fixed before the first answer.
 pub fn weigh(
     panel: &Panel,
     prints: &BTreeMap<String, Fingerprint>,
     gates: Gates,
-    measures: &[Measure],
+    access: Access,
     order: &[String],
 ) -> Case {
-    let sides = Sides::new(panel, prints);
-    let measures: Vec<MeasureResult> = measures.par_iter().map(|m| sides.measure(*m)).collect();
+    weigh_prepared(panel, prints, None, gates, access, order)
+}
+
+/// The same with comparisons of the models that were worked out before, and then without the two-sample test of
+/// texts, which takes longest and decides nothing.
+pub(crate) fn weigh_prepared(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    prepared: Option<&Prepared>,
+    gates: Gates,
+    access: Access,
+    order: &[String],
+) -> Case {
+    let sides = Sides {
+        prepared,
+        ..Sides::new(panel, prints, access)
+    };
+    let measures = Measure::at(access).par_iter();
+    let measures: Vec<MeasureResult> = measures.map(|m| sides.measure(*m)).collect();
     let usable = contrasts(&measures);
     let (pooled_controls, scores) = pool(&usable);
-    let standing =
-        |scores: &[Vec<f64>]| pooled(scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
-    let overall = standing(&scores);
+    let overall = pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let jackknife = each_left_out(&scores);
-    let by_probe: Vec<&Contrast> = usable
-        .iter()
-        .copied()
-        .filter(|c| c.measure.is_by_probe())
-        .collect();
+    let by_probe = usable.iter().map(|(_, contrast)| *contrast);
+    let by_probe: Vec<&Contrast> = by_probe.filter(|c| c.measure.is_by_probe()).collect();
     let (likeness, sequential) =
         rayon::join(|| likeness(panel, prints), || sequential(&by_probe, order));
     let protected = prints.get(&panel.protected.model);
@@ -123,7 +139,7 @@ pub fn weigh(
             .iter()
             .filter_map(|c| divergence_of(&c.id))
             .min_by(f64::total_cmp),
-        texts: only_text(protected)
+        texts: (prepared.is_none() && only_text(protected))
             .then(|| text_gate(panel, prints))
             .flatten(),
         weights: gates.weights,
@@ -191,7 +207,7 @@ fn only_text(print: Option<&Fingerprint>) -> bool {
 fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<TextGate> {
     let protected = prints.get(&panel.protected.model)?;
     let test = |member: &Member| text_equality(prints.get(&member.model)?, protected);
-    let controls: Vec<TextEquality> = panel.controls.iter().filter_map(test).collect();
+    let controls: Vec<TextEquality> = panel.controls.par_iter().filter_map(test).collect();
     Some(TextGate {
         suspect: test(&panel.suspect)?,
         nearest_control: controls.iter().map(|c| c.statistic).reduce(f64::min)?,
@@ -202,6 +218,8 @@ fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<Te
 /// The rows and columns of the affinity tables.
 struct Sides<'a> {
     panel: &'a Panel,
+    access: Access,
+    prepared: Option<&'a Prepared>,
     rows: Vec<Side<'a>>,
     columns: Vec<Side<'a>>,
     /// The suspect's base, if it has answers.
@@ -209,7 +227,7 @@ struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn new(panel: &'a Panel, prints: &'a BTreeMap<String, Fingerprint>) -> Self {
+    fn new(panel: &'a Panel, prints: &'a BTreeMap<String, Fingerprint>, access: Access) -> Self {
         let side = |member: &'a Member| {
             prints.get(&member.model).map(|print| Side {
                 id: &member.id,
@@ -218,6 +236,8 @@ impl<'a> Sides<'a> {
         };
         Self {
             panel,
+            access,
+            prepared: None,
             rows: std::iter::once(&panel.suspect)
                 .chain(&panel.base)
                 .chain(&panel.controls)
@@ -231,6 +251,13 @@ impl<'a> Sides<'a> {
         }
     }
 
+    /// The name of the model that a member stands for.
+    fn model(&self, id: &str) -> &'a str {
+        let members = self.panel.members();
+        let member = members.into_iter().find(|m| m.id == id);
+        member.map_or("", |m| m.model.as_str())
+    }
+
     /// A model is not compared with itself, nor a known student with its teacher.
     fn exists(&self, row: &str, column: &str) -> bool {
         row != column
@@ -242,9 +269,12 @@ impl<'a> Sides<'a> {
     }
 
     fn measure(&self, measure: Measure) -> MeasureResult {
-        let table = affinity(measure, &self.rows, &self.columns, &|r, c| {
-            self.exists(r, c)
+        let exists = |row: &str, column: &str| self.exists(row, column);
+        let known = self.prepared.and_then(|p| {
+            let model = |id: &str| self.model(id);
+            p.affinity(measure, &self.rows, &self.columns, &model, &exists)
         });
+        let table = known.unwrap_or_else(|| affinity(measure, &self.rows, &self.columns, &exists));
         let result = self
             .contrast(&table)
             .map(|contrast| {
@@ -257,6 +287,7 @@ impl<'a> Sides<'a> {
         let synthetic = synthetic(&table, suspect, protected, self.base);
         MeasureResult {
             measure,
+            weight: measure.weight(self.access),
             affinity: table,
             result,
             synthetic: synthetic.map_err(|e| e.to_string()),
@@ -309,15 +340,17 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
-/// The contrasts of the measures that have one.
-fn contrasts(measures: &[MeasureResult]) -> Vec<&Contrast> {
-    let results = measures.iter().filter_map(|m| m.result.as_ref().ok());
-    results.map(|(contrast, _)| contrast).collect()
+/// The contrasts of the measures that have one, with their weights.
+fn contrasts(measures: &[MeasureResult]) -> Vec<(f64, &Contrast)> {
+    let results = measures.iter();
+    results
+        .filter_map(|m| Some((m.weight, &m.result.as_ref().ok()?.0)))
+        .collect()
 }
 
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.
-pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
-    let Some(first) = usable.first() else {
+pub(crate) fn pool(usable: &[(f64, &Contrast)]) -> (Vec<String>, Vec<Row>) {
+    let Some((_, first)) = usable.first() else {
         return (Vec::new(), Vec::new());
     };
     let mean = |contrast: &Contrast, id: &str| {
@@ -331,14 +364,15 @@ pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
         .controls
         .iter()
         .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|c| mean(c, id).is_some()))
+        .filter(|id| usable.iter().all(|(_, c)| mean(c, id).is_some()))
         .collect();
     let scores = usable
         .iter()
-        .map(|c| {
-            std::iter::once(c.suspect.mean)
+        .map(|(weight, c)| Row {
+            weight: *weight,
+            scores: std::iter::once(c.suspect.mean)
                 .chain(ids.iter().filter_map(|id| mean(c, id)))
-                .collect()
+                .collect(),
         })
         .collect();
     (ids, scores)
@@ -346,26 +380,29 @@ pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
 
 /// The synthetic controls of all measures together, over the controls that every one of them has.
 fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
-    let usable: Vec<&Synthetic> = measures
+    let usable: Vec<(f64, &Synthetic)> = measures
         .iter()
-        .filter_map(|m| m.synthetic.as_ref().ok())
+        .filter_map(|m| Some((m.weight, m.synthetic.as_ref().ok()?)))
         .collect();
     let place = |s: &Synthetic, id: &String| s.controls.iter().position(|c| c.id == *id);
-    let ids: Vec<String> = usable
-        .first()?
+    let (_, first) = usable.first()?;
+    let ids: Vec<String> = first
         .controls
         .iter()
         .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|s| place(s, id).is_some()))
+        .filter(|id| usable.iter().all(|(_, s)| place(s, id).is_some()))
         .collect();
     let standing = |of: fn(&Synthetic) -> &Standing| {
-        let row = |s: &&Synthetic| {
+        let row = |(weight, s): &(f64, &Synthetic)| {
             let standing = of(s);
             let controls = ids.iter().filter_map(|id| place(s, id));
             let controls = controls.map(|i| standing.controls[i]);
-            std::iter::once(standing.score).chain(controls).collect()
+            Row {
+                weight: *weight,
+                scores: std::iter::once(standing.score).chain(controls).collect(),
+            }
         };
-        let scores: Vec<Vec<f64>> = usable.iter().map(row).collect();
+        let scores: Vec<Row> = usable.iter().map(row).collect();
         pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
     };
     Some(PooledSynthetic {
@@ -375,24 +412,24 @@ fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
     })
 }
 
-fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
+fn t_of(scores: &[Row]) -> Option<SingleCase> {
     let z = pooled(scores)?;
     Standing::new(z[0], z[1..].to_vec()).t
 }
 
 /// Scores by measure without those of the control at one place, counted from 0.
-fn without_control(scores: &[Vec<f64>], place: usize) -> Vec<Vec<f64>> {
-    let less = |row: &Vec<f64>| {
+fn without_control(scores: &[Row], place: usize) -> Vec<Row> {
+    let less = |row: &Row| {
         let mut row = row.clone();
-        row.remove(place + 1);
+        row.scores.remove(place + 1);
         row
     };
     scores.iter().map(less).collect()
 }
 
 /// The pooled t when each control in turn is left out.
-fn each_left_out(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
-    let controls = scores.first()?.len().saturating_sub(1);
+fn each_left_out(scores: &[Row]) -> Option<Vec<SingleCase>> {
+    let controls = scores.first()?.scores.len().saturating_sub(1);
     (0..controls)
         .map(|place| t_of(&without_control(scores, place)))
         .collect()
@@ -404,7 +441,7 @@ fn worst(left_out: &[SingleCase]) -> f64 {
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.
-fn without_strongest(scores: &[Vec<f64>]) -> Option<f64> {
+fn without_strongest(scores: &[Row]) -> Option<f64> {
     if scores.len() < 2 {
         return None;
     }
@@ -426,7 +463,7 @@ fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
         .map(|alternative| {
             let smallest = usable
                 .iter()
-                .filter_map(|c| c.against.iter().find(|(id, _)| *id == alternative.id))
+                .filter_map(|(_, c)| c.against.iter().find(|(id, _)| *id == alternative.id))
                 .filter_map(|(_, test)| test.as_ref().map(|t| t.p))
                 .fold(1.0, f64::min);
             Apart {

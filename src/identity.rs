@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Served;
+
 /// A weight file, by content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileDigest {
@@ -47,6 +49,9 @@ pub enum Source {
         tokenizer_digest: String,
         /// SHA-256 of its chat template, if it has one.
         template_digest: Option<String>,
+        /// What was set beside what was asked.
+        #[serde(default, skip_serializing_if = "Served::is_plain")]
+        served: Served,
     },
     /// An endpoint, asked over HTTP.
     Endpoint {

@@ -94,6 +94,7 @@ struct RawEntry {
     data: Vec<String>,
     group: Option<String>,
     source: Option<String>,
+    dose: Option<f64>,
     size: Option<u64>,
     released: Option<String>,
     family: Option<String>,
@@ -106,7 +107,7 @@ fn yes() -> bool {
 }
 
 /// What is declared of one model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     /// Its id in the file.
     pub id: String,
@@ -124,6 +125,8 @@ pub struct Declared {
     pub group: Option<String>,
     /// The source of a population that it belongs to.
     pub source: Option<String>,
+    /// The share of what it was trained on that its parents wrote, from 0 to 1.
+    pub dose: Option<f64>,
     /// Its parameters.
     pub size: Option<u64>,
     /// When it was released, as YYYY-MM.
@@ -135,7 +138,7 @@ pub struct Declared {
 }
 
 /// A lineage file, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lineage {
     /// Its name.
     pub name: String,
@@ -191,6 +194,7 @@ impl Lineage {
                 data: entry.data,
                 group: entry.group,
                 source: entry.source,
+                dose: entry.dose,
                 size: entry.size,
                 released: entry.released,
                 family: entry.family,
@@ -295,6 +299,12 @@ fn check(path: &Path, raw: &RawLineage) -> Result<(), LineageError> {
             && kinds::months(released).is_none()
         {
             let what = format!("has released = '{released}', which is not YYYY-MM");
+            return Err(wrong(&entry.id, what));
+        }
+        if let Some(dose) = entry.dose
+            && !(0.0..=1.0).contains(&dose)
+        {
+            let what = format!("has dose = {dose}, which is not a share from 0 to 1");
             return Err(wrong(&entry.id, what));
         }
     }
@@ -555,6 +565,7 @@ mod tests {
             data: vec!["d".to_owned()],
             group: group.map(str::to_owned),
             source: None,
+            dose: None,
             size: None,
             released: None,
             family: None,

@@ -47,6 +47,9 @@ pub(crate) struct Entry {
     /// others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
+    /// The share of what it was trained on that its parents wrote, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dose: Option<f64>,
     pub(crate) recipe: Recipe,
 }
 

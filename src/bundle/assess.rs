@@ -6,7 +6,7 @@ use super::check::{CheckedBundle, Step};
 use super::error::{StepError, VerdictError, VerifyError};
 use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
 use super::{Event, bag};
-use crate::adequacy::{EFFECT_OF_DOSE, adequacy};
+use crate::adequacy::adequacy;
 use crate::case::{self, Case};
 use crate::detail::describe;
 use crate::digest;
@@ -91,7 +91,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         &panel,
         &bundle.prints,
         bundle.gates.clone(),
-        &plan.measures,
+        plan.posing.access,
         &plan.order,
     );
     let counts = |count: fn(&Fingerprint) -> usize| {
@@ -127,9 +127,16 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         strict: plan.strict,
         prior_odds: plan.prior_odds,
     };
-    let ratio = validation::built_in()
-        .map_err(|e| e.to_string())
-        .and_then(|v| case_ratio(&v, &case, &circumstances));
+    let validation = validation::built_in().map_err(|e| e.to_string());
+    let ratio = validation
+        .as_ref()
+        .map_err(String::clone)
+        .and_then(|v| case_ratio(v, &case, &circumstances));
+    // What a dose does was seen within the conditions that were validated, and is told of no others.
+    let within = ratio.as_ref().is_ok_and(|r| r.outside.is_empty());
+    let doses = validation.as_ref().ok().filter(|_| within);
+    let doses = doses.and_then(|v| v.at(plan.posing.access));
+    let doses = doses.map_or(&[][..], |v| &v.calibration.doses.effects);
     let mut report = Report::new(Sources {
         panel: &panel,
         case: &case,
@@ -139,7 +146,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         prints: &bundle.prints,
         conditions: &conditions,
         ratio,
-        adequacy: adequacy(&panel, &case, EFFECT_OF_DOSE),
+        adequacy: adequacy(&panel, &case, doses),
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)

@@ -30,8 +30,9 @@
 
 use super::{Case, Sides};
 use crate::measure::{Contrast, Measure};
+use crate::question::Access;
 use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
-use crate::weigh::{Standing, pooled};
+use crate::weigh::{Row, Standing, pooled};
 
 /// How one member of the group stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,11 +66,11 @@ struct MemberScores {
     /// The controls that every measure has.
     controls: Vec<String>,
     /// The suspect's score and the controls', by measure.
-    rows: Vec<(Measure, Vec<f64>)>,
+    rows: Vec<(Measure, Row)>,
 }
 
 impl MemberScores {
-    fn new(member: &str, contrasts: &[Contrast]) -> Option<Self> {
+    fn new(member: &str, contrasts: &[Contrast], access: Access) -> Option<Self> {
         let mean = |contrast: &Contrast, id: &str| {
             let control = contrast.controls.iter().find(|c| c.id == id);
             control.map(|c| c.mean)
@@ -83,8 +84,13 @@ impl MemberScores {
             .collect();
         let row = |contrast: &Contrast| {
             let controls = controls.iter().filter_map(|id| mean(contrast, id));
-            let scores = std::iter::once(contrast.suspect.mean).chain(controls);
-            (contrast.measure, scores.collect())
+            let row = Row {
+                weight: contrast.measure.weight(access),
+                scores: std::iter::once(contrast.suspect.mean)
+                    .chain(controls)
+                    .collect(),
+            };
+            (contrast.measure, row)
         };
         Some(Self {
             member: member.to_owned(),
@@ -101,11 +107,15 @@ impl MemberScores {
                 (0..self.controls.len()).filter_map(|i| stays(&self.controls[i]).then_some(i + 1)),
             )
             .collect();
-        let rows: Vec<Vec<f64>> = self
+        let part = |row: &Row| Row {
+            scores: kept.iter().map(|i| row.scores[*i]).collect(),
+            ..*row
+        };
+        let rows: Vec<Row> = self
             .rows
             .iter()
             .filter(|(m, _)| Some(*m) != measure)
-            .map(|(_, row)| kept.iter().map(|i| row[*i]).collect())
+            .map(|(_, row)| part(row))
             .collect();
         let ids = self.controls.iter().map(String::as_str);
         Some((ids.filter(|id| stays(id)).collect(), pooled(&rows)?))
@@ -171,7 +181,7 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     let all: Vec<(&str, Vec<Contrast>)> = group.iter().map(|g| (*g, contrasts(g))).collect();
     let scores: Vec<MemberScores> = all
         .iter()
-        .filter_map(|(member, contrasts)| MemberScores::new(member, contrasts))
+        .filter_map(|(member, contrasts)| MemberScores::new(member, contrasts, sides.access))
         .collect();
     // The bets are about the protected model alone.
     case.sequential = None;

@@ -426,6 +426,10 @@ pub(super) struct Validate {
     /// collected stays in --out: run the same command again to go on after an interruption.
     #[arg(long)]
     pub(super) collect: bool,
+    /// With --collect: ask the suspects of the test part twice more, as somebody else might serve them, at
+    /// temperature 0.7 and behind a system prompt, to see what that does to findings.
+    #[arg(long, requires = "collect")]
+    pub(super) served: bool,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]
@@ -651,6 +655,7 @@ impl Engine {
                 ArithmeticArg::F32 => Arithmetic::F32,
                 ArithmeticArg::Quantised => Arithmetic::Quantised,
             },
+            ..Options::default()
         }
     }
 }

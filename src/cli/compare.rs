@@ -20,7 +20,6 @@ use crate::bundle::{Draft, Plan, Rendering, Source};
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::measure::Measure;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
@@ -110,8 +109,8 @@ fn is_decided(
     count: usize,
 ) -> bool {
     let prints = prints(round, &collected.recordings);
-    let measures = Measure::at(round.posing.access);
-    let case = case::weigh(panel, &prints, Gates::default(), measures, order);
+    let access = round.posing.access;
+    let case = case::weigh(panel, &prints, Gates::default(), access, order);
     let bets = case.sequential;
     bets.is_some_and(|bets| bets.is_decided_within(count))
 }

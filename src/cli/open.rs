@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::evidence;
 use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
 use crate::model::local::{LocalModel, Options};
-use crate::model::{Abilities, ModelError};
+use crate::model::{Abilities, ModelError, Served};
 
 /// Where a model's answers will come from.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub(super) enum Target {
         name: String,
         path: PathBuf,
         bytes: u64,
+        served: Served,
     },
     /// An endpoint to be asked.
     Endpoint { name: String, reached: Reached },
@@ -74,6 +75,21 @@ impl Target {
             name: name.to_owned(),
             path,
             bytes,
+            served: Served::default(),
+        }
+    }
+
+    /// The same weights as somebody else might serve them, under another name; nothing for what is not
+    /// run here.
+    pub(super) fn served(&self, name: &str, served: Served) -> Option<Self> {
+        match self {
+            Self::Weights { path, bytes, .. } => Some(Self::Weights {
+                name: name.to_owned(),
+                path: path.clone(),
+                bytes: *bytes,
+                served,
+            }),
+            Self::Endpoint { .. } | Self::Recording { .. } => None,
         }
     }
 

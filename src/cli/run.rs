@@ -15,6 +15,7 @@ use crate::collect::{self, Tally};
 use crate::digest;
 use crate::estimate::Estimate;
 use crate::evidence::{self, Header, Recording, Store};
+use crate::model::local::Options;
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
 use crate::sentinel;
@@ -177,8 +178,14 @@ impl<'a> Round<'a> {
     ) -> Result<PathBuf, CliError> {
         let weights;
         let model: &dyn Model = match target {
-            Target::Weights { name, path, .. } => {
-                weights = open::load(name, path, self.engine.options())?;
+            Target::Weights {
+                name, path, served, ..
+            } => {
+                let options = Options {
+                    served: *served,
+                    ..self.engine.options()
+                };
+                weights = open::load(name, path, options)?;
                 &weights
             }
             Target::Endpoint { reached, .. } => &*reached.model,

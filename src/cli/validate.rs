@@ -14,9 +14,10 @@ use super::run::{Round, slug};
 use super::write_whole;
 use crate::evidence::{self, Header};
 use crate::fingerprint::Fingerprint;
+use crate::model::Served;
 use crate::passes::SecondPass;
 use crate::population::{
-    Asked, Case, Part, Population, Score, Thinning, read_scores, score, write_scores,
+    Asked, Case, Part, Population, Score, Thinning, asked_as, read_scores, score, write_scores,
 };
 use crate::question::{Question, ask_all};
 use crate::report::validation as report;
@@ -96,6 +97,16 @@ impl<'a> Collecting<'a> {
             targets.insert(id.clone(), target);
         }
         notes.finish();
+        if args.served {
+            for model in population.models(Part::Test) {
+                for served in Served::ALL.into_iter().filter(|s| !s.is_plain()) {
+                    let name = asked_as(&model.id, served);
+                    if let Some(target) = targets[&model.id].served(&name, served) {
+                        targets.insert(name, target);
+                    }
+                }
+            }
+        }
         let models: Vec<Target> = targets.values().cloned().collect();
         let (round, _) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
         Ok(Self {
@@ -107,15 +118,26 @@ impl<'a> Collecting<'a> {
         })
     }
 
-    /// Every case of both parts, in full and thinned.
+    /// The models of a part, and of the test part the suspects that are served otherwise.
+    fn asked_of(&self, part: Part) -> Vec<String> {
+        let served = self.population.models(part).flat_map(|m| {
+            let all = Served::ALL.into_iter();
+            all.map(|served| asked_as(&m.id, served))
+        });
+        served
+            .filter(|name| self.targets.contains_key(name))
+            .collect()
+    }
+
+    /// Every case of both parts, in full, thinned and with the suspect served otherwise.
     fn scores(&self) -> Result<Vec<Score>, CliError> {
         let access = self.round.posing.access;
         let mut scores = Vec::new();
         for part in [Part::Fit, Part::Test] {
-            let models: Vec<&String> = self.population.models(part).map(|m| &m.id).collect();
+            let models = self.asked_of(part);
             let questions = ask_all(&self.round.battery, self.round.posing);
             let asked = models.iter().map(|id| ((*id).clone(), questions.clone()));
-            let first = self.ask("asking ", &asked.collect())?.prints;
+            let first = self.ask("asking ", &asked.collect())?.0;
             for source in self.population.sources(part) {
                 let cases = self.population.cases(part);
                 let cases: Vec<&Case> = cases.iter().filter(|c| c.source == *source).collect();
@@ -127,11 +149,28 @@ impl<'a> Collecting<'a> {
                     let again = second.questions(id, &self.round.battery, self.round.posing);
                     ((*id).clone(), [questions.clone(), again].concat())
                 });
-                let asked = self.ask("reading", &asked.collect())?;
-                let progress = Progress::new("scoring", cases.len() * THINNINGS.len(), self.quiet);
-                for thinning in THINNINGS {
+                let parents = self.population.parents(source).into_iter();
+                let parents: Vec<&str> = parents.map(|p| p.id.as_str()).collect();
+                let (prints, bytes) = self.ask("reading", &asked.collect())?;
+                let order = self.round.battery.order(self.round.seed.0);
+                let asked = Asked::new(access, order, prints, bytes, &parents);
+                let fewer = THINNINGS.iter().filter_map(|thinning| match thinning {
+                    Thinning::Probes(count) => Some((*thinning, asked.first(*count, &parents))),
+                    Thinning::None | Thinning::Controls(_) => None,
+                });
+                let fewer: BTreeMap<Thinning, Asked> = fewer.collect();
+                let plain = THINNINGS.map(|thinning| (thinning, Served::Plain));
+                let served = Served::ALL.map(|served| (Thinning::None, served));
+                let mut ways = plain.to_vec();
+                ways.extend(served.into_iter().filter(|(_, served)| {
+                    !served.is_plain()
+                        && asked.prints.contains_key(&asked_as(&case.suspect, *served))
+                }));
+                let progress = Progress::new("scoring", cases.len() * ways.len(), self.quiet);
+                for (thinning, served) in ways {
+                    let asked = fewer.get(&thinning).unwrap_or(&asked);
                     let scored = cases.par_iter().map(|case| {
-                        let scored = score(self.population, case, thinning, &asked);
+                        let scored = score(self.population, case, thinning, served, asked);
                         progress.answered();
                         scored
                     });
@@ -143,12 +182,13 @@ impl<'a> Collecting<'a> {
         Ok(scores)
     }
 
-    /// Asks models their questions; gives what they answered to these, and to no others.
+    /// Asks models their questions; gives what they answered to these, and to no others, and the bytes of their
+    /// weight files.
     fn ask(
         &self,
         stage: &'static str,
         asked: &BTreeMap<String, Vec<Question>>,
-    ) -> Result<Asked, CliError> {
+    ) -> Result<(BTreeMap<String, Fingerprint>, BTreeMap<String, u64>), CliError> {
         let place = |header: &Header| self.args.out.join("recordings").join(slug(header));
         let jobs = asked
             .iter()
@@ -174,11 +214,6 @@ impl<'a> Collecting<'a> {
             bytes.extend(size.map(|size| (id.clone(), size)));
             prints.insert(id, print);
         }
-        Ok(Asked {
-            access: self.round.posing.access,
-            order: self.round.battery.order(self.round.seed.0),
-            prints,
-            bytes,
-        })
+        Ok((prints, bytes))
     }
 }

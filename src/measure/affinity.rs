@@ -56,6 +56,19 @@ impl Affinity {
         }
     }
 
+    /// Without the cells that do not exist.
+    #[must_use]
+    pub(super) fn existing(mut self, exists: &dyn Fn(&str, &str) -> bool) -> Self {
+        for (row, mut cells) in self.rows.iter().zip(self.cells.outer_iter_mut()) {
+            for (column, mut lane) in self.columns.iter().zip(cells.outer_iter_mut()) {
+                if !exists(row, column) {
+                    lane.fill(f64::NAN);
+                }
+            }
+        }
+        self
+    }
+
     /// The mean of every cell over the probes on which it exists, [rows, columns]; NaN without any.
     pub fn means(&self) -> Array2<f64> {
         self.cells.map_axis(Axis(2), |cells| {

@@ -9,6 +9,7 @@ pub mod distance;
 pub mod drift;
 pub mod equality;
 pub mod lineage;
+mod prepared;
 mod style;
 mod synthetic;
 pub mod text_equality;
@@ -16,6 +17,7 @@ mod wording;
 
 pub use affinity::{Affinity, Side, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
+pub use prepared::Prepared;
 pub use synthetic::{Gap, Synthetic, synthetic};
 
 use schemars::JsonSchema;
@@ -64,6 +66,11 @@ impl Measure {
             Access::Scored => &Self::ALL[..4],
             Access::Top | Access::Text => &Self::ALL,
         }
+    }
+
+    /// What it counts in the pooled figure beside the others.
+    pub fn weight(self, _access: Access) -> f64 {
+        1.0
     }
 
     /// Whether its value on a probe takes nothing but the answers to that probe. The others look at all open

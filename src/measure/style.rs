@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use ndarray::Array3;
+use rayon::prelude::*;
 
 use self::tally::Tally;
 use super::{Affinity, Measure, Side};
@@ -51,38 +52,107 @@ pub(super) fn style(
     columns: &[Side<'_>],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Affinity {
-    let members: BTreeMap<&str, &Fingerprint> = rows
-        .iter()
-        .chain(columns)
-        .map(|s| (s.id, s.print))
-        .collect();
-    let blocks = deal(&members);
-    let all = blocks.concat();
-    let whole: Vec<Tally> = members.values().map(|print| tally(print, &all)).collect();
-    let trigrams = commonest(&whole, |t| &t.trigrams, TRIGRAMS);
-    let skeletons = commonest(&whole, |t| &t.skeletons, SKELETONS);
-    let z = |tallies: Vec<Tally>| -> BTreeMap<&str, Option<Vec<f64>>> {
-        let profile = |t: Tally| (!t.is_empty()).then(|| t.profile(&trigrams, &skeletons));
-        let profiles = tallies.into_iter().map(profile).collect();
-        members.keys().copied().zip(standardise(profiles)).collect()
-    };
-    let mut cells = Array3::from_elem((rows.len(), columns.len(), blocks.len()), f64::NAN);
-    let parents = z(whole);
-    for (b, probes) in blocks.iter().enumerate() {
-        let tested = z(members.values().map(|print| tally(print, probes)).collect());
-        for (i, row) in rows.iter().enumerate() {
-            for (k, column) in columns.iter().enumerate() {
-                let sides = (&tested[row.id], &parents[column.id]);
-                if let ((Some(own), Some(other)), true) = (sides, exists(row.id, column.id)) {
-                    cells[[i, k, b]] = cosine(own, other).unwrap_or(f64::NAN);
+    let sides: Vec<Side<'_>> = rows.iter().chain(columns).copied().collect();
+    let manners = Manners::new(&sides);
+    let cells = manners.cells(&ids(rows), &ids(columns));
+    manners.table(rows, columns, cells, exists)
+}
+
+fn ids<'a>(sides: &[Side<'a>]) -> Vec<&'a str> {
+    sides.iter().map(|s| s.id).collect()
+}
+
+/// What every one of some models wrote, counted.
+#[derive(Debug)]
+pub(super) struct Manners {
+    blocks: usize,
+    counts: BTreeMap<String, Counted>,
+}
+
+/// What one model wrote.
+#[derive(Debug)]
+struct Counted {
+    whole: Tally,
+    blocks: Vec<Tally>,
+}
+
+impl Manners {
+    /// Counts what models wrote, each once.
+    pub(super) fn new(sides: &[Side<'_>]) -> Self {
+        let members: BTreeMap<&str, &Fingerprint> = sides.iter().map(|s| (s.id, s.print)).collect();
+        let blocks = deal(&members);
+        let all = blocks.concat();
+        let count = |(id, print): (&str, &Fingerprint)| {
+            let counted = Counted {
+                whole: tally(print, &all),
+                blocks: blocks.iter().map(|probes| tally(print, probes)).collect(),
+            };
+            (id.to_owned(), counted)
+        };
+        Self {
+            blocks: blocks.len(),
+            counts: members.into_par_iter().map(count).collect(),
+        }
+    }
+
+    /// Compares some of the models as a panel; `model` is a side's name here. Nothing when one was not counted.
+    pub(super) fn compare<'a>(
+        &self,
+        rows: &[Side<'a>],
+        columns: &[Side<'a>],
+        model: &dyn Fn(&str) -> &'a str,
+        exists: &dyn Fn(&str, &str) -> bool,
+    ) -> Option<Affinity> {
+        let names =
+            |sides: &[Side<'a>]| -> Vec<&'a str> { sides.iter().map(|s| model(s.id)).collect() };
+        let (own, others) = (names(rows), names(columns));
+        let counted = |name: &&str| self.counts.contains_key(*name);
+        if !own.iter().chain(&others).all(counted) {
+            return None;
+        }
+        let cells = self.cells(&own, &others);
+        Some(self.table(rows, columns, cells, exists))
+    }
+
+    /// All cells of a panel of these models.
+    fn cells(&self, rows: &[&str], columns: &[&str]) -> Array3<f64> {
+        let members: BTreeSet<&str> = rows.iter().chain(columns).copied().collect();
+        let members: BTreeMap<&str, &Counted> =
+            members.into_iter().map(|m| (m, &self.counts[m])).collect();
+        let whole: Vec<&Tally> = members.values().map(|c| &c.whole).collect();
+        let trigrams = commonest(&whole, |t| &t.trigrams, TRIGRAMS);
+        let skeletons = commonest(&whole, |t| &t.skeletons, SKELETONS);
+        let z = |tallies: Vec<&Tally>| -> BTreeMap<&str, Option<Vec<f64>>> {
+            let profile = |t: &Tally| (!t.is_empty()).then(|| t.profile(&trigrams, &skeletons));
+            let profiles = tallies.into_iter().map(profile).collect();
+            members.keys().copied().zip(standardise(profiles)).collect()
+        };
+        let mut cells = Array3::from_elem((rows.len(), columns.len(), self.blocks), f64::NAN);
+        let parents = z(whole);
+        for b in 0..self.blocks {
+            let tested = z(members.values().map(|c| &c.blocks[b]).collect());
+            for (i, row) in rows.iter().enumerate() {
+                for (k, column) in columns.iter().enumerate() {
+                    if let (Some(own), Some(other)) = (&tested[row], &parents[column]) {
+                        cells[[i, k, b]] = cosine(own, other).unwrap_or(f64::NAN);
+                    }
                 }
             }
         }
+        cells
     }
-    let blocks = (1..=blocks.len())
-        .map(|b| format!("block-{b:02}"))
-        .collect();
-    Affinity::new(Measure::Style, rows, columns, blocks, cells)
+
+    /// The cells that exist.
+    fn table(
+        &self,
+        rows: &[Side<'_>],
+        columns: &[Side<'_>],
+        cells: Array3<f64>,
+        exists: &dyn Fn(&str, &str) -> bool,
+    ) -> Affinity {
+        let blocks = (1..=self.blocks).map(|b| format!("block-{b:02}")).collect();
+        Affinity::new(Measure::Style, rows, columns, blocks, cells).existing(exists)
+    }
 }
 
 /// The probes with text, dealt in turn.
@@ -108,7 +178,7 @@ fn tally(print: &Fingerprint, probes: &[&str]) -> Tally {
 
 /// The keys with the largest mean share over the models; of equals, the first in order.
 fn commonest<K: Eq + Hash + Ord + Copy>(
-    models: &[Tally],
+    models: &[&Tally],
     counts: impl Fn(&Tally) -> &HashMap<K, usize>,
     limit: usize,
 ) -> Vec<K> {

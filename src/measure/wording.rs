@@ -58,15 +58,7 @@ pub(super) fn wording(
     let probes: Vec<&str> = probes.into_iter().collect();
     let shelf = Shelf::new(&members);
     let reverse = measure == Measure::WordingReverse;
-    let readers: BTreeSet<&str> = if reverse { columns } else { rows }
-        .iter()
-        .map(|s| s.id)
-        .collect();
-    let readers: BTreeMap<&str, Vec<f64>> = readers
-        .into_par_iter()
-        .filter_map(|id| Some((id, shelf.bits(id)?)))
-        .collect();
-    let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
+    let mut by_reader: BTreeMap<&str, Vec<(usize, usize, &str)>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         for (k, column) in columns.iter().enumerate() {
             let (reader, author) = if reverse {
@@ -74,15 +66,30 @@ pub(super) fn wording(
             } else {
                 (row.id, column.id)
             };
-            let (Some(bits), true) = (readers.get(reader), exists(row.id, column.id)) else {
-                continue;
-            };
+            if exists(row.id, column.id) {
+                by_reader.entry(reader).or_default().push((i, k, author));
+            }
+        }
+    }
+    // One reader's probabilities at a time: together they are larger than all that was written.
+    let read = |(reader, pairs): (&str, Vec<(usize, usize, &str)>)| {
+        let Some(bits) = shelf.bits(reader) else {
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for (i, k, author) in pairs {
             for (t, probe) in probes.iter().enumerate() {
                 if let Some(text) = shelf.books[author].get(probe) {
-                    cells[[i, k, t]] = -text.mean(bits);
+                    values.push(([i, k, t], -text.mean(&bits)));
                 }
             }
         }
+        values
+    };
+    let values: Vec<Vec<([usize; 3], f64)>> = by_reader.into_par_iter().map(read).collect();
+    let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
+    for (place, value) in values.into_iter().flatten() {
+        cells[place] = value;
     }
     let probes = probes.into_iter().map(str::to_owned).collect();
     Affinity::new(measure, rows, columns, probes, cells)

@@ -71,7 +71,7 @@ impl Relation {
 }
 
 /// A case: who is asked about whom, and what is true.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// The part that both belong to.
     pub part: Part,
@@ -85,6 +85,9 @@ pub struct Case {
     pub kind: String,
     /// What it truly is to the protected model.
     pub relation: Relation,
+    /// The share of its training that the protected model wrote: 0 for an innocent, nothing where it is not
+    /// known or there was more than one step between them.
+    pub dose: Option<f64>,
 }
 
 /// What is taken away from a panel or a battery, to see what it was worth.
@@ -124,13 +127,15 @@ impl Population {
                     if own || self.lineage.descends(&protected.id, &suspect.id) {
                         continue;
                     }
+                    let relation = self.relation(suspect, protected);
                     cases.push(Case {
                         part,
                         source: source.clone(),
                         protected: protected.id.clone(),
                         suspect: suspect.id.clone(),
                         kind: suspect.kind.clone(),
-                        relation: self.relation(suspect, protected),
+                        dose: dose(suspect, protected, relation),
+                        relation,
                     });
                 }
             }
@@ -203,6 +208,15 @@ impl Population {
         }
         panel
     }
+}
+
+/// What is declared of the dose, where it is that of the protected model alone.
+fn dose(suspect: &Declared, protected: &Declared, relation: Relation) -> Option<f64> {
+    if relation.is_innocent() {
+        return Some(0.0);
+    }
+    let alone = suspect.parents.len() == 1 && suspect.parents[0] == protected.id;
+    suspect.dose.filter(|_| alone)
 }
 
 /// Whether a model learned from the outputs of another, or was made from one that did.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::panel::{Declared, Lineage, LineageError};
 
 pub use cases::{Case, Relation, Thinning};
-pub use score::{Asked, Score, read_scores, score, write_scores};
+pub use score::{Asked, Score, SyntheticScore, asked_as, read_scores, score, write_scores};
 
 /// The lineage file of a population.
 pub const LINEAGE_FILE: &str = "lineage.toml";
@@ -99,7 +99,7 @@ pub enum PopulationError {
 }
 
 /// Models of known descent, by source. A model's name in panels is its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Population {
     lineage: Lineage,
     fit: Vec<String>,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Case, Part, Population, PopulationError, Relation, Thinning};
 use crate::case::{self, Gates};
 use crate::fingerprint::Fingerprint;
-use crate::measure::Measure;
+use crate::measure::Prepared;
+use crate::model::Served;
 use crate::question::Access;
 use crate::verdict::Finding;
 
@@ -33,6 +34,11 @@ pub struct Score {
     pub access: Access,
     /// What was taken away.
     pub thinning: Thinning,
+    /// What was set for the suspect beside what was asked.
+    #[serde(default, skip_serializing_if = "Served::is_plain")]
+    pub served: Served,
+    /// The share of the suspect's training that the protected model wrote, where it is known.
+    pub dose: Option<f64>,
     /// Controls that took part.
     pub controls: usize,
     /// Probes that were asked.
@@ -41,9 +47,13 @@ pub struct Score {
     pub finding: Finding,
     /// Candidate parents that could not be told from the protected model.
     pub not_excluded: Vec<String>,
-    /// Crawford-Howell t of the pooled contrast; nothing where it could not be computed.
+    /// The pooled contrast, in standard deviations of the controls; nothing where it could not be computed.
+    pub contrast: Option<f64>,
+    /// Crawford-Howell t of it.
     pub t: Option<f64>,
-    /// The same for each measure.
+    /// The pooled gap to the synthetic control in its place.
+    pub synthetic: Option<SyntheticScore>,
+    /// Crawford-Howell t of each measure.
     pub measures: BTreeMap<String, f64>,
     /// Bytes of the suspect's weight files; nothing for an endpoint.
     pub bytes: Option<u64>,
@@ -51,49 +61,103 @@ pub struct Score {
     pub divergence: Option<f64>,
 }
 
-/// What the models of a part answered to the questions of one source.
+/// What the synthetic control says of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyntheticScore {
+    /// Crawford-Howell t of the pooled gap.
+    pub t: f64,
+    /// Controls that took part.
+    pub controls: usize,
+}
+
+impl Score {
+    /// Nothing was taken away, and the suspect was asked like the others.
+    pub fn is_whole(&self) -> bool {
+        self.thinning == Thinning::None && self.served == Served::Plain
+    }
+}
+
+/// What the models of a part answered to the questions of one source, and what comes of it beside each other.
 #[derive(Debug)]
 pub struct Asked {
     /// How they were asked.
     pub access: Access,
     /// The order of the probes.
     pub order: Vec<String>,
-    /// The answers, by id.
+    /// The answers, by [`asked_as`].
     pub prints: BTreeMap<String, Fingerprint>,
-    /// Bytes of the weight files, by id.
+    /// Bytes of the weight files, by the same.
     pub bytes: BTreeMap<String, u64>,
+    prepared: Prepared,
 }
 
-/// Weighs a case as a comparison of its models would be weighed, from answers alone.
+impl Asked {
+    /// Works out what every model gives beside each of the source's candidate parents.
+    pub fn new(
+        access: Access,
+        order: Vec<String>,
+        prints: BTreeMap<String, Fingerprint>,
+        bytes: BTreeMap<String, u64>,
+        parents: &[&str],
+    ) -> Self {
+        Self {
+            prepared: Prepared::new(access, &prints, parents),
+            access,
+            order,
+            prints,
+            bytes,
+        }
+    }
+
+    /// The same as if only the first probes of the order had been asked.
+    #[must_use]
+    pub fn first(&self, probes: usize, parents: &[&str]) -> Self {
+        let order = &self.order[..probes.min(self.order.len())];
+        let kept: BTreeSet<&str> = order.iter().map(String::as_str).collect();
+        let prints = self.prints.iter();
+        let prints = prints.map(|(name, print)| (name.clone(), print.part(&kept)));
+        let (order, bytes) = (order.to_vec(), self.bytes.clone());
+        Self::new(self.access, order, prints.collect(), bytes, parents)
+    }
+}
+
+/// The name under which a model's answers are kept.
+pub fn asked_as(id: &str, served: Served) -> String {
+    match served {
+        Served::Plain => id.to_owned(),
+        Served::Cooler => format!("{id}@cooler"),
+        Served::Instructed => format!("{id}@instructed"),
+    }
+}
+
+/// Weighs a case as a comparison of its models would be weighed, from answers alone, the suspect served in
+/// one way or another.
 ///
-/// `asked` has every model of the part, by id, with the answers that a panel with this source's candidate
-/// parents asks for.
-pub fn score(population: &Population, case: &Case, thinning: Thinning, asked: &Asked) -> Score {
+/// `asked` has every model of the part, with the answers that a panel with this source's candidate parents asks
+/// for, thinned where probes are ([`Asked::first`]).
+pub fn score(
+    population: &Population,
+    case: &Case,
+    thinning: Thinning,
+    served: Served,
+    asked: &Asked,
+) -> Score {
     let Asked {
         access,
         order,
         prints,
         bytes,
+        prepared,
     } = asked;
-    let panel = population.panel(case, thinning);
-    let thinned;
-    let (prints, order) = match thinning {
-        Thinning::Probes(count) => {
-            let order = &order[..count.min(order.len())];
-            let kept: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-            let members = panel.members().into_iter();
-            thinned = members
-                .filter_map(|m| Some((m.model.clone(), prints.get(&m.model)?.part(&kept))))
-                .collect();
-            (&thinned, order)
-        }
-        Thinning::None | Thinning::Controls(_) => (prints, order.as_slice()),
-    };
-    let weighed = case::weigh(
+    let mut panel = population.panel(case, thinning);
+    panel.suspect.model = asked_as(&case.suspect, served);
+    let weighed = case::weigh_prepared(
         &panel,
         prints,
+        Some(prepared),
         Gates::default(),
-        Measure::at(*access),
+        *access,
         order,
     );
     let t = |standing: &crate::weigh::Standing| standing.t.map(|t| t.t);
@@ -107,17 +171,24 @@ pub fn score(population: &Population, case: &Case, thinning: Thinning, asked: &A
         relation: case.relation,
         access: *access,
         thinning,
+        served,
+        dose: case.dose,
         controls: evidence.controls,
         probes: order.len(),
         finding: weighed.verdict.finding,
         not_excluded: weighed.verdict.not_excluded.clone(),
+        contrast: evidence.pooled.as_ref().map(|s| s.score),
         t: evidence.pooled.as_ref().and_then(t),
+        synthetic: weighed.pooled_synthetic.as_ref().and_then(|s| {
+            let controls = s.controls.len();
+            t(&s.gap).map(|t| SyntheticScore { t, controls })
+        }),
         measures: weighed
             .measures
             .iter()
             .filter_map(|m| Some((m.measure.name().to_owned(), t(&m.result.as_ref().ok()?.1)?)))
             .collect(),
-        bytes: bytes.get(&case.suspect).copied(),
+        bytes: bytes.get(&panel.suspect.model).copied(),
         divergence: evidence.equality.map(|e| e.divergence),
     }
 }

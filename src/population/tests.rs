@@ -110,6 +110,32 @@ fn panels_show_nothing_unlisted_but_the_suspect() {
 }
 
 #[test]
+fn a_dose_is_told_where_it_is_the_protected_models_alone() {
+    let with_dose = |id: &str, parents: &[&str], dose: f64| {
+        let entry = model(id, "a", Some("a-base"), parents, "");
+        entry.replace("source =", &format!("dose = {dose}\nsource ="))
+    };
+    let extra = with_dose("a-half", &["a-t1"], 0.5)
+        + &with_dose("a-two", &["a-t1", "a-t2"], 1.0)
+        + &with_dose("a-grand", &["a-half"], 1.0);
+    let cases = population(&extra, SPLIT).unwrap().cases(Part::Fit);
+    let dose = |suspect: &str| {
+        let mut cases = cases.iter().filter(|c| c.protected == "a-t1");
+        cases.find(|c| c.suspect == suspect).unwrap().dose
+    };
+    assert_eq!(dose("a-half"), Some(0.5));
+    // Two parents' text, a step between, nothing declared, weights.
+    for unknown in ["a-two", "a-grand", "a-s", "a-t1-q"] {
+        assert_eq!(dose(unknown), None, "{unknown}");
+    }
+    for innocent in ["a-real", "a-of-t2", "a-base"] {
+        assert_eq!(dose(innocent), Some(0.0), "{innocent}");
+    }
+    let wrong = population(&with_dose("a-more", &["a-t1"], 1.5), SPLIT).unwrap_err();
+    assert!(matches!(wrong, PopulationError::Lineage(e) if e.to_string().contains("dose = 1.5")));
+}
+
+#[test]
 fn a_source_is_in_exactly_one_part_and_no_descent_crosses() {
     let wrong = |extra: &str, split: &str| match population(extra, split) {
         Err(PopulationError::Split { what, .. }) => what,
@@ -130,10 +156,11 @@ fn a_source_is_in_exactly_one_part_and_no_descent_crosses() {
 fn scores_come_back_as_they_were_written() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("scores.jsonl");
-    let line = r#"{"part":"fit","source":"a","protected":"a-t1","suspect":"a-s","kind":"text","relation":"student","access":"scored","thinning":{"thinned":"controls","to":6},"controls":6,"probes":200,"finding":"distilled","not_excluded":[],"t":5.5,"measures":{"next":4.0},"bytes":null,"divergence":0.25}"#;
+    let line = r#"{"part":"fit","source":"a","protected":"a-t1","suspect":"a-s","kind":"text","relation":"student","access":"scored","thinning":{"thinned":"controls","to":6},"served":"cooler","dose":0.5,"controls":6,"probes":200,"finding":"distilled","not_excluded":[],"contrast":2.5,"t":5.5,"synthetic":{"t":3.5,"controls":5},"measures":{"next":4.0},"bytes":null,"divergence":0.25}"#;
     fs::write(&path, format!("{line}\n")).unwrap();
     let scores = read_scores(&path).unwrap();
     assert_eq!(scores[0].thinning, Thinning::Controls(6));
+    assert!(!scores[0].is_whole());
     assert_eq!(write_scores(&scores), format!("{line}\n"));
     fs::write(&path, format!("{line}\n{{\"part\":1}}\n")).unwrap();
     let error = read_scores(&path).unwrap_err();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::caveat::Conditions;
 use super::facts::json_schema;
 use super::{Report, Sources, html, markdown, terminal};
-use crate::adequacy::{EFFECT_OF_DOSE, adequacy};
+use crate::adequacy::adequacy;
 use crate::battery::{Battery, Tier};
 use crate::case::{Case, Gates, weigh};
 use crate::detail::describe;
@@ -180,8 +180,13 @@ impl World {
             .map(|(model, r)| (model.clone(), Fingerprint::new(r, &self.battery)))
             .collect();
         let order = self.battery.order(1);
-        let measures = Measure::at(Access::Scored);
-        let mut case = weigh(&self.panel, &prints, Gates::default(), measures, &order);
+        let mut case = weigh(
+            &self.panel,
+            &prints,
+            Gates::default(),
+            Access::Scored,
+            &order,
+        );
         change(&mut case);
         let conditions = Conditions {
             probes: self.battery.probes.len(),
@@ -203,7 +208,7 @@ impl World {
             prints: &prints,
             conditions: &conditions,
             ratio: Err("nothing was calibrated".to_owned()),
-            adequacy: adequacy(&self.panel, &case, EFFECT_OF_DOSE),
+            adequacy: adequacy(&self.panel, &case, &[]),
         })
     }
 }

@@ -9,7 +9,7 @@ use super::html::{FORM, STYLE};
 use super::plot;
 use super::render::{RenderError, render};
 use super::text::number;
-use crate::validation::{Row, Validation};
+use crate::validation::{Row, Statistic, Validation};
 use crate::weigh::{Estimated, Rate};
 
 /// The page and its style.
@@ -83,6 +83,35 @@ pub fn text(validation: &Validation, width: u16) -> String {
         for a in &validated.attribution {
             let shares = [a.first, a.covered, a.covered_by_two, a.none].map(counted);
             table.add_row(std::iter::once(a.candidates.clone()).chain(shares));
+        }
+        out.extend([&table.to_string(), "\n"]);
+        let header = [
+            "true share",
+            "interval holds it",
+            "leaves out 0 %",
+            "mean estimate",
+        ];
+        let mut table = self::table(width, &header);
+        for d in &validated.doses {
+            let percent = |share: f64| format!("{:.0} %", share * 100.0);
+            let [held, told] = [d.held, d.told_from_none].map(counted);
+            table.add_row([percent(d.dose), held, told, percent(d.estimate)]);
+        }
+        if !validated.doses.is_empty() {
+            out.extend([&table.to_string(), "\n"]);
+        }
+        let header = ["figure, on the fitting part", "AUROC", "at 1 % false"];
+        let mut table = self::table(width, &header);
+        for c in &validated.contenders {
+            let name = match c.statistic {
+                Statistic::Contrast => "contrast",
+                Statistic::Synthetic => "gap to the synthetic control",
+            };
+            table.add_row([
+                name.to_owned(),
+                number(c.auroc, 3),
+                counted(c.found_at_1_percent),
+            ]);
         }
         out.extend([&table.to_string(), "\n"]);
     }

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
-use crate::population::{Part, Relation, Score, Thinning};
+use super::dose::Doses;
+use crate::population::{Part, Relation, Score};
 use crate::question::Access;
 use crate::weigh::{
     Bounds, CalibrationError, Logistic, PENALTY, Scored, bound_by_sources, bounded, elub,
@@ -123,6 +124,8 @@ pub struct Calibrated {
     pub threshold: f64,
     /// A curve for each proposition.
     pub against: Vec<Fitted>,
+    /// What doses do to the contrast.
+    pub doses: Doses,
 }
 
 /// A likelihood ratio against one innocent explanation.
@@ -194,7 +197,7 @@ pub(super) fn fit(scores: &[Score]) -> Result<Vec<Calibrated>, FitError> {
                 .iter()
                 .filter(move |s| s.part == part && s.access == access)
         };
-        let whole = of(Part::Fit).filter(|s| s.thinning == Thinning::None);
+        let whole = of(Part::Fit).filter(|s| s.is_whole());
         let whole: Vec<&Score> = whole.collect();
         let tried: Vec<&Score> = of(Part::Test).collect();
         if !whole.is_empty() {
@@ -230,6 +233,7 @@ impl Calibrated {
             sources,
             threshold,
             against,
+            doses: Doses::fit(scores),
         })
     }
 

@@ -8,6 +8,8 @@
 
 mod attribution;
 mod calibration;
+mod dose;
+mod primary;
 mod ratio;
 mod rows;
 
@@ -15,12 +17,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest;
-use crate::population::{Part, Score, Thinning};
+use crate::population::{Part, Score};
 use crate::question::Access;
 use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
 
 pub use attribution::Attribution;
 pub use calibration::{Calibrated, FitError, Fitted, Proposition, Ranged, Ratio, deviate};
+pub use dose::{DoseRow, Doses};
+pub use primary::{Contender, Statistic};
 pub use ratio::{CaseRatio, Circumstances, case_ratio};
 pub use rows::Row;
 
@@ -34,10 +38,14 @@ pub struct Validated {
     pub access: Access,
     /// What was fitted, on the part `fit`.
     pub calibration: Calibrated,
+    /// The figures that could decide, on the part `fit`.
+    pub contenders: Vec<Contender>,
     /// The test part, condition by condition. The first row is the whole of it.
     pub rows: Vec<Row>,
     /// Who is named as the parent of true students.
     pub attribution: Vec<Attribution>,
+    /// Cases of known dose, and what was told of it.
+    pub doses: Vec<DoseRow>,
     /// Shares of students and innocents at or above each log10 likelihood ratio.
     #[serde(skip)]
     pub tippett: Option<Tippett>,
@@ -81,7 +89,7 @@ impl Validation {
             sources
         };
         let whole = |part| {
-            let of = |s: &&Score| s.part == part && s.thinning == Thinning::None;
+            let of = |s: &&Score| s.part == part && s.is_whole();
             scores.iter().filter(of).count()
         };
         let test = sources(Part::Test);
@@ -100,23 +108,30 @@ impl Validation {
     }
 }
 
+impl Validation {
+    /// What was validated of an access.
+    pub fn at(&self, access: Access) -> Option<&Validated> {
+        self.by_access.iter().find(|v| v.access == access)
+    }
+}
+
 impl Validated {
     fn new(calibration: Calibrated, scores: &[Score], sources: &[String]) -> Self {
-        let tried: Vec<&Score> = scores
-            .iter()
-            .filter(|s| s.part == Part::Test && s.access == calibration.access)
-            .collect();
-        let whole: Vec<&Score> = tried
-            .iter()
-            .filter(|s| s.thinning == Thinning::None)
-            .copied()
-            .collect();
+        let of = |part| {
+            let scores = scores.iter();
+            scores.filter(move |s| s.part == part && s.access == calibration.access)
+        };
+        let tried: Vec<&Score> = of(Part::Test).collect();
+        let whole: Vec<&Score> = of(Part::Test).filter(|s| s.is_whole()).collect();
+        let fitted: Vec<&Score> = of(Part::Fit).filter(|s| s.is_whole()).collect();
         let ratios: Vec<Scored> = rows::ratios(&calibration, &whole, sources);
         let priors: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 10.0).collect();
         Self {
             access: calibration.access,
             rows: rows::all(&calibration, &tried, sources),
             attribution: attribution::all(&whole),
+            contenders: primary::contenders(&fitted),
+            doses: calibration.doses.tried(&whole),
             tippett: tippett(&ratios),
             ece: ece_curve(&ratios, &priors),
             calibration,

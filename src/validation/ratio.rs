@@ -8,7 +8,7 @@ use super::{Row, Validation};
 use crate::case::Case;
 use crate::question::Access;
 use crate::verdict::{Finding, MIN_CONTROLS};
-use crate::weigh::{Bounds, Posterior, Verbal, jackknife, posterior, sentence};
+use crate::weigh::{Bounds, Dose, Posterior, Verbal, jackknife, posterior, sentence};
 
 /// What is known of a case beside its figures, to be held against what was validated.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +47,9 @@ pub struct CaseRatio {
     pub support: String,
     /// Every ratio.
     pub ratios: Vec<Ratio>,
+    /// The share of the suspect's training that the protected model wrote, should it have learned from it; nothing
+    /// where no dose can be told, or the case lies outside what was validated.
+    pub dose: Option<Dose>,
     /// In what the case lies outside the conditions that were validated; it is then capped at 100.
     pub outside: Vec<String>,
     /// With prior odds that the user stated.
@@ -81,15 +84,14 @@ pub fn case_ratio(
         );
     }
     let validated = validation
-        .by_access
-        .iter()
-        .find(|v| v.calibration.access == circumstances.access)
+        .at(circumstances.access)
         .ok_or("no calibration exists for this access")?;
     if evidence.controls < MIN_CONTROLS {
         return Err("there are too few controls".to_owned());
     }
-    let t = evidence.pooled.as_ref().and_then(|s| s.t);
-    let deviate = t
+    let pooled = evidence.pooled.as_ref();
+    let deviate = pooled
+        .and_then(|s| s.t)
         .and_then(|t| deviate(t.t, evidence.controls))
         .ok_or("the pooled standing could not be computed")?;
     let calibrated = &validated.calibration;
@@ -122,6 +124,9 @@ pub fn case_ratio(
             .prior_odds
             .and_then(|odds| posterior(odds, leading.log10_lr)),
         ratios,
+        dose: pooled
+            .filter(|_| !extrapolated)
+            .and_then(|p| calibrated.doses.estimate(p.score)),
         outside,
         row: validated.rows.first().cloned(),
     })

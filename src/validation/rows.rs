@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibrated, FALSE_POSITIVES, deviate, labelled, least};
+use crate::model::Served;
 use crate::population::{Relation, Score, Thinning};
 use crate::verdict::Finding;
 use crate::weigh::{
@@ -56,6 +57,7 @@ pub struct Row {
 struct Condition<'a> {
     name: String,
     thinning: Thinning,
+    served: Served,
     student: Box<dyn Fn(&Score) -> bool + 'a>,
     innocent: Box<dyn Fn(&Score) -> bool + 'a>,
 }
@@ -69,6 +71,7 @@ impl<'a> Condition<'a> {
         Self {
             name: name.into(),
             thinning: Thinning::None,
+            served: Served::Plain,
             student: Box::new(student),
             innocent: Box::new(innocent),
         }
@@ -119,6 +122,14 @@ pub(super) fn all(calibrated: &Calibrated, scores: &[&Score], sources: &[String]
             ..Condition::new(name, is_full_dose, anyone)
         });
     }
+    let all_served: BTreeSet<Served> = scores.iter().map(|s| s.served).collect();
+    for served in all_served.into_iter().filter(|s| !s.is_plain()) {
+        let name = format!("full dose, all suspects {}", served.words());
+        conditions.push(Condition {
+            served,
+            ..Condition::new(name, is_full_dose, anyone)
+        });
+    }
     for source in sources {
         let from = move |s: &Score| s.source == *source;
         conditions.push(Condition::new(
@@ -156,7 +167,7 @@ fn row(
 ) -> Row {
     let chosen: Vec<&Score> = scores
         .iter()
-        .filter(|s| s.thinning == condition.thinning)
+        .filter(|s| s.thinning == condition.thinning && s.served == condition.served)
         .filter(|s| match s.relation {
             Relation::Student => (condition.student)(s),
             relation => relation.is_innocent() && (condition.innocent)(s),

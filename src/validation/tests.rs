@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::population::Relation;
+use crate::model::Served;
+use crate::population::{Relation, SyntheticScore};
 use crate::verdict::Finding;
 
 fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> Score {
@@ -20,11 +21,15 @@ fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> 
         relation,
         access: Access::Scored,
         thinning: Thinning::None,
+        served: Served::Plain,
+        dose: None,
         controls: 61,
         probes: 200,
         finding,
         not_excluded: Vec::new(),
+        contrast: None,
         t: Some(t),
+        synthetic: None,
         measures: BTreeMap::new(),
         bytes: Some(400_000),
         divergence: None,
@@ -139,10 +144,130 @@ fn the_parent_with_the_largest_t_is_named() {
     assert_eq!(without.none.unwrap().count, 0);
 }
 
+/// Three sources a part; the contrast is 4 times the dose, and `shift` more for the test part's students.
+fn dosed(shift: f64) -> Vec<Score> {
+    let mut scores = Vec::new();
+    for (part, sources) in [(Part::Fit, ["a", "b", "c"]), (Part::Test, ["d", "e", "f"])] {
+        for (number, source) in sources.into_iter().enumerate() {
+            for (i, dose) in [0.0, 0.0, 0.0, 0.0, 0.1, 0.5, 1.0].into_iter().enumerate() {
+                let relation = if dose > 0.0 {
+                    Relation::Student
+                } else {
+                    Relation::Other
+                };
+                let wobble = if i % 2 == 0 { 0.1 } else { -0.1 } + 0.01 * number as f64;
+                let more = if part == Part::Test && dose > 0.0 {
+                    shift
+                } else {
+                    0.0
+                };
+                let mut score = made(part, source, &format!("d{i}"), relation, 2.0 * dose);
+                score.dose = Some(dose);
+                score.contrast = Some(4.0 * dose + wobble + more);
+                score.synthetic = Some(SyntheticScore {
+                    t: if relation == Relation::Student {
+                        -dose
+                    } else {
+                        0.0
+                    },
+                    controls: 20,
+                });
+                scores.push(score);
+            }
+        }
+    }
+    scores
+}
+
+#[test]
+fn doses_are_fitted_on_one_part_and_tried_on_the_other() {
+    let validation = Validation::new(&dosed(0.0)).unwrap();
+    let validated = &validation.by_access[0];
+    let effects = &validated.calibration.doses.effects;
+    let effects: Vec<f64> = effects.iter().map(|e| e.effect).collect();
+    // The mean wobble of three sources is 0.01 beside the sign.
+    for (found, expected) in effects.iter().zip([0.51, 1.91, 4.11]) {
+        assert!((found - expected).abs() < 1e-12, "{effects:?}");
+    }
+    let held: Vec<usize> = validated
+        .doses
+        .iter()
+        .map(|d| d.held.unwrap().count)
+        .collect();
+    assert_eq!(held, [12, 3, 3, 3]);
+    let told: Vec<usize> = validated
+        .doses
+        .iter()
+        .map(|d| d.told_from_none.unwrap().count)
+        .collect();
+    assert_eq!((told[0], told[2], told[3]), (0, 3, 3));
+    assert!((validated.doses[3].estimate - 1.0).abs() < 0.05);
+    // Students that came nearer than any that it was fitted on are not held, and innocents still are.
+    let missed = Validation::new(&dosed(3.0)).unwrap();
+    let held: Vec<usize> = missed.by_access[0]
+        .doses
+        .iter()
+        .map(|d| d.held.unwrap().count)
+        .collect();
+    assert_eq!((held[0], held[1]), (12, 0));
+    assert_eq!(
+        missed.by_access[0].calibration.doses,
+        validated.calibration.doses
+    );
+}
+
+#[test]
+fn the_figure_that_could_decide_is_tried_on_the_fitting_part() {
+    let mut scores = dosed(0.0);
+    let contenders = |scores: &[Score]| {
+        Validation::new(scores).unwrap().by_access[0]
+            .contenders
+            .clone()
+    };
+    let found = contenders(&scores);
+    assert_eq!(found[0].statistic, Statistic::Contrast);
+    assert!((found[0].auroc.unwrap() - 1.0).abs() < 1e-12);
+    // Students lie below innocents by the other figure.
+    assert!(found[1].auroc.unwrap().abs() < 1e-12);
+    assert_eq!(found[1].found_at_1_percent.unwrap().count, 0);
+    for score in scores.iter_mut().filter(|s| s.part == Part::Test) {
+        score.synthetic = None;
+        score.t = Some(0.0);
+    }
+    assert_eq!(contenders(&scores), found);
+}
+
+#[test]
+fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
+    let mut all = scores(8.0);
+    let plain = Validation::new(&all).unwrap();
+    for score in scores(8.0).into_iter().filter(|s| s.part == Part::Test) {
+        all.push(Score {
+            served: Served::Cooler,
+            t: Some(0.0),
+            finding: Finding::Unrelated,
+            ..score
+        });
+    }
+    let served = Validation::new(&all).unwrap();
+    assert_eq!(
+        served.by_access[0].calibration,
+        plain.by_access[0].calibration
+    );
+    let (with, without) = (&served.by_access[0].rows, &plain.by_access[0].rows);
+    assert_eq!(with.len(), without.len() + 1);
+    let cooler = with
+        .iter()
+        .find(|r| r.condition.contains("temperature 0.7"))
+        .unwrap();
+    assert_eq!(cooler.distilled.unwrap().count, 0);
+    assert_eq!(cooler.students, with[0].students);
+    assert_eq!(with[0], without[0]);
+}
+
 mod of_a_case {
     use super::*;
     use crate::case::{Case, Gates, weigh};
-    use crate::measure::Measure;
     use crate::panel::{Named, Panel};
     use crate::verdict::{Evidence, Verdict};
     use crate::weigh::Standing;
@@ -159,7 +284,7 @@ mod of_a_case {
             &panel,
             &BTreeMap::new(),
             Gates::default(),
-            &[Measure::Next],
+            Access::Scored,
             &[],
         );
         let controls: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 17.0).collect();

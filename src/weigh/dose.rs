@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use thiserror::Error;
 
@@ -32,7 +34,7 @@ pub struct KnownDose {
 }
 
 /// A dose with its 95 % interval, each between 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Dose {
     /// The dose whose typical gap the gap is.
     pub estimate: f64,
@@ -63,7 +65,8 @@ pub enum NoDose {
 }
 
 /// Gaps by dose, fitted on sources of known lineage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DoseCurve {
     /// Mean gap without any dose.
     zero: f64,

@@ -1,5 +1,7 @@
 //! What can be seen with so many controls: power of the test of one case, and what it takes.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 use statrs::function::gamma::ln_gamma;
 
@@ -114,7 +116,8 @@ pub fn detectable_effect(controls: usize, alpha: f64, wanted: f64) -> Option<f64
 }
 
 /// The effect that one dose of the protected model's text has.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DoseEffect {
     /// Share of the training text, between 0 and 1.
     pub dose: f64,

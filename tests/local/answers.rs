@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use parentage::model::local::{LocalModel, Options};
+use parentage::model::{Model as _, Served};
 use parentage::question::Request;
 use parentage::response::{Finish, Response};
 
@@ -128,4 +130,50 @@ fn what_does_not_fit_the_context_is_unavailable_and_the_rest_is_answered() {
     }
     assert_eq!(scores(&answers[1])[0].tokens, 5);
     assert_eq!(scores(&answers[4])[0].tokens, 3);
+}
+
+#[test]
+fn what_a_server_sets_is_in_the_answers_and_in_the_identity() {
+    let copy = Copy::of("qwen3");
+    let served = |served| {
+        let options = Options {
+            served,
+            ..Options::default()
+        };
+        copy.open_as(options).unwrap()
+    };
+    let [plain, cooler, instructed] = Served::ALL.map(served);
+    // A system prompt is read before the question: as if it had been asked with it.
+    let system = Served::Instructed.system().unwrap();
+    let asked = ask(&plain, &[next(&format!("{system}\n\n{TEXT}"))]);
+    assert_eq!(ask(&instructed, &[next(TEXT)]), asked);
+    assert_ne!(ask(&plain, &[next(TEXT)]), asked);
+    // Temperature acts on what is drawn, not on the probabilities that are told.
+    assert_eq!(ask(&cooler, &[next(TEXT)]), ask(&plain, &[next(TEXT)]));
+    let draws: Vec<_> = (0..2000)
+        .map(|sample| {
+            let request = Request::Write {
+                sample,
+                max_tokens: 1,
+            };
+            question(TEXT, request)
+        })
+        .collect();
+    let Response::Next { top } = &ask(&plain, &[next(TEXT)])[0] else {
+        panic!("no distribution");
+    };
+    let (best, p) = (&top[0].text, top[0].log_probability.exp());
+    let cooled: f64 = top.iter().map(|c| (c.log_probability / 0.7).exp()).sum();
+    let expected = p.powf(1.0 / 0.7) / cooled;
+    let drawn = ask(&cooler, &draws);
+    let hits = drawn
+        .iter()
+        .filter(|r| matches!(r, Response::Text { text, .. } if text == best));
+    let share = hits.count() as f64 / draws.len() as f64;
+    let error = (expected * (1.0 - expected) / draws.len() as f64).sqrt();
+    assert!((share - expected).abs() < 4.0 * error, "{share} {expected}");
+    assert!((share - p).abs() > 4.0 * error, "{share} {p}");
+    let recorded = |model: &LocalModel| serde_json::to_value(model.identity()).unwrap();
+    assert_eq!(recorded(&cooler)["source"]["served"], "cooler");
+    assert!(recorded(&plain)["source"].get("served").is_none());
 }

@@ -39,7 +39,11 @@ impl Copy {
     }
 
     pub(crate) fn open(&self) -> Result<LocalModel, ModelError> {
-        LocalModel::open("oracle", self.0.path(), Options::default())
+        self.open_as(Options::default())
+    }
+
+    pub(crate) fn open_as(&self, options: Options) -> Result<LocalModel, ModelError> {
+        LocalModel::open("oracle", self.0.path(), options)
     }
 
     pub(crate) fn json(&self, file: &str) -> Value {

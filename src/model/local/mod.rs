@@ -34,7 +34,7 @@ use self::read::{Reading, ReadingResult};
 use self::template::{ChatTemplate, Message};
 use self::tokenizer::{Reading as Markup, Start, Tokenizer};
 use self::write::{Writing, Written};
-use super::{Abilities, Answer, Model, ModelError, Seed};
+use super::{Abilities, Answer, Model, ModelError, Seed, Served};
 use crate::battery::Pose;
 use crate::digest;
 use crate::identity::ModelIdentity;
@@ -55,6 +55,7 @@ pub struct LocalModel {
     decoder: Decoder,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
+    served: Served,
 }
 
 /// A prompt made ready for the decoder.
@@ -89,14 +90,18 @@ impl LocalModel {
         let reason = |error: &dyn std::error::Error| error.to_string();
         let (rendered, tokens) = match prompt.pose {
             Pose::Raw => {
-                let encoded = self
-                    .tokenizer
-                    .encode(&prompt.text, Start::Document, Markup::Plain);
-                (prompt.text.clone(), encoded.map_err(|e| reason(&e))?)
+                let text = match self.served.system() {
+                    Some(system) => format!("{system}\n\n{}", prompt.text),
+                    None => prompt.text.clone(),
+                };
+                let encoded = self.tokenizer.encode(&text, Start::Document, Markup::Plain);
+                (text, encoded.map_err(|e| reason(&e))?)
             }
             Pose::Chat => {
-                let turn = [Message::new("user", prompt.text.as_str())];
-                self.chat(&turn, true, &prompt.lead)
+                let system = self.served.system().map(|s| Message::new("system", s));
+                let turn = Message::new("user", prompt.text.as_str());
+                let turns: Vec<Message> = system.into_iter().chain([turn]).collect();
+                self.chat(&turns, true, &prompt.lead)
                     .map_err(|e| reason(&e))?
             }
         };
@@ -268,6 +273,7 @@ impl LocalModel {
                 writings.push(Writing {
                     prompt: ready.tokens.clone(),
                     seeds,
+                    temperature: self.served.temperature(),
                     max_tokens,
                 });
                 owners.push((indices, ready));

@@ -12,7 +12,7 @@ use super::spec::{self, Spec};
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
-use super::{Abilities, LocalModel, ModelError};
+use super::{Abilities, LocalModel, ModelError, Served};
 use crate::digest;
 use crate::identity::{FileDigest, ModelIdentity, Source};
 
@@ -35,6 +35,8 @@ pub struct Options {
     pub device: DeviceChoice,
     /// What becomes of quantised weights.
     pub arithmetic: Arithmetic,
+    /// What is set beside what is asked.
+    pub served: Served,
 }
 
 /// Small files beside the weights that decide the answers as well.
@@ -135,6 +137,7 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
             .chat_template()
             .filter(|_| template.is_some())
             .map(|t| digest::of_bytes(t.as_bytes())),
+        served: options.served,
     };
     let decoder = load::load(spec, &weights, options.arithmetic, &device)?;
     Ok(LocalModel {
@@ -145,6 +148,7 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
         decoder,
         tokenizer,
         template,
+        served: options.served,
     })
 }
 

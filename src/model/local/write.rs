@@ -27,6 +27,7 @@ pub(crate) struct Writing {
     pub(crate) prompt: Vec<u32>,
     /// The seed of each sample.
     pub(crate) seeds: Vec<[u8; 32]>,
+    pub(crate) temperature: f64,
     pub(crate) max_tokens: usize,
 }
 
@@ -56,11 +57,11 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// As the model itself would write, without a record of probabilities.
-    fn plain(seed: [u8; 32], max_tokens: usize) -> Self {
+    /// Without a record of probabilities.
+    fn plain(seed: [u8; 32], temperature: f64, max_tokens: usize) -> Self {
         Self {
             seed,
-            temperature: 1.0,
+            temperature,
             top_p: 1.0,
             max_tokens,
             top: None,
@@ -151,7 +152,7 @@ pub(crate) fn write(
             for (number, seed) in writing.seeds.iter().enumerate() {
                 samples.push((
                     owners.len() as u64,
-                    Drawing::plain(*seed, writing.max_tokens),
+                    Drawing::plain(*seed, writing.temperature, writing.max_tokens),
                 ));
                 owners.push((index, number));
             }

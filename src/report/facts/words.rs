@@ -9,6 +9,7 @@ use crate::question::Access;
 use crate::report::text::number;
 use crate::validation::{CaseRatio, Row};
 use crate::verdict::{APART_P, CLOSE_P, LINEAGE_P, MIN_CONTROLS, SAME_DIVERGENCE, STABLE_P};
+use crate::weigh::Dose;
 
 /// A passage with a heading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -125,13 +126,33 @@ pub(super) fn validation(ratio: Result<&CaseRatio, &String>) -> Vec<Passage> {
         title: "This case",
         text: case,
     }];
-    let row = ratio.ok().and_then(|r| r.row.as_ref());
-    passages.extend(row.and_then(tried));
+    let ratio = ratio.ok();
+    passages.extend(ratio.and_then(|r| r.dose.as_ref()).map(dose));
+    passages.extend(ratio.and_then(|r| r.row.as_ref()).and_then(tried));
     passages.push(Passage {
         title: "The method",
         text: "The rules were fixed on one family of tiny models of known lineage and then tried on others, and the ratios were fitted on some sources of a population of such models and tried on others. The tables, with the errors, are in models/README.md of the tool's source. They hold for models of 0.2 million parameters of one architecture. How often the method errs elsewhere is not known.".to_owned(),
     });
     passages
+}
+
+/// What share of the training the standing speaks for, in words.
+fn dose(dose: &Dose) -> Passage {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    Passage {
+        title: "Dose",
+        text: format!(
+            "If the suspect learned from the protected model's outputs, its standing is the usual one for a share of {} of its training text, and no share from {} to {} is excluded (95 % interval; {}). This is read off models that were trained on such text alone or mixed with real text of the protected model's kind; how near a student comes for another reason, such as more training, looks the same.",
+            percent(dose.estimate),
+            percent(dose.low),
+            percent(dose.high),
+            if dose.low > 0.0 {
+                "an innocent model's standing is not in it"
+            } else {
+                "an innocent model's standing is in it"
+            },
+        ),
+    }
 }
 
 /// The validation's row that covers the case, in words.

@@ -98,6 +98,7 @@ fn alone(model: &LocalModel, prompt: &[u32], drawing: &Drawing) -> (Vec<u32>, Fi
     let writing = Writing {
         prompt: prompt.to_vec(),
         seeds: vec![drawing.seed],
+        temperature: 1.0,
         max_tokens: drawing.max_tokens,
     };
     let mut sample = None;

@@ -55,6 +55,7 @@ fn every_written_token_is_the_one_that_reading_would_draw() {
             .map(|(prompt, max_tokens)| Writing {
                 prompt: long[..prompt].to_vec(),
                 seeds: vec![seed(1), seed(2), seed(3)],
+                temperature: 1.0,
                 max_tokens,
             })
             .collect();
@@ -86,6 +87,7 @@ fn samples_do_not_depend_on_what_else_is_written() {
     let writing = |prompt: usize, seeds: &[u8]| Writing {
         prompt: long[..prompt].to_vec(),
         seeds: seeds.iter().map(|s| seed(*s)).collect(),
+        temperature: 1.0,
         max_tokens: 20,
     };
     let ends = |id| id < 40;

@@ -1,0 +1,168 @@
+//! Comparisons worked out once for many panels of the same models.
+//!
+//! What two models give beside each other does not depend on who else is in the panel, but for style, where what
+//! every model wrote is counted once and the panel decides what is usual.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array3, Axis};
+
+use super::style::Manners;
+use super::{Affinity, Measure, Side, affinity};
+use crate::fingerprint::Fingerprint;
+use crate::question::Access;
+
+/// All models of several panels, compared with all candidate parents of them.
+#[derive(Debug)]
+pub struct Prepared {
+    tables: Vec<Affinity>,
+    manners: Option<Manners>,
+}
+
+impl Prepared {
+    /// Compares every model with those named, by the measures of an access.
+    pub fn new(access: Access, prints: &BTreeMap<String, Fingerprint>, parents: &[&str]) -> Self {
+        let rows: Vec<Side<'_>> = prints
+            .iter()
+            .map(|(id, print)| Side { id, print })
+            .collect();
+        let is_parent = |s: &&Side<'_>| parents.contains(&s.id);
+        let columns: Vec<Side<'_>> = rows.iter().filter(is_parent).copied().collect();
+        let measures = Measure::at(access);
+        let pairwise = measures.iter().filter(|m| **m != Measure::Style);
+        Self {
+            tables: pairwise
+                .map(|m| affinity(*m, &rows, &columns, &|_, _| true))
+                .collect(),
+            manners: measures
+                .contains(&Measure::Style)
+                .then(|| Manners::new(&rows)),
+        }
+    }
+
+    /// What [`affinity`] would give for a panel. `model` is the name of a side's model here.
+    ///
+    /// Nothing for a measure that was not prepared, or a model that has no part in it.
+    pub(crate) fn affinity<'a>(
+        &self,
+        measure: Measure,
+        rows: &[Side<'a>],
+        columns: &[Side<'a>],
+        model: &dyn Fn(&str) -> &'a str,
+        exists: &dyn Fn(&str, &str) -> bool,
+    ) -> Option<Affinity> {
+        if measure == Measure::Style {
+            return self.manners.as_ref()?.compare(rows, columns, model, exists);
+        }
+        let table = self.tables.iter().find(|t| t.measure == measure)?;
+        let places = |sides: &[Side<'a>], names: &[String]| -> Option<Vec<usize>> {
+            let place = |side: &Side<'a>| names.iter().position(|n| n == model(side.id));
+            sides.iter().map(place).collect()
+        };
+        let part = table.part(
+            &places(rows, &table.rows)?,
+            &places(columns, &table.columns)?,
+        );
+        // Under the names that the panel has for them.
+        let part = Affinity::new(measure, rows, columns, part.probes, part.cells);
+        let (probes, cells) = asked(&part.existing(exists));
+        Some(Affinity::new(measure, rows, columns, probes, cells))
+    }
+}
+
+/// The table without the probes that no cell is about.
+fn asked(table: &Affinity) -> (Vec<String>, Array3<f64>) {
+    let lanes = table.cells.axis_iter(Axis(2)).enumerate();
+    let kept: Vec<usize> = lanes
+        .filter(|(_, lane)| lane.iter().any(|c| c.is_finite()))
+        .map(|(t, _)| t)
+        .collect();
+    let probes = kept.iter().map(|t| table.probes[*t].clone()).collect();
+    (probes, table.cells.select(Axis(2), &kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a model of a number might have answered; every third has nothing on the last probe.
+    fn print(number: usize) -> Fingerprint {
+        let mut print = Fingerprint::default();
+        let words = ["stone", "river", "and", "the", "which", "garden", "of", "a"];
+        for probe in 0..14 {
+            let name = format!("p{probe:02}");
+            let word = |i: usize| words[(number * 3 + probe * 5 + i * (number + 2)) % words.len()];
+            let text = |n: usize| {
+                let words: Vec<&str> = (0..12).map(|i| word(i + n)).collect();
+                words.join(" ")
+            };
+            if number % 3 == 2 && probe == 13 {
+                continue;
+            }
+            let share = 0.1 + 0.05 * ((number * 7 + probe) % 9) as f64;
+            print.choices.insert(name.clone(), vec![share, 1.0 - share]);
+            print.texts.insert(name, vec![text(0), text(5)]);
+        }
+        print
+    }
+
+    #[test]
+    fn a_panel_of_prepared_models_is_compared_as_it_would_be_afresh() {
+        let prints: BTreeMap<String, Fingerprint> =
+            (0..8).map(|i| (format!("model-{i}"), print(i))).collect();
+        let prepared = Prepared::new(Access::Text, &prints, &["model-0", "model-1", "model-2"]);
+        // The suspect goes by another name in the panel, and is not compared with model-1.
+        let side = |id: &'static str, model: &str| Side {
+            id,
+            print: &prints[model],
+        };
+        let rows = [
+            side("suspect", "model-7"),
+            side("model-1", "model-1"),
+            side("model-4", "model-4"),
+            side("model-5", "model-5"),
+        ];
+        let columns = [side("model-0", "model-0"), side("model-1", "model-1")];
+        let model = |id: &str| -> &'static str {
+            match id {
+                "suspect" => "model-7",
+                "model-0" => "model-0",
+                "model-1" => "model-1",
+                "model-4" => "model-4",
+                _ => "model-5",
+            }
+        };
+        let exists = |r: &str, c: &str| r != c && (r, c) != ("suspect", "model-1");
+        let mut compared = 0;
+        for measure in Measure::at(Access::Text) {
+            let known = prepared.affinity(*measure, &rows, &columns, &model, &exists);
+            let known = known.unwrap();
+            let afresh = affinity(*measure, &rows, &columns, &exists);
+            assert_eq!(
+                (&known.rows, &known.columns),
+                (&afresh.rows, &afresh.columns)
+            );
+            for (t, probe) in afresh.probes.iter().enumerate() {
+                let place = known.probes.iter().position(|p| p == probe);
+                for (at, value) in afresh.cells.index_axis(Axis(2), t).indexed_iter() {
+                    let found = place.map_or(f64::NAN, |t| known.cells[[at.0, at.1, t]]);
+                    let same =
+                        found.to_bits() == value.to_bits() || (found.is_nan() && value.is_nan());
+                    assert!(same, "{measure:?} {at:?} {probe}: {found} {value}");
+                    compared += usize::from(value.is_finite());
+                }
+            }
+        }
+        // 6 cells, 13 or 14 probes or 12 blocks: preference, style, and wording both ways.
+        assert!(compared > 300, "{compared}");
+        let stranger = [Side {
+            id: "stranger",
+            print: &prints["model-3"],
+        }];
+        let nobody = |_: &str| "stranger";
+        for measure in [Measure::Style, Measure::Preference] {
+            let found = prepared.affinity(measure, &stranger, &columns, &nobody, &exists);
+            assert_eq!(found, None);
+        }
+    }
+}
