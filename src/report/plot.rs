@@ -9,14 +9,19 @@ mod axis;
 mod bets;
 mod calibration;
 mod families;
+mod frame;
 mod heat;
+mod lr_curve;
+#[cfg(test)]
+pub(super) mod ruler;
 mod standing;
 
 pub use all::plots;
 pub use bets::bets;
-pub use calibration::{LrCurve, ece, lr_curve, tippett};
+pub use calibration::{ece, tippett};
 pub use families::families;
 pub use heat::heat;
+pub use lr_curve::lr_curve;
 pub use standing::standing;
 
 use plotters::prelude::{DrawingBackend, RGBAColor, RGBColor, SVGBackend};
