@@ -71,7 +71,7 @@ fn tippett(ratio: &CaseRatio, curves: &Tippett) -> CurveFacts {
             tried(&ratio.curves)
         ),
         case: format!(
-            "This case has a log10 likelihood ratio of {} (upright line); at least so large a one have {} of the students and {} of the innocent models there.",
+            "This case has a log10 likelihood ratio of {} (upright line). Of the students {} have that or more, of the cases of innocent models {}.",
             number(Some(ratio.log10_lr), 2),
             percent(Some(students)),
             percent(Some(others)),
@@ -85,7 +85,7 @@ fn ece(ratio: &CaseRatio, points: &[EcePoint]) -> CurveFacts {
         name: CurveName::Ece,
         title: "What the ratios are worth at every prior (empirical cross-entropy)",
         reading: format!(
-            "Cost in bits, over the prior odds that somebody may hold: of the ratios (thick), of the same ratios once calibrated as well as their order allows (thin), and of no evidence at all (dashed). Lower is better; where the thick line lies above the dashed one, the ratios mislead whoever holds such a prior. {}",
+            "Cost in bits, over the prior odds that somebody may hold: of the ratios (thick), of the same ratios once calibrated as well as their order allows (thin), and of no evidence at all (dashed). Lower is better; where the thick line lies above the dashed one, whoever holds such a prior does better without the ratios. {}",
             tried(&ratio.curves)
         ),
         case: stated
@@ -148,7 +148,8 @@ fn lr_curve(ratio: &CaseRatio) -> CurveFacts {
     }
     if let Some(cap) = curves.cap {
         case += &format!(
-            " The case lies outside what was validated: its ratio is extrapolated, and capped at {} either way.",
+            " The case lies outside what was validated: its ratio is extrapolated, and capped at {} either way (log10 {}).",
+            number(Some(10_f64.powf(cap)), 0),
             two(cap)
         );
     }
@@ -159,7 +160,7 @@ fn lr_curve(ratio: &CaseRatio) -> CurveFacts {
         name: CurveName::LrCurve,
         title: "From the standing among controls to the likelihood ratio",
         reading: format!(
-            "The standing of the suspect, as the normal deviate that is as improbable as its t, leads along the thick line to the log10 likelihood ratio, here against the innocent explanation that leads: the suspect {}. The dashed lines are bounds: so few models carry no larger ratio. The line was fitted in the validation, on {} students and {} innocent models of the sources {}.",
+            "The standing of the suspect, as the normal deviate that is as improbable as its t, leads along the thick line to the log10 likelihood ratio, here against the innocent explanation that leads: the suspect {}. The dashed lines are bounds: so few models carry no ratio beyond them. The line was fitted in the validation, on {} students and {} innocent models of the sources {}.",
             fitted.against.words(),
             fitted.students,
             fitted.others,

@@ -23,7 +23,7 @@ pub fn tippett(id: &str, name: &str, curves: &Tippett, case: Option<f64>) -> Opt
     let reached = |log10_lr: f64| {
         let (students, others) = curves.at_least(log10_lr);
         let (students, others) = (100.0 * students, 100.0 * others);
-        format!("{students:.1} % of students and {others:.1} % of the others.")
+        format!("{students:.1} % of students and {others:.1} % of the innocent models.")
     };
     let marked = case.map_or_else(String::new, |x| {
         format!(
@@ -43,7 +43,7 @@ pub fn tippett(id: &str, name: &str, curves: &Tippett, case: Option<f64>) -> Opt
     Some(draw((WIDTH, HEIGHT), &heading, |canvas| {
         frame.draw(canvas, LOG_LR, "share at least so large");
         Stroke::Thick.legend(canvas, (LEFT, FIRST), "students", Ink::More);
-        Stroke::Thin.legend(canvas, (LEFT + 120, FIRST), "others", Ink::Control);
+        Stroke::Thin.legend(canvas, (LEFT + 120, FIRST), "innocent models", Ink::Control);
         if let Some(case) = case {
             frame.mark(canvas, case, "this case");
         }
@@ -134,7 +134,7 @@ mod tests {
     fn tippett_curves_are_told_in_words() {
         let plot = tippett("t", "<b>", &curves(), None).unwrap();
         assert!(
-            plot.contains("50.0 % of students and 0.0 % of the others"),
+            plot.contains("50.0 % of students and 0.0 % of the innocent models"),
             "{plot}"
         );
         assert!(plot.contains("aria-labelledby=\"t-title t-description\""));
@@ -197,7 +197,7 @@ mod tests {
             assert!((found - case).abs() < blur, "{found}: {case}");
         }
         let plot = tippett("t", "x", &curves(), Some(2.0)).unwrap();
-        let said = "This case stands at 2.00; there or above lie 50.0 % of students and 0.0 % of the others.";
+        let said = "This case stands at 2.00; there or above lie 50.0 % of students and 0.0 % of the innocent models.";
         assert!(plot.contains(said), "{plot}");
         assert_eq!(diamonds(&tippett("t", "x", &curves(), None).unwrap()), []);
     }

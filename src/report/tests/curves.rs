@@ -58,7 +58,7 @@ fn this_case_is_marked_on_every_curve_where_its_numbers_are() {
 fn every_form_tells_where_the_case_stands() {
     // Innocents of the test part at -2 to 2, students from 6 and one at 0.5.
     let report = report(made_up(4.0, false, None));
-    let said = "at least so large a one have 88.9 % of the students and 0.0 % of the innocent models there";
+    let said = "Of the students 88.9 % have that or more, of the cases of innocent models 0.0 %.";
     for (form, text) in &forms(&report)[..2] {
         assert!(text.contains(said), "{form}");
         assert!(
@@ -106,7 +106,7 @@ fn what_is_unusual_about_the_case_is_said_below_its_curve() {
     assert!(infinite.contains("deviate of 37.00") && infinite.contains("further out than 37"));
     let outside = case_of(made_up(4.0, true, None));
     assert!(
-        outside.contains("extrapolated, and capped at 2.00 either way"),
+        outside.contains("extrapolated, and capped at 100 either way (log10 2.00)"),
         "{outside}"
     );
     let mut capped = made_up(12.0, true, None);
