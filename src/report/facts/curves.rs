@@ -131,31 +131,11 @@ fn lr_curve(ratio: &CaseRatio) -> CurveFacts {
                 two(high)
             )
         });
-    let mut case = format!(
+    let stands = format!(
         "This case has a deviate of {} and a log10 likelihood ratio of {}{interval}.",
         two(ratio.deviate),
         two(ratio.log10_lr)
     );
-    let alone = two(fitted.intercept + fitted.slope * ratio.deviate);
-    match curves.held_by {
-        HeldBy::Nothing => {}
-        HeldBy::Bound => {
-            case += &format!(" The fitted line alone would give {alone}; a bound holds the ratio.")
-        }
-        HeldBy::Cap => {
-            case += &format!(" The fitted line alone would give {alone}; the cap holds the ratio.")
-        }
-    }
-    if let Some(cap) = curves.cap {
-        case += &format!(
-            " The case lies outside what was validated: its ratio is extrapolated, and capped at {} either way (log10 {}).",
-            number(Some(10_f64.powf(cap)), 0),
-            two(cap)
-        );
-    }
-    if ratio.deviate.abs() >= LARGEST {
-        case += &format!(" No deviate is taken to lie further out than {LARGEST}.");
-    }
     CurveFacts {
         name: CurveName::LrCurve,
         title: "From the standing among controls to the likelihood ratio",
@@ -166,6 +146,38 @@ fn lr_curve(ratio: &CaseRatio) -> CurveFacts {
             fitted.others,
             curves.fitted_on.join(", ")
         ),
-        case,
+        case: [vec![stands], remarks(ratio)].concat().join(" "),
     }
+}
+
+/// What is unusual about the place of the case, a sentence each.
+fn remarks(ratio: &CaseRatio) -> Vec<String> {
+    let curves = &ratio.curves;
+    let two = |value: f64| number(Some(value), 2);
+    let alone = curves.fitted.intercept + curves.fitted.slope * ratio.deviate;
+    let holder = match curves.held_by {
+        HeldBy::Nothing => None,
+        HeldBy::Bound => Some("a bound"),
+        HeldBy::Cap => Some("the cap"),
+    };
+    let held = holder.map(|holder| {
+        format!(
+            "The fitted line alone would give {}; {holder} holds the ratio.",
+            two(alone)
+        )
+    });
+    let extrapolated = curves.cap.map(|cap| {
+        format!(
+            "The case lies outside what was validated: its ratio is extrapolated, and capped at {} either way (log10 {}).",
+            number(Some(10_f64.powf(cap)), 0),
+            two(cap)
+        )
+    });
+    let furthest = ratio.deviate.abs() >= LARGEST;
+    let furthest =
+        furthest.then(|| format!("No deviate is taken to lie further out than {LARGEST}."));
+    [held, extrapolated, furthest]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -46,10 +46,12 @@ pub fn lr_curve(id: &str, ratio: &CaseRatio) -> Option<String> {
             let y = frame.up.at(value);
             stroke.line(canvas, (LEFT, y), (RIGHT, y), Ink::Less);
         };
-        caps.iter().for_each(|cap| level(Stroke::Thin, *cap));
-        bounds
-            .iter()
-            .for_each(|bound| level(Stroke::Dashed, *bound));
+        for cap in &caps {
+            level(Stroke::Thin, *cap);
+        }
+        for bound in &bounds {
+            level(Stroke::Dashed, *bound);
+        }
         Stroke::Thick.path(canvas, corners.iter().map(|p| frame.at(*p)), Ink::Control);
         if let Some((low, high)) = interval {
             upright(canvas, frame.at((deviate, low)), frame.at((deviate, high)));
