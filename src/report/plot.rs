@@ -181,9 +181,9 @@ impl Canvas<'_> {
         let _ = self.backend.draw_line(from, to, &style);
     }
 
-    /// A thick line through points.
-    fn path(&mut self, corners: &[(i32, i32)], ink: Ink) {
-        let style = ink.colour().stroke_width(2);
+    /// A line of a width through points, as one element.
+    fn path(&mut self, corners: &[(i32, i32)], ink: Ink, width: u32) {
+        let style = ink.colour().stroke_width(width);
         let _ = self.backend.draw_path(corners.iter().copied(), &style);
     }
 

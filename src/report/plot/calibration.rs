@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn many_items_take_no_more_lines_than_there_is_room_for() {
+    fn many_items_take_no_more_points_than_there_is_room_for() {
         let students: Vec<(f64, f64)> = (0..20_000)
             .map(|i| (f64::from(i) / 1e4, 1.0 - f64::from(i) / 2e4))
             .collect();
@@ -157,11 +157,7 @@ mod tests {
             ..curves()
         };
         let plot = tippett("t", "x", &many, None).unwrap();
-        assert!(
-            plot.matches("<line").count() < 700,
-            "{}",
-            plot.matches("<line").count()
-        );
+        assert!(plot.len() < 12_000, "{}", plot.len());
     }
 
     #[test]
@@ -175,7 +171,8 @@ mod tests {
         let curve = [point(-1.0, 0.2), point(0.0, f64::INFINITY), point(1.0, 0.6)];
         let plot = ece("e", "text", &curve, None).unwrap();
         assert!(plot.contains("at most inf. At 2 of 3 prior odds"), "{plot}");
-        assert_eq!(plot.matches(THICK).count(), 3);
+        // The legend's and its own.
+        assert_eq!(plot.matches(THICK).count(), 2);
         assert_eq!(ece("e", "text", &[], None), None);
     }
 

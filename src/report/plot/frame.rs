@@ -71,36 +71,19 @@ impl Stroke {
         self.path(canvas, [from, to], ink);
     }
 
-    /// Lines from point to point, none of no length.
+    /// A line through points.
     pub(super) fn path(
         self,
         canvas: &mut Canvas<'_>,
         points: impl IntoIterator<Item = (i32, i32)>,
         ink: Ink,
     ) {
-        let mut points = points.into_iter();
-        let Some(mut at) = points.next() else {
-            return;
-        };
-        // Dashes go on from one line to the next.
-        let mut dash = 0;
-        for to in points {
-            let (width, height) = (to.0 - at.0, to.1 - at.1);
-            let length = width.abs().max(height.abs());
-            let pieces = match self {
-                Self::Dashed => (length / DASH).max(1),
-                Self::Thick | Self::Thin => 1,
-            };
-            let part = |i: i32| (at.0 + width * i / pieces, at.1 + height * i / pieces);
-            for i in (0..pieces).filter(|_| length > 0) {
-                match self {
-                    Self::Thick => canvas.thick_line(part(i), part(i + 1), ink),
-                    Self::Dashed if dash % 2 == 1 => {}
-                    Self::Thin | Self::Dashed => canvas.line(part(i), part(i + 1), ink),
-                }
-                dash += 1;
-            }
-            at = to;
+        let mut points: Vec<(i32, i32)> = points.into_iter().collect();
+        points.dedup();
+        match self {
+            Self::Thick => canvas.path(&points, ink, 2),
+            Self::Thin => canvas.path(&points, ink, 1),
+            Self::Dashed => dashes(canvas, &points, ink),
         }
     }
 
@@ -108,5 +91,22 @@ impl Stroke {
     pub(super) fn legend(self, canvas: &mut Canvas<'_>, (x, y): (i32, i32), text: &str, ink: Ink) {
         self.line(canvas, (x, y), (x + 24, y), ink);
         canvas.text(text, (x + 30, y), Side::Right, Ink::Text);
+    }
+}
+
+/// Dashes that go on from one line to the next.
+fn dashes(canvas: &mut Canvas<'_>, points: &[(i32, i32)], ink: Ink) {
+    let mut dash = 0;
+    for line in points.windows(2) {
+        let (from, to) = (line[0], line[1]);
+        let (width, height) = (to.0 - from.0, to.1 - from.1);
+        let pieces = (width.abs().max(height.abs()) / DASH).max(1);
+        let part = |i: i32| (from.0 + width * i / pieces, from.1 + height * i / pieces);
+        for i in 0..pieces {
+            if dash % 2 == 0 {
+                canvas.line(part(i), part(i + 1), ink);
+            }
+            dash += 1;
+        }
     }
 }
