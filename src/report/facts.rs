@@ -6,6 +6,7 @@
 //! facts and nothing else. `parentage schema` prints [`json_schema`].
 
 mod battery;
+mod curves;
 mod figures;
 mod models;
 mod propositions;
@@ -34,6 +35,7 @@ use crate::validation::CaseRatio;
 use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
+pub use curves::{CurveFacts, CurveName};
 pub use figures::{
     AgainstFacts, ApartFacts, GroupFacts, GroupMemberFacts, MeasureFacts, StabilityFacts,
     StandingFacts,
@@ -110,6 +112,8 @@ pub struct Report {
     pub ratio: Option<CaseRatio>,
     /// Why there is none.
     pub no_ratio: Option<String>,
+    /// This case on the validation's curves, in words; none where no ratio is given.
+    pub curves: Vec<CurveFacts>,
     /// What limits the finding.
     pub caveats: Vec<CaveatFacts>,
     /// The question.
@@ -238,6 +242,7 @@ impl Report {
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),
+            curves: ratio.as_ref().map_or_else(|_| Vec::new(), curves::curves),
             caveats: limits(&sources),
             question: if panel.family.is_empty() {
                 QUESTION

@@ -9,14 +9,19 @@ mod axis;
 mod bets;
 mod calibration;
 mod families;
+mod frame;
 mod heat;
+mod lr_curve;
+#[cfg(test)]
+pub(super) mod ruler;
 mod standing;
 
 pub use all::plots;
 pub use bets::bets;
-pub use calibration::{LrCurve, ece, lr_curve, tippett};
+pub use calibration::{ece, tippett};
 pub use families::families;
 pub use heat::heat;
+pub use lr_curve::lr_curve;
 pub use standing::standing;
 
 use plotters::prelude::{DrawingBackend, RGBAColor, RGBColor, SVGBackend};
@@ -176,9 +181,9 @@ impl Canvas<'_> {
         let _ = self.backend.draw_line(from, to, &style);
     }
 
-    /// A thick line through points.
-    fn path(&mut self, corners: &[(i32, i32)], ink: Ink) {
-        let style = ink.colour().stroke_width(2);
+    /// A line of a width through points, as one element.
+    fn path(&mut self, corners: &[(i32, i32)], ink: Ink, width: u32) {
+        let style = ink.colour().stroke_width(width);
         let _ = self.backend.draw_path(corners.iter().copied(), &style);
     }
 

@@ -1,5 +1,6 @@
 //! Claims about every form of the report, over made-up cases.
 
+mod curves;
 #[cfg(feature = "pdf")]
 mod pdf;
 
@@ -21,6 +22,8 @@ use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Access, Posing, Question, Request, ask_all};
 use crate::response::{Continuation, Finish, Response, Scored};
+use crate::validation::CaseRatio;
+use crate::validation::tests::{BEYOND_ALL, made_up};
 use crate::verdict::{Finding, WeightEvidence};
 use crate::weigh::Fitted;
 
@@ -40,6 +43,7 @@ struct World {
     /// What the suspect writes, if not words like the others.
     written: Option<String>,
     refuses: bool,
+    ratio: Result<CaseRatio, String>,
 }
 
 impl World {
@@ -57,6 +61,7 @@ impl World {
             battery: Battery::built_in("core-v1").unwrap().select(Tier::Quick),
             written: None,
             refuses: false,
+            ratio: Err("nothing was calibrated".to_owned()),
         }
     }
 
@@ -207,7 +212,7 @@ impl World {
             recordings: &recordings,
             prints: &prints,
             conditions: &conditions,
-            ratio: Err("nothing was calibrated".to_owned()),
+            ratio: self.ratio.clone(),
             adequacy: adequacy(&self.panel, &case, &[]),
         })
     }
@@ -261,6 +266,10 @@ fn cases() -> Vec<Report> {
     silent.refuses = true;
     silent.panel.alternatives.clear();
     reports.push(silent.report(|_| {}));
+    // With a likelihood ratio: as its curve gives it, held by a bound, and extrapolated.
+    for (score, outside) in [(4.0, false), (BEYOND_ALL, false), (12.0, true)] {
+        reports.push(curves::report(made_up(score, outside, None)));
+    }
     reports
 }
 

@@ -29,9 +29,9 @@ pub fn page(validation: &Validation) -> Result<String, RenderError> {
         let condition = "the test part, the least favourable proposition leading";
         let tippett = validated.tippett.as_ref();
         let tippett =
-            tippett.and_then(|t| plot::tippett(&format!("plot-tippett-{i}"), condition, t));
+            tippett.and_then(|t| plot::tippett(&format!("plot-tippett-{i}"), condition, t, None));
         let ece = validated.ece.as_ref();
-        let ece = ece.and_then(|e| plot::ece(&format!("plot-ece-{i}"), condition, e));
+        let ece = ece.and_then(|e| plot::ece(&format!("plot-ece-{i}"), condition, e, None));
         for (name, drawn) in [("tippett", tippett), ("ece", ece)] {
             if let Some(drawn) = drawn {
                 let drawn = Value::from_safe_string(plot::themed(&drawn));

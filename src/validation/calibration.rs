@@ -17,7 +17,7 @@ use crate::weigh::{
 /// The false positive rate that the threshold fixed on the fitting part aims at.
 pub(super) const FALSE_POSITIVES: f64 = 0.01;
 /// The largest deviate; p values beyond it cannot be told from nothing.
-const LARGEST: f64 = 37.0;
+pub const LARGEST: f64 = 37.0;
 
 /// An innocent explanation that the findings are weighed against.
 #[derive(

@@ -8,6 +8,7 @@
 
 mod attribution;
 mod calibration;
+mod curves;
 mod dose;
 mod primary;
 mod ratio;
@@ -22,7 +23,8 @@ use crate::question::Access;
 use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
 
 pub use attribution::Attribution;
-pub use calibration::{Calibrated, FitError, Fitted, Proposition, Ranged, Ratio, deviate};
+pub use calibration::{Calibrated, FitError, Fitted, LARGEST, Proposition, Ranged, Ratio, deviate};
+pub use curves::{Curves, HeldBy};
 pub use dose::{DoseRow, Doses};
 pub use primary::{Contender, Statistic};
 pub use ratio::{CaseRatio, Circumstances, case_ratio};
@@ -46,11 +48,10 @@ pub struct Validated {
     pub attribution: Vec<Attribution>,
     /// Cases of known dose, and what was told of it.
     pub doses: Vec<DoseRow>,
-    /// Shares of students and innocents at or above each log10 likelihood ratio.
-    #[serde(skip)]
+    /// Shares of students and innocents at or above each log10 likelihood ratio. Every step is kept as it is,
+    /// so that a report can say exactly how many have at least a case's ratio; a grid would save some 25 kB.
     pub tippett: Option<Tippett>,
-    /// Empirical cross-entropy over prior odds.
-    #[serde(skip)]
+    /// Empirical cross-entropy over prior odds, 1/1000 to 1000.
     pub ece: Option<Vec<EcePoint>>,
 }
 
@@ -157,4 +158,4 @@ pub fn built_in_digest() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::calibration::{Calibrated, Proposition, Ratio, deviate, least};
-use super::{Row, Validation};
+use super::{Curves, Row, Validation};
 use crate::case::Case;
 use crate::question::Access;
 use crate::verdict::{Finding, MIN_CONTROLS};
@@ -56,6 +56,8 @@ pub struct CaseRatio {
     pub updated: Option<Posterior>,
     /// How often the tool was right where it was validated.
     pub row: Option<Row>,
+    /// The validation's curves that the case stands on.
+    pub curves: Curves,
 }
 
 /// Weighs a case by the validation of its access.
@@ -105,10 +107,12 @@ pub fn case_ratio(
     let extrapolated = !outside.is_empty();
     let mut ratios = calibrated.ratios(deviate);
     for ratio in &mut ratios {
-        ratio.log10_lr = within(ratio.log10_lr, f64::MIN, f64::MAX, extrapolated);
+        ratio.log10_lr = capped(ratio.log10_lr, extrapolated);
     }
     let leading = *least(&ratios).ok_or("nothing was calibrated")?;
-    let ends = interval(calibrated, case, &leading, extrapolated);
+    let curves = Curves::new(validation, validated, &leading, extrapolated);
+    let curves = curves.ok_or("nothing was calibrated")?;
+    let ends = interval(&curves, case, &leading);
     let first = "the suspect learned from the protected model's outputs";
     let second = format!("the suspect {}", leading.words);
     Ok(CaseRatio {
@@ -129,34 +133,27 @@ pub fn case_ratio(
             .and_then(|p| calibrated.doses.estimate(p.score)),
         outside,
         row: validated.rows.first().cloned(),
+        curves,
     })
 }
 
-/// A ratio within the bounds of its curve, and within the cap where it is extrapolated.
-fn within(value: f64, lower: f64, upper: f64, extrapolated: bool) -> f64 {
-    let value = value.clamp(lower, upper);
-    if extrapolated {
-        let cap = Bounds::extrapolated();
-        value.clamp(cap.lower, cap.upper)
-    } else {
-        value
+/// A log10 ratio within the cap where it is extrapolated.
+fn capped(log10_lr: f64, extrapolated: bool) -> f64 {
+    if !extrapolated {
+        return log10_lr;
     }
+    let cap = Bounds::extrapolated();
+    log10_lr.clamp(cap.lower, cap.upper)
 }
 
 /// The jackknife's interval of a ratio, cut like the ratio itself.
-fn interval(
-    calibrated: &Calibrated,
-    case: &Case,
-    leading: &Ratio,
-    extrapolated: bool,
-) -> Option<(f64, f64)> {
-    let mut curves = calibrated.against.iter();
-    let fitted = curves.find(|f| f.against == leading.against)?;
+fn interval(curves: &Curves, case: &Case, leading: &Ratio) -> Option<(f64, f64)> {
     let controls = case.evidence.controls.checked_sub(1)?;
     let left_out = case.jackknife.iter().map(|t| deviate(*t, controls));
     let deviates: Vec<f64> = left_out.collect::<Option<_>>()?;
-    let reach = 1.96 * jackknife(&deviates)?.error * fitted.slope;
-    let cut = |value| within(value, fitted.lower, fitted.upper, extrapolated);
+    let reach = 1.96 * jackknife(&deviates)?.error * curves.fitted.slope;
+    let (lower, upper) = curves.limits();
+    let cut = |value: f64| value.clamp(lower, upper);
     Some((
         cut(leading.unbounded - reach),
         cut(leading.unbounded + reach),

@@ -265,6 +265,68 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
     assert_eq!(with[0], without[0]);
 }
 
+/// A standing whose p is too small to be told from nothing.
+pub(crate) const BEYOND_ALL: f64 = 1e7;
+
+/// The ratio of a made-up case whose pooled standing is at `score` among 61 controls of about unit spread.
+pub(crate) fn made_up(score: f64, outside: bool, prior_odds: Option<f64>) -> CaseRatio {
+    let validation = Validation::new(&scores(0.5)).unwrap();
+    let circumstances = Circumstances {
+        probes: if outside { 60 } else { 200 },
+        prior_odds,
+        ..of_a_case::inside()
+    };
+    case_ratio(&validation, &of_a_case::case(score), &circumstances).unwrap()
+}
+
+#[test]
+fn the_curves_of_the_built_in_validation_agree_with_its_rows() {
+    for validated in built_in().unwrap().by_access {
+        let row = validated
+            .rows
+            .iter()
+            .find(|r| r.condition.starts_with("all students"));
+        let row = row.unwrap();
+        let tippett = validated.tippett.unwrap();
+        for (far, misled) in [f64::MIN_POSITIVE, 1.0, 2.0].iter().zip(&row.misleading) {
+            let (_, others) = tippett.at_least(*far);
+            assert!((others - misled.share).abs() < 1e-9, "{far}: {others}");
+        }
+        let ece = validated.ece.unwrap();
+        assert_eq!(ece.len(), 61);
+        // At even odds the entropy is the cost.
+        assert!(ece[30].log10_prior_odds.abs() < 1e-12);
+        assert!((ece[30].ece - row.cllr.unwrap().value).abs() < 1e-9);
+        assert!((ece[30].ece_min - row.cllr_min.unwrap().value).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn what_holds_a_ratio_is_told() {
+    let free = made_up(4.0, false, None);
+    assert_eq!(
+        (free.curves.held_by, free.curves.cap),
+        (HeldBy::Nothing, None)
+    );
+    let bound = made_up(12.0, false, None);
+    assert_eq!(bound.curves.held_by, HeldBy::Bound);
+    assert!((bound.log10_lr - bound.curves.limits().1).abs() < 1e-12);
+    // The bounds of so few models are tighter than the cap.
+    let outside = made_up(12.0, true, None);
+    assert_eq!(
+        (outside.curves.held_by, outside.curves.cap),
+        (HeldBy::Bound, Some(2.0))
+    );
+    assert_eq!(outside.curves.fitted.against, outside.against);
+    assert_eq!(
+        (
+            outside.curves.fitted_on.len(),
+            outside.curves.tried_on.len()
+        ),
+        (2, 2)
+    );
+}
+
 mod of_a_case {
     use super::*;
     use crate::case::{Case, Gates, weigh};
@@ -273,7 +335,7 @@ mod of_a_case {
     use crate::weigh::Standing;
 
     /// A case of nothing but a pooled standing at `score` among 61 controls.
-    fn case(score: f64) -> Case {
+    pub(super) fn case(score: f64) -> Case {
         let named = Named {
             protected: "p".to_owned(),
             suspect: "s".to_owned(),
@@ -304,7 +366,7 @@ mod of_a_case {
         }
     }
 
-    fn inside() -> Circumstances {
+    pub(super) fn inside() -> Circumstances {
         Circumstances {
             access: Access::Scored,
             probes: 200,
@@ -356,6 +418,8 @@ mod of_a_case {
         assert!(within.log10_lr > 2.0, "{}", within.log10_lr);
         let ratio = case_ratio(&validation, &case(40.0), &large).unwrap();
         assert!((ratio.log10_lr - 2.0).abs() < 1e-12);
+        assert_eq!(ratio.curves.held_by, HeldBy::Cap);
+        assert_eq!(ratio.curves.limits().1.to_bits(), 2f64.to_bits());
         assert!(ratio.outside[0].contains("140000000000 bytes"));
         let strict = Circumstances {
             strict: true,

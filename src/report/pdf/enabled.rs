@@ -78,6 +78,9 @@ fn facts(report: &Report, fonts: &Fonts) -> serde_json::Result<Vec<u8>> {
     if let Some(Json::Object(bets)) = facts.get_mut("e_values") {
         bets.retain(|name, _| !name.starts_with("path"));
     }
+    if let Some(Json::Object(curves)) = facts.pointer_mut("/ratio/curves") {
+        curves.retain(|name, _| name != "tippett" && name != "ece");
+    }
     let mut drawn = Map::new();
     for (name, svg) in plot::plots(report) {
         let alt = printable(&plot::alternative(&svg), fonts);

@@ -75,7 +75,7 @@ fn trace(
             _ => corners.push(corner),
         }
     }
-    canvas.path(&corners, ink);
+    canvas.path(&corners, ink, 2);
 }
 
 fn threshold(canvas: &mut Canvas<'_>, y: i32, ink: Ink) {

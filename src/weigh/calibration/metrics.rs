@@ -2,6 +2,9 @@
 
 use std::f64::consts::{LN_2, LN_10};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Classes, Isotonic, Rate, Scored, rate, reach};
 
 /// The cost of log likelihood ratios, in bits.
@@ -50,7 +53,7 @@ fn cost(numbers: &[f64], x: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// Empirical cross-entropy at one prior, in bits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EcePoint {
     /// log10 of the prior odds.
     pub log10_prior_odds: f64,
@@ -95,12 +98,23 @@ pub fn ece_curve(log10_lrs: &[Scored], log10_prior_odds: &[f64]) -> Option<Vec<E
 }
 
 /// Shares of either class at or above each log10 likelihood ratio that occurs in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tippett {
     /// (log10 likelihood ratio, share of students that reach it), rising.
     pub students: Vec<(f64, f64)>,
     /// (log10 likelihood ratio, share of the others that reach it), rising.
     pub others: Vec<(f64, f64)>,
+}
+
+impl Tippett {
+    /// The shares of students and of the others whose log10 likelihood ratio is at least so large.
+    pub fn at_least(&self, log10_lr: f64) -> (f64, f64) {
+        let share = |curve: &[(f64, f64)]| {
+            let reached = curve.iter().find(|p| p.0 >= log10_lr);
+            reached.map_or(0.0, |p| p.1)
+        };
+        (share(&self.students), share(&self.others))
+    }
 }
 
 /// The Tippett curves. Source: Tippett et al., *Journal of the Forensic Science Society* 8 (1968) 61-65;
@@ -207,6 +221,15 @@ mod tests {
         let found = tippett(&items(&[1.0, 2.0, 1.0, inf], &[-0.0, 0.0])).unwrap();
         assert_eq!(found.students, [(1.0, 1.0), (2.0, 0.5), (inf, 0.25)]);
         assert_eq!(found.others, [(0.0, 1.0)]);
+        for (ratio, shares) in [
+            (-9.0, (1.0, 1.0)),
+            (0.0, (1.0, 1.0)),
+            (0.1, (1.0, 0.0)),
+            (2.0, (0.5, 0.0)),
+            (inf, (0.25, 0.0)),
+        ] {
+            assert_eq!(found.at_least(ratio), shares, "{ratio}");
+        }
     }
 
     #[test]
