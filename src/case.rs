@@ -122,8 +122,10 @@ pub(crate) fn weigh_prepared(
     let jackknife = each_left_out(&scores);
     let by_probe = usable.iter().map(|(_, contrast)| *contrast);
     let by_probe: Vec<&Contrast> = by_probe.filter(|c| c.measure.is_by_probe()).collect();
-    let (likeness, sequential) =
-        rayon::join(|| likeness(panel, prints), || sequential(&by_probe, order));
+    let (likeness, sequential) = rayon::join(
+        || likeness(panel, prints, prepared),
+        || sequential(&by_probe, order),
+    );
     let protected = prints.get(&panel.protected.model);
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
     let equality_of = |id: &str| {
@@ -184,7 +186,11 @@ pub(crate) fn weigh_prepared(
 }
 
 /// How far every other member is from the protected model, where that can be said.
-fn likeness(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Vec<(String, Equality)> {
+fn likeness(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    prepared: Option<&Prepared>,
+) -> Vec<(String, Equality)> {
     let protected = prints.get(&panel.protected.model);
     let others: Vec<&Member> = std::iter::once(&panel.suspect)
         .chain(&panel.base)
@@ -192,8 +198,9 @@ fn likeness(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Vec<(Strin
         .chain(&panel.controls)
         .collect();
     let like = |member: &Member| {
-        let print = prints.get(&member.model)?;
-        Some((member.id.clone(), equality(protected?, print)?))
+        let known = prepared.and_then(|p| p.likeness(&panel.protected.model, &member.model));
+        let afresh = || equality(protected?, prints.get(&member.model)?);
+        Some((member.id.clone(), known.unwrap_or_else(afresh)?))
     };
     others.into_par_iter().filter_map(like).collect()
 }

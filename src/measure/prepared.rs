@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array3, Axis};
+use rayon::prelude::*;
 
+use super::equality::{Equality, equality};
 use super::style::Manners;
 use super::{Affinity, Measure, Side, affinity};
 use crate::fingerprint::Fingerprint;
@@ -17,6 +19,8 @@ use crate::question::Access;
 pub struct Prepared {
     tables: Vec<Affinity>,
     manners: Option<Manners>,
+    /// How alike each model's answers are to each parent's, by parent and model.
+    likeness: BTreeMap<(String, String), Option<Equality>>,
 }
 
 impl Prepared {
@@ -28,9 +32,18 @@ impl Prepared {
             .collect();
         let is_parent = |s: &&Side<'_>| parents.contains(&s.id);
         let columns: Vec<Side<'_>> = rows.iter().filter(is_parent).copied().collect();
+        let pairs = columns
+            .iter()
+            .flat_map(|c| rows.iter().map(move |r| (c, r)));
+        let pairs: Vec<(&Side<'_>, &Side<'_>)> = pairs.collect();
+        let alike = |(parent, model): &(&Side<'_>, &Side<'_>)| {
+            let names = (parent.id.to_owned(), model.id.to_owned());
+            (names, equality(parent.print, model.print))
+        };
         let measures = Measure::at(access);
         let pairwise = measures.iter().filter(|m| **m != Measure::Style);
         Self {
+            likeness: pairs.par_iter().map(alike).collect(),
             tables: pairwise
                 .map(|m| affinity(*m, &rows, &columns, &|_, _| true))
                 .collect(),
@@ -38,6 +51,12 @@ impl Prepared {
                 .contains(&Measure::Style)
                 .then(|| Manners::new(&rows)),
         }
+    }
+
+    /// How alike a model's answers are to a parent's, by their names; nothing where that was not prepared.
+    pub(crate) fn likeness(&self, parent: &str, model: &str) -> Option<Option<Equality>> {
+        let names = (parent.to_owned(), model.to_owned());
+        self.likeness.get(&names).copied()
     }
 
     /// What [`affinity`] would give for a panel. `model` is the name of a side's model here.
@@ -155,6 +174,12 @@ mod tests {
         }
         // 6 cells, 13 or 14 probes or 12 blocks: preference, style, and wording both ways.
         assert!(compared > 300, "{compared}");
+        let known = prepared.likeness("model-0", "model-4");
+        assert_eq!(
+            known,
+            Some(equality(&prints["model-0"], &prints["model-4"]))
+        );
+        assert_eq!(prepared.likeness("model-4", "model-0"), None);
         let stranger = [Side {
             id: "stranger",
             print: &prints["model-3"],

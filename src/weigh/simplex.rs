@@ -42,14 +42,13 @@ pub fn nearest_mix(donors: &[Vec<f64>], target: &[f64]) -> Option<Mix> {
     if donors.is_empty() || target.is_empty() || !finite(target) || !donors.iter().all(fits) {
         return None;
     }
-    let distances: Vec<Vec<f64>> = donors
-        .iter()
-        .map(|donor| donor.iter().zip(target).map(|(x, y)| x - y).collect())
-        .collect();
-    let products = Array2::from_shape_fn((donors.len(), donors.len()), |(i, j)| {
-        let pairs = distances[i].iter().zip(&distances[j]);
-        pairs.map(|(a, b)| a * b).sum::<f64>()
-    });
+    let mut distances = Array2::zeros((donors.len(), target.len()));
+    for (mut row, donor) in distances.outer_iter_mut().zip(donors) {
+        for (distance, (x, y)) in row.iter_mut().zip(donor.iter().zip(target)) {
+            *distance = x - y;
+        }
+    }
+    let products: Array2<f64> = distances.dot(&distances.t());
     let scale = products.diag().iter().copied().fold(0.0, f64::max);
     if !scale.is_finite() {
         return None;
