@@ -430,6 +430,10 @@ pub(super) struct Validate {
     /// temperature 0.7 and behind a system prompt, to see what that does to findings.
     #[arg(long, requires = "collect")]
     pub(super) served: bool,
+    /// With --collect: leave out what cases would be with fewer controls and with fewer probes, which takes two
+    /// thirds of the time that scoring takes.
+    #[arg(long, requires = "collect")]
+    pub(super) whole: bool,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]

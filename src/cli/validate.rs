@@ -132,6 +132,11 @@ impl<'a> Collecting<'a> {
     /// Every case of both parts, in full, thinned and with the suspect served otherwise.
     fn scores(&self) -> Result<Vec<Score>, CliError> {
         let access = self.round.posing.access;
+        let thinnings = if self.args.whole {
+            &THINNINGS[..1]
+        } else {
+            &THINNINGS
+        };
         let mut scores = Vec::new();
         for part in [Part::Fit, Part::Test] {
             let models = self.asked_of(part);
@@ -146,7 +151,12 @@ impl<'a> Collecting<'a> {
                 let panel = self.population.panel(case, Thinning::None);
                 let second = SecondPass::new(&panel, &first, access);
                 let asked = models.iter().map(|id| {
-                    let again = second.questions(id, &self.round.battery, self.round.posing);
+                    // With less access nobody reads, as in a comparison of models that all give no more.
+                    let again = if self.round.reads(self.targets[id].name()) {
+                        second.questions(id, &self.round.battery, self.round.posing)
+                    } else {
+                        Vec::new()
+                    };
                     ((*id).clone(), [questions.clone(), again].concat())
                 });
                 let parents = self.population.parents(source).into_iter();
@@ -154,14 +164,14 @@ impl<'a> Collecting<'a> {
                 let (prints, bytes) = self.ask("reading", &asked.collect())?;
                 let order = self.round.battery.order(self.round.seed.0);
                 let asked = Asked::new(access, order, prints, bytes, &parents);
-                let fewer = THINNINGS.iter().filter_map(|thinning| match thinning {
+                let fewer = thinnings.iter().filter_map(|thinning| match thinning {
                     Thinning::Probes(count) => Some((*thinning, asked.first(*count, &parents))),
                     Thinning::None | Thinning::Controls(_) => None,
                 });
                 let fewer: BTreeMap<Thinning, Asked> = fewer.collect();
-                let plain = THINNINGS.map(|thinning| (thinning, Served::Plain));
+                let plain = thinnings.iter().map(|thinning| (*thinning, Served::Plain));
                 let served = Served::ALL.map(|served| (Thinning::None, served));
-                let mut ways = plain.to_vec();
+                let mut ways: Vec<(Thinning, Served)> = plain.collect();
                 ways.extend(served.into_iter().filter(|(_, served)| {
                     !served.is_plain()
                         && asked.prints.contains_key(&asked_as(&case.suspect, *served))
