@@ -198,9 +198,11 @@ fn likeness(
         .chain(&panel.controls)
         .collect();
     let like = |member: &Member| {
-        let known = prepared.and_then(|p| p.likeness(&panel.protected.model, &member.model));
-        let afresh = || equality(protected?, prints.get(&member.model)?);
-        Some((member.id.clone(), known.unwrap_or_else(afresh)?))
+        let equality = match prepared {
+            Some(prepared) => prepared.likeness(&panel.protected.model, &member.model),
+            None => equality(protected?, prints.get(&member.model)?),
+        };
+        Some((member.id.clone(), equality?))
     };
     others.into_par_iter().filter_map(like).collect()
 }

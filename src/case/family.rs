@@ -321,7 +321,10 @@ mod tests {
     fn member(id: &str, controls: &[&str], suspect: f64, scores: &[f64]) -> MemberScores {
         let row = |scale: f64| {
             let all = std::iter::once(suspect).chain(scores.iter().copied());
-            all.map(|s| s * scale).collect::<Vec<f64>>()
+            Row {
+                weight: 1.0,
+                scores: all.map(|s| s * scale).collect(),
+            }
         };
         MemberScores {
             member: id.to_owned(),

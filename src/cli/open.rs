@@ -6,9 +6,10 @@ use super::args::Engine;
 use super::endpoints::{Endpoints, Reached};
 use super::error::CliError;
 use crate::evidence;
+use crate::identity::Served;
 use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
 use crate::model::local::{LocalModel, Options};
-use crate::model::{Abilities, ModelError, Served};
+use crate::model::{Abilities, ModelError};
 
 /// Where a model's answers will come from.
 #[derive(Debug, Clone)]

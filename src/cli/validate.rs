@@ -14,7 +14,7 @@ use super::run::{Round, slug};
 use super::write_whole;
 use crate::evidence::{self, Header};
 use crate::fingerprint::Fingerprint;
-use crate::model::Served;
+use crate::identity::Served;
 use crate::passes::SecondPass;
 use crate::population::{
     Asked, Case, Part, Population, Score, Thinning, asked_as, read_scores, score, write_scores,
@@ -66,6 +66,9 @@ fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, CliError> {
     bytes.push(b'\n');
     Ok(bytes)
 }
+
+/// What models answered, and the bytes of their weight files.
+type Answered = (BTreeMap<String, Fingerprint>, BTreeMap<String, u64>);
 
 /// The models of a population, being asked.
 struct Collecting<'a> {
@@ -198,7 +201,7 @@ impl<'a> Collecting<'a> {
         &self,
         stage: &'static str,
         asked: &BTreeMap<String, Vec<Question>>,
-    ) -> Result<(BTreeMap<String, Fingerprint>, BTreeMap<String, u64>), CliError> {
+    ) -> Result<Answered, CliError> {
         let place = |header: &Header| self.args.out.join("recordings").join(slug(header));
         let jobs = asked
             .iter()

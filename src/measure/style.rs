@@ -96,15 +96,15 @@ impl Manners {
     }
 
     /// Compares some of the models as a panel; `model` is a side's name here. Nothing when one was not counted.
-    pub(super) fn compare<'a>(
+    pub(super) fn compare<'m>(
         &self,
-        rows: &[Side<'a>],
-        columns: &[Side<'a>],
-        model: &dyn Fn(&str) -> &'a str,
+        rows: &[Side<'_>],
+        columns: &[Side<'_>],
+        model: &dyn Fn(&str) -> &'m str,
         exists: &dyn Fn(&str, &str) -> bool,
     ) -> Option<Affinity> {
         let names =
-            |sides: &[Side<'a>]| -> Vec<&'a str> { sides.iter().map(|s| model(s.id)).collect() };
+            |sides: &[Side<'_>]| -> Vec<&'m str> { sides.iter().map(|s| model(s.id)).collect() };
         let (own, others) = (names(rows), names(columns));
         let counted = |name: &&str| self.counts.contains_key(*name);
         if !own.iter().chain(&others).all(counted) {

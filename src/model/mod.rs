@@ -6,15 +6,12 @@
 
 pub mod hosted;
 pub mod local;
-mod served;
 
 use std::ops::ControlFlow;
 
 use crate::identity::ModelIdentity;
 use crate::question::Question;
 use crate::response::{Exchange, Response};
-
-pub use served::Served;
 
 /// What a model can be asked; checked before asking, not found out by failing.
 #[expect(

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Case, Part, Population, PopulationError, Relation, Thinning};
 use crate::case::{self, Gates};
 use crate::fingerprint::Fingerprint;
+use crate::identity::Served;
 use crate::measure::Prepared;
-use crate::model::Served;
 use crate::question::Access;
 use crate::verdict::Finding;
 

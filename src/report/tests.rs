@@ -16,7 +16,6 @@ use crate::detail::describe;
 use crate::evidence::{BatteryMark, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
-use crate::measure::Measure;
 use crate::model::Seed;
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;

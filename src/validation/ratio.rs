@@ -48,7 +48,7 @@ pub struct CaseRatio {
     /// Every ratio.
     pub ratios: Vec<Ratio>,
     /// The share of the suspect's training that the protected model wrote, should it have learned from it; nothing
-    /// where no dose can be told, or the case lies outside what was validated.
+    /// where none can be told, none is excluded, or the case lies outside what was validated.
     pub dose: Option<Dose>,
     /// In what the case lies outside the conditions that were validated; it is then capped at 100.
     pub outside: Vec<String>,
@@ -130,7 +130,8 @@ pub fn case_ratio(
         ratios,
         dose: pooled
             .filter(|_| !extrapolated)
-            .and_then(|p| calibrated.doses.estimate(p.score)),
+            .and_then(|p| calibrated.doses.estimate(p.score))
+            .filter(|dose| dose.low > 0.0 || dose.high < 1.0),
         outside,
         row: validated.rows.first().cloned(),
         curves,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibrated, FALSE_POSITIVES, deviate, labelled, least};
-use crate::model::Served;
+use crate::identity::Served;
 use crate::population::{Relation, Score, Thinning};
 use crate::verdict::Finding;
 use crate::weigh::{

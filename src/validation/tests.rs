@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::Served;
-use crate::population::{Relation, SyntheticScore};
+use crate::identity::Served;
+use crate::population::{Relation, SyntheticScore, Thinning};
 use crate::verdict::Finding;
 
 fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> Score {
@@ -150,10 +150,11 @@ fn dosed(shift: f64) -> Vec<Score> {
     for (part, sources) in [(Part::Fit, ["a", "b", "c"]), (Part::Test, ["d", "e", "f"])] {
         for (number, source) in sources.into_iter().enumerate() {
             for (i, dose) in [0.0, 0.0, 0.0, 0.0, 0.1, 0.5, 1.0].into_iter().enumerate() {
-                let relation = if dose > 0.0 {
-                    Relation::Student
-                } else {
-                    Relation::Other
+                let relation = match i {
+                    0 => Relation::Sibling,
+                    1 => Relation::SiblingStudent,
+                    2 | 3 => Relation::Other,
+                    _ => Relation::Student,
                 };
                 let wobble = if i % 2 == 0 { 0.1 } else { -0.1 } + 0.01 * number as f64;
                 let more = if part == Part::Test && dose > 0.0 {

@@ -34,10 +34,10 @@ use self::read::{Reading, ReadingResult};
 use self::template::{ChatTemplate, Message};
 use self::tokenizer::{Reading as Markup, Start, Tokenizer};
 use self::write::{Writing, Written};
-use super::{Abilities, Answer, Model, ModelError, Seed, Served};
+use super::{Abilities, Answer, Model, ModelError, Seed};
 use crate::battery::Pose;
 use crate::digest;
-use crate::identity::ModelIdentity;
+use crate::identity::{ModelIdentity, Served};
 use crate::question::{Prompt, Question, Request};
 use crate::response::{Continuation, Response, Scored};
 

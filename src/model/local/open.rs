@@ -12,9 +12,9 @@ use super::spec::{self, Spec};
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
-use super::{Abilities, LocalModel, ModelError, Served};
+use super::{Abilities, LocalModel, ModelError};
 use crate::digest;
-use crate::identity::{FileDigest, ModelIdentity, Source};
+use crate::identity::{FileDigest, ModelIdentity, Served, Source};
 
 /// Where the arithmetic is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
