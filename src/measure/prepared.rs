@@ -104,6 +104,7 @@ fn asked(table: &Affinity) -> (Vec<String>, Array3<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::response::Continuation;
 
     /// What a model of a number might have answered; every third has nothing on the last probe.
     fn print(number: usize) -> Fingerprint {
@@ -121,6 +122,12 @@ mod tests {
             }
             let share = 0.1 + 0.05 * ((number * 7 + probe) % 9) as f64;
             print.choices.insert(name.clone(), vec![share, 1.0 - share]);
+            let continuation = |text: &str, p: f64| Continuation {
+                text: text.to_owned(),
+                log_probability: p.ln(),
+            };
+            let next = vec![continuation(" a", share), continuation(" b", 1.0 - share)];
+            print.next.insert(name.clone(), next);
             print.texts.insert(name, vec![text(0), text(5)]);
         }
         print
