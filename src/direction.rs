@@ -2,7 +2,6 @@
 
 use crate::case::{adjust_for_level, pool};
 use crate::measure::{Affinity, Contrast, contrast};
-use crate::question::Access;
 use crate::weigh::{Direction, Open, Pairs, Standing, direction, pooled};
 
 /// Decides between "the suspect from the protected model", "the protected model from the suspect" and "both
@@ -12,13 +11,7 @@ use crate::weigh::{Direction, Open, Pairs, Standing, direction, pooled};
 /// descends from the three, or whose cells are missing where they do). For each pair one of the three is the row
 /// and one the column; the others take no part in it, neither as controls nor as alternatives, so that a
 /// tie to one is not measured against a tie to another. Closeness is the pooled contrast of the case.
-pub fn among(
-    tables: &[Affinity],
-    access: Access,
-    suspect: &str,
-    protected: &str,
-    third: &str,
-) -> Direction {
+pub fn among(tables: &[Affinity], suspect: &str, protected: &str, third: &str) -> Direction {
     let all = [suspect, protected, third];
     let found = [
         (suspect, protected),
@@ -26,7 +19,7 @@ pub fn among(
         (suspect, third),
         (protected, third),
     ]
-    .map(|(row, column)| closeness(tables, access, row, column, &all));
+    .map(|(row, column)| closeness(tables, row, column, &all));
     let [Some(to), Some(from), Some(suspect), Some(protected)] = &found else {
         return Direction::CannotSay(Open::NoStanding);
     };
@@ -39,14 +32,8 @@ pub fn among(
 }
 
 /// How close `row` is to `column`, beyond the other columns and the other rows; those named in `apart` do not count
-/// among the others. The measures count as at this access; nothing when none can say.
-pub fn closeness(
-    tables: &[Affinity],
-    access: Access,
-    row: &str,
-    column: &str,
-    apart: &[&str],
-) -> Option<Standing> {
+/// among the others. Nothing when no measure can say.
+pub fn closeness(tables: &[Affinity], row: &str, column: &str, apart: &[&str]) -> Option<Standing> {
     let contrasts: Vec<Contrast> = tables
         .iter()
         .filter_map(|table| {
@@ -60,7 +47,6 @@ pub fn closeness(
             Some(found)
         })
         .collect();
-    let usable = contrasts.iter().map(|c| (c.measure.weight(access), c));
-    let (_, scores) = pool(&usable.collect::<Vec<_>>());
+    let (_, scores) = pool(&contrasts.iter().collect::<Vec<_>>());
     pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
 }

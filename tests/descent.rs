@@ -11,7 +11,6 @@ use parentage::evidence;
 use parentage::fingerprint::Fingerprint;
 use parentage::measure::{Affinity, Measure, Side, Synthetic, affinity, synthetic};
 use parentage::panel::Lineage;
-use parentage::question::Access;
 use parentage::weigh::{Direction, Fitted, Open};
 use serde::{Deserialize, Serialize};
 
@@ -156,13 +155,7 @@ fn direction(suspect: &str, protected: &str, third: &str) -> Direction {
         |ids: &[String]| -> Vec<usize> { (0..ids.len()).filter(|i| keeps(&ids[*i])).collect() };
     let means = tables().means.into_iter().map(Table::affinity);
     let means = means.map(|table| table.part(&kept(&table.rows), &kept(&table.columns)));
-    among(
-        &means.collect::<Vec<Affinity>>(),
-        Access::Scored,
-        suspect,
-        protected,
-        third,
-    )
+    among(&means.collect::<Vec<Affinity>>(), suspect, protected, third)
 }
 
 #[test]

@@ -63,3 +63,118 @@ fn what_is_wrong_with_a_population_is_said_before_anything_is_written() {
     failed("line 1");
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
 }
+
+/// A population of models of the shipped family: the teacher's side is fitted on, that of its siblings tried on.
+fn of_the_family(directory: &Path) {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/family");
+    let mut lineage = "schema = 1\nname = \"small\"\n".to_owned();
+    for (source, id, more) in [
+        ("a", "teacher", "data = [\"gcide\"]\ngroup = \"a\""),
+        ("a", "sibling-1", "data = [\"gcide\"]\ngroup = \"a\""),
+        ("a", "base-1", "data = [\"wordnet\"]"),
+        (
+            "a",
+            "student-text",
+            "base = \"base-1\"\nparents = [\"teacher\"]\ndose = 1.0",
+        ),
+        (
+            "a",
+            "sib1-text",
+            "base = \"base-1\"\nparents = [\"sibling-1\"]",
+        ),
+        ("a", "same-base-1", "base = \"base-1\"\ndata = [\"gcide\"]"),
+        ("a", "foldoc-1", "data = [\"foldoc\"]"),
+        ("b", "sibling-2", "data = [\"gcide\"]\ngroup = \"b\""),
+        ("b", "sibling-3", "data = [\"gcide\"]\ngroup = \"b\""),
+        ("b", "base-2", "data = [\"foldoc\"]"),
+        (
+            "b",
+            "sib2-text",
+            "base = \"base-2\"\nparents = [\"sibling-2\"]\ndose = 1.0",
+        ),
+        ("b", "same-base-2", "base = \"base-2\"\ndata = [\"gcide\"]"),
+        ("b", "kjv-1", "data = [\"kjv\"]"),
+        ("b", "wordnet-1", "data = [\"wordnet\"]"),
+    ] {
+        let path = models.join(id);
+        lineage += &format!(
+            "[[model]]\nid = \"{id}\"\npath = {path:?}\nkind = \"text\"\n{more}\nsource = \"{source}\"\n"
+        );
+    }
+    fs::write(directory.join("lineage.toml"), lineage).unwrap();
+    fs::write(
+        directory.join("split.toml"),
+        "fit = [\"a\"]\ntest = [\"b\"]\n",
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
+    let (directory, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    of_the_family(directory.path());
+    let asking = ["--tier", "quick", "--samples", "1"];
+    let mut command = Command::cargo_bin("parentage").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // A recording stands for one of the models: it has answered what it has answered.
+    let recorded = command
+        .args(["collect", "--quiet", "models/family/kjv-1"])
+        .args(asking);
+    let recorded = recorded
+        .arg("--out")
+        .arg(directory.path().join("kjv-1"))
+        .output()
+        .unwrap();
+    assert!(
+        recorded.status.success(),
+        "{}",
+        String::from_utf8_lossy(&recorded.stderr)
+    );
+    let collect = || {
+        let mut command = Command::cargo_bin("parentage").unwrap();
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .arg("validate")
+            .arg(directory.path());
+        command
+            .args(["--collect", "--served", "--whole", "--quiet"])
+            .args(asking);
+        let output = command.arg("--out").arg(out.path()).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::read_to_string(out.path().join("scores.jsonl")).unwrap()
+    };
+    let scores = collect();
+    let lines: Vec<serde_json::Value> = scores
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let count =
+        |holds: &dyn Fn(&serde_json::Value) -> bool| lines.iter().filter(|l| holds(l)).count();
+    // Two candidate parents a part, and every other model of it, served as asked.
+    assert_eq!(count(&|l| l["part"] == "fit"), 2 * 6);
+    assert_eq!(
+        count(&|l| l["part"] == "test" && l["served"].is_null()),
+        2 * 6
+    );
+    for served in ["cooler", "instructed"] {
+        assert_eq!(count(&|l| l["served"] == served), 2 * 5, "{served}");
+        assert_eq!(
+            count(&|l| l["served"] == served && l["suspect"] == "kjv-1"),
+            0
+        );
+    }
+    let t_of = |served: &str| {
+        let found = lines.iter().find(|l| {
+            l["protected"] == "sibling-2"
+                && l["suspect"] == "sib2-text"
+                && l["served"].as_str().unwrap_or("") == served
+        });
+        found.unwrap()["t"].as_f64().unwrap()
+    };
+    assert!((t_of("") - t_of("instructed")).abs() > 1e-6);
+    assert_eq!(collect(), scores);
+}

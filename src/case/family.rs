@@ -30,9 +30,8 @@
 
 use super::{Case, Sides};
 use crate::measure::{Contrast, Measure};
-use crate::question::Access;
 use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
-use crate::weigh::{Row, Standing, pooled};
+use crate::weigh::{Standing, pooled};
 
 /// How one member of the group stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,11 +65,11 @@ struct MemberScores {
     /// The controls that every measure has.
     controls: Vec<String>,
     /// The suspect's score and the controls', by measure.
-    rows: Vec<(Measure, Row)>,
+    rows: Vec<(Measure, Vec<f64>)>,
 }
 
 impl MemberScores {
-    fn new(member: &str, contrasts: &[Contrast], access: Access) -> Option<Self> {
+    fn new(member: &str, contrasts: &[Contrast]) -> Option<Self> {
         let mean = |contrast: &Contrast, id: &str| {
             let control = contrast.controls.iter().find(|c| c.id == id);
             control.map(|c| c.mean)
@@ -84,13 +83,8 @@ impl MemberScores {
             .collect();
         let row = |contrast: &Contrast| {
             let controls = controls.iter().filter_map(|id| mean(contrast, id));
-            let row = Row {
-                weight: contrast.measure.weight(access),
-                scores: std::iter::once(contrast.suspect.mean)
-                    .chain(controls)
-                    .collect(),
-            };
-            (contrast.measure, row)
+            let scores = std::iter::once(contrast.suspect.mean).chain(controls);
+            (contrast.measure, scores.collect())
         };
         Some(Self {
             member: member.to_owned(),
@@ -107,15 +101,11 @@ impl MemberScores {
                 (0..self.controls.len()).filter_map(|i| stays(&self.controls[i]).then_some(i + 1)),
             )
             .collect();
-        let part = |row: &Row| Row {
-            scores: kept.iter().map(|i| row.scores[*i]).collect(),
-            ..*row
-        };
-        let rows: Vec<Row> = self
+        let rows: Vec<Vec<f64>> = self
             .rows
             .iter()
             .filter(|(m, _)| Some(*m) != measure)
-            .map(|(_, row)| part(row))
+            .map(|(_, row)| kept.iter().map(|i| row[*i]).collect())
             .collect();
         let ids = self.controls.iter().map(String::as_str);
         Some((ids.filter(|id| stays(id)).collect(), pooled(&rows)?))
@@ -181,7 +171,7 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     let all: Vec<(&str, Vec<Contrast>)> = group.iter().map(|g| (*g, contrasts(g))).collect();
     let scores: Vec<MemberScores> = all
         .iter()
-        .filter_map(|(member, contrasts)| MemberScores::new(member, contrasts, sides.access))
+        .filter_map(|(member, contrasts)| MemberScores::new(member, contrasts))
         .collect();
     // The bets are about the protected model alone.
     case.sequential = None;
@@ -321,10 +311,7 @@ mod tests {
     fn member(id: &str, controls: &[&str], suspect: f64, scores: &[f64]) -> MemberScores {
         let row = |scale: f64| {
             let all = std::iter::once(suspect).chain(scores.iter().copied());
-            Row {
-                weight: 1.0,
-                scores: all.map(|s| s * scale).collect(),
-            }
+            all.map(|s| s * scale).collect::<Vec<f64>>()
         };
         MemberScores {
             member: id.to_owned(),

@@ -174,22 +174,22 @@ impl<'a> Collecting<'a> {
                 let fewer: BTreeMap<Thinning, Asked> = fewer.collect();
                 let plain = thinnings.iter().map(|thinning| (*thinning, Served::Plain));
                 let served = Served::ALL.map(|served| (Thinning::None, served));
-                let mut ways: Vec<(Thinning, Served)> = plain.collect();
-                ways.extend(served.into_iter().filter(|(_, served)| {
-                    !served.is_plain()
-                        && asked.prints.contains_key(&asked_as(&case.suspect, *served))
-                }));
-                let progress = Progress::new("scoring", cases.len() * ways.len(), self.quiet);
-                for (thinning, served) in ways {
+                let served = served.into_iter().filter(|(_, served)| !served.is_plain());
+                for (thinning, served) in plain.chain(served) {
                     let asked = fewer.get(&thinning).unwrap_or(&asked);
+                    // Recordings and endpoints cannot be served otherwise.
+                    let answered =
+                        |case: &&&Case| asked.prints.contains_key(&asked_as(&case.suspect, served));
+                    let cases: Vec<&Case> = cases.iter().filter(answered).copied().collect();
+                    let progress = Progress::new("scoring", cases.len(), self.quiet);
                     let scored = cases.par_iter().map(|case| {
                         let scored = score(self.population, case, thinning, served, asked);
                         progress.answered();
                         scored
                     });
                     scores.extend(scored.collect::<Vec<_>>());
+                    progress.finish();
                 }
-                progress.finish();
             }
         }
         Ok(scores)

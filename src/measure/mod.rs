@@ -68,11 +68,6 @@ impl Measure {
         }
     }
 
-    /// What it counts in the pooled figure beside the others.
-    pub fn weight(self, _access: Access) -> f64 {
-        1.0
-    }
-
     /// Whether its value on a probe takes nothing but the answers to that probe. The others look at all open
     /// text at once: their values are no steps of a bet.
     pub fn is_by_probe(self) -> bool {

@@ -26,7 +26,7 @@ pub struct DoseRow {
     pub dose: f64,
     /// Cases whose 95 % interval holds it.
     pub held: Option<Rate>,
-    /// Cases whose interval leaves out no dose at all.
+    /// Cases whose interval leaves out 0: the suspect is told from an innocent model.
     pub told_from_none: Option<Rate>,
     /// The mean estimate.
     pub estimate: f64,
