@@ -96,9 +96,9 @@ fn of_the_family(directory: &Path) {
         ("b", "kjv-1", "data = [\"kjv\"]"),
         ("b", "wordnet-1", "data = [\"wordnet\"]"),
     ] {
-        let path = models.join(id);
-        lineage += &format!(
-            "[[model]]\nid = \"{id}\"\npath = {path:?}\nkind = \"text\"\n{more}\nsource = \"{source}\"\n"
+        let path = models.join(id).to_string_lossy().into_owned();
+        lineage = format!(
+            "{lineage}[[model]]\nid = \"{id}\"\npath = '{path}'\nkind = \"text\"\n{more}\nsource = \"{source}\"\n"
         );
     }
     fs::write(directory.join("lineage.toml"), lineage).unwrap();
