@@ -135,7 +135,7 @@ def main():
         if identity in lineage and lineage[identity]["source"] in split["test"]:
             models[identity] = load(header.parent)
     cases = [json.loads(line) for line in (out / "scores.jsonl").open()]
-    cases = [c for c in cases if c["part"] == "test" and c["thinning"] == {"thinned": "none"}]
+    cases = [c for c in cases if c["part"] == "test" and c["thinning"] == {"thinned": "none"} and "served" not in c]
 
     def descends(model, ancestor):
         entry = lineage[model]

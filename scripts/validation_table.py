@@ -26,10 +26,10 @@ for a in facts["by_access"]:
             share(r["innocents_above"]), share(r["found_at_1_percent"]), value(r["auroc"]), value(r["cllr"]),
             value(r["cllr_min"]), share(r["misleading"][1]) if len(r["misleading"]) > 1 else "",
         ]), "|")
-    print("\n| students' parent named among | first | in the set | set of two at most | none named |")
+    print("\n| parent named | first | in the set | set of two at most | none named |")
     print("|---|" + "---:|" * 4)
     for r in a["attribution"]:
-        print("|", " | ".join([r["candidates"], share(r["first"]), share(r["covered"]),
+        print("|", " | ".join([f'students {r["students"]}, among {r["candidates"]}', share(r["first"]), share(r["covered"]),
                                share(r["covered_by_two"]), share(r["none"])]), "|")
     print("\n| the suspect, if innocent, ... | intercept | slope | least log10 LR | most | students | innocent models |")
     print("|---|" + "---:|" * 6)

@@ -19,7 +19,7 @@ use crate::panel::{Matching, Member, Panel};
 use crate::question::Access;
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{SingleCase, Standing, level_adjusted, pooled};
+use crate::weigh::{Row, SingleCase, Standing, level_adjusted, pooled};
 
 pub use family::FamilyAnswer;
 pub use without::{WithoutOne, without_each};
@@ -29,6 +29,8 @@ pub use without::{WithoutOne, without_each};
 pub struct MeasureResult {
     /// The measure.
     pub measure: Measure,
+    /// What it counts in the pooled figure.
+    pub weight: f64,
     /// What was compared.
     pub affinity: Affinity,
     /// The contrast and the suspect's standing among the controls.
@@ -118,7 +120,7 @@ pub(crate) fn weigh_prepared(
     let (pooled_controls, scores) = pool(&usable);
     let overall = pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let jackknife = each_left_out(&scores);
-    let by_probe = usable.iter().copied();
+    let by_probe = usable.iter().map(|(_, contrast)| *contrast);
     let by_probe: Vec<&Contrast> = by_probe.filter(|c| c.measure.is_by_probe()).collect();
     let (likeness, sequential) = rayon::join(
         || likeness(panel, prints, prepared),
@@ -292,6 +294,7 @@ impl<'a> Sides<'a> {
         let synthetic = synthetic(&table, suspect, protected, self.base);
         MeasureResult {
             measure,
+            weight: measure.weight(),
             affinity: table,
             result,
             synthetic: synthetic.map_err(|e| e.to_string()),
@@ -344,15 +347,17 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
-/// The contrasts of the measures that have one.
-fn contrasts(measures: &[MeasureResult]) -> Vec<&Contrast> {
-    let results = measures.iter().filter_map(|m| m.result.as_ref().ok());
-    results.map(|(contrast, _)| contrast).collect()
+/// The contrasts of the measures that have one, with their weights.
+fn contrasts(measures: &[MeasureResult]) -> Vec<(f64, &Contrast)> {
+    let results = measures.iter();
+    results
+        .filter_map(|m| Some((m.weight, &m.result.as_ref().ok()?.0)))
+        .collect()
 }
 
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.
-pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
-    let Some(first) = usable.first() else {
+pub(crate) fn pool(usable: &[(f64, &Contrast)]) -> (Vec<String>, Vec<Row>) {
+    let Some((_, first)) = usable.first() else {
         return (Vec::new(), Vec::new());
     };
     let mean = |contrast: &Contrast, id: &str| {
@@ -366,14 +371,15 @@ pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
         .controls
         .iter()
         .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|c| mean(c, id).is_some()))
+        .filter(|id| usable.iter().all(|(_, c)| mean(c, id).is_some()))
         .collect();
     let scores = usable
         .iter()
-        .map(|c| {
-            std::iter::once(c.suspect.mean)
+        .map(|(weight, c)| Row {
+            weight: *weight,
+            scores: std::iter::once(c.suspect.mean)
                 .chain(ids.iter().filter_map(|id| mean(c, id)))
-                .collect()
+                .collect(),
         })
         .collect();
     (ids, scores)
@@ -381,26 +387,29 @@ pub(crate) fn pool(usable: &[&Contrast]) -> (Vec<String>, Vec<Vec<f64>>) {
 
 /// The synthetic controls of all measures together, over the controls that every one of them has.
 fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
-    let usable: Vec<&Synthetic> = measures
+    let usable: Vec<(f64, &Synthetic)> = measures
         .iter()
-        .filter_map(|m| m.synthetic.as_ref().ok())
+        .filter_map(|m| Some((m.weight, m.synthetic.as_ref().ok()?)))
         .collect();
     let place = |s: &Synthetic, id: &String| s.controls.iter().position(|c| c.id == *id);
-    let ids: Vec<String> = usable
-        .first()?
+    let (_, first) = usable.first()?;
+    let ids: Vec<String> = first
         .controls
         .iter()
         .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|s| place(s, id).is_some()))
+        .filter(|id| usable.iter().all(|(_, s)| place(s, id).is_some()))
         .collect();
     let standing = |of: fn(&Synthetic) -> &Standing| {
-        let row = |s: &&Synthetic| {
+        let row = |(weight, s): &(f64, &Synthetic)| {
             let standing = of(s);
             let controls = ids.iter().filter_map(|id| place(s, id));
             let controls = controls.map(|i| standing.controls[i]);
-            std::iter::once(standing.score).chain(controls).collect()
+            Row {
+                weight: *weight,
+                scores: std::iter::once(standing.score).chain(controls).collect(),
+            }
         };
-        let scores: Vec<Vec<f64>> = usable.iter().map(row).collect();
+        let scores: Vec<Row> = usable.iter().map(row).collect();
         pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
     };
     Some(PooledSynthetic {
@@ -410,24 +419,24 @@ fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
     })
 }
 
-fn t_of(scores: &[Vec<f64>]) -> Option<SingleCase> {
+fn t_of(scores: &[Row]) -> Option<SingleCase> {
     let z = pooled(scores)?;
     Standing::new(z[0], z[1..].to_vec()).t
 }
 
 /// Scores by measure without those of the control at one place, counted from 0.
-fn without_control(scores: &[Vec<f64>], place: usize) -> Vec<Vec<f64>> {
-    let less = |row: &Vec<f64>| {
+fn without_control(scores: &[Row], place: usize) -> Vec<Row> {
+    let less = |row: &Row| {
         let mut row = row.clone();
-        row.remove(place + 1);
+        row.scores.remove(place + 1);
         row
     };
     scores.iter().map(less).collect()
 }
 
 /// The pooled t when each control in turn is left out.
-fn each_left_out(scores: &[Vec<f64>]) -> Option<Vec<SingleCase>> {
-    let controls = scores.first()?.len().saturating_sub(1);
+fn each_left_out(scores: &[Row]) -> Option<Vec<SingleCase>> {
+    let controls = scores.first()?.scores.len().saturating_sub(1);
     (0..controls)
         .map(|place| t_of(&without_control(scores, place)))
         .collect()
@@ -439,7 +448,7 @@ fn worst(left_out: &[SingleCase]) -> f64 {
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.
-fn without_strongest(scores: &[Vec<f64>]) -> Option<f64> {
+fn without_strongest(scores: &[Row]) -> Option<f64> {
     if scores.len() < 2 {
         return None;
     }
@@ -461,7 +470,7 @@ fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
         .map(|alternative| {
             let smallest = usable
                 .iter()
-                .filter_map(|c| c.against.iter().find(|(id, _)| *id == alternative.id))
+                .filter_map(|(_, c)| c.against.iter().find(|(id, _)| *id == alternative.id))
                 .filter_map(|(_, test)| test.as_ref().map(|t| t.p))
                 .fold(1.0, f64::min);
             Apart {

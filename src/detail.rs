@@ -294,6 +294,7 @@ mod tests {
             let standing = Standing::new(contrast.suspect.mean, controls);
             MeasureResult {
                 measure,
+                weight: 1.0,
                 affinity,
                 result: Ok((contrast, standing)),
                 synthetic: Err("not looked at".to_owned()),

@@ -47,6 +47,7 @@ pub fn closeness(tables: &[Affinity], row: &str, column: &str, apart: &[&str]) -
             Some(found)
         })
         .collect();
-    let (_, scores) = pool(&contrasts.iter().collect::<Vec<_>>());
+    let usable = contrasts.iter().map(|c| (c.measure.weight(), c));
+    let (_, scores) = pool(&usable.collect::<Vec<_>>());
     pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
 }

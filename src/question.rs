@@ -146,6 +146,31 @@ pub struct Posing {
     pub top: usize,
 }
 
+/// Short samples of every closed question, unless the user says how many.
+pub const REPEATS: u16 = 16;
+
+impl Posing {
+    /// Plain text, asked as often as when nobody says how often: what is validated.
+    ///
+    /// Where no model tells how probable it finds a text, that has to be estimated from texts, which takes many.
+    pub fn usual(access: Access) -> Self {
+        Self {
+            chat: false,
+            raw: true,
+            access,
+            samples: match access {
+                Access::Scored => 4,
+                Access::Top | Access::Text => 32,
+            },
+            repeats: match access {
+                Access::Text => usize::from(REPEATS),
+                Access::Top | Access::Scored => 0,
+            },
+            top: 32,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

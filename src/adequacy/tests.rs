@@ -10,7 +10,7 @@ use crate::measure::equality::Equality;
 use crate::measure::{Affinity, Contrast, Interaction, Measure};
 use crate::panel::{Matching, Member, Named};
 use crate::verdict::{Evidence, judge};
-use crate::weigh::{Standing, pooled};
+use crate::weigh::{Row, Standing, pooled};
 
 fn member(id: &str) -> Member {
     Member {
@@ -50,6 +50,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
     let ids: Vec<String> = panel.controls.iter().map(|c| c.id.clone()).collect();
     let measure = |measure: Measure, scale: f64| MeasureResult {
         measure,
+        weight: 1.0,
         affinity: Affinity {
             measure,
             rows: Vec::new(),
@@ -77,7 +78,11 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
     let scores: Vec<f64> = std::iter::once(suspect)
         .chain(controls.iter().copied())
         .collect();
-    let z = pooled(&[scores]).unwrap();
+    let row = Row {
+        weight: 1.0,
+        scores,
+    };
+    let z = pooled(&[row]).unwrap();
     let matched = panel
         .controls
         .iter()

@@ -13,6 +13,7 @@ use crate::digest;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Source;
 use crate::panel::{Member, Panel};
+use crate::question::Posing;
 use crate::report::caveat::Conditions;
 use crate::report::{RenderError, Report, Sources, html, markdown, terminal};
 use crate::validation::{self, Circumstances, case_ratio};
@@ -122,8 +123,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         bytes: bytes(&panel.protected)
             .zip(bytes(&panel.suspect))
             .map(|(a, b)| a.max(b)),
-        // The population was asked the published battery in plain text.
-        same_questions: plan.published && !plan.posing.chat,
+        same_questions: plan.published && plan.posing == Posing::usual(plan.posing.access),
         strict: plan.strict,
         prior_odds: plan.prior_odds,
     };

@@ -31,7 +31,7 @@
 use super::{Case, Sides};
 use crate::measure::{Contrast, Measure};
 use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
-use crate::weigh::{Standing, pooled};
+use crate::weigh::{Row, Standing, pooled};
 
 /// How one member of the group stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ struct MemberScores {
     /// The controls that every measure has.
     controls: Vec<String>,
     /// The suspect's score and the controls', by measure.
-    rows: Vec<(Measure, Vec<f64>)>,
+    rows: Vec<(Measure, Row)>,
 }
 
 impl MemberScores {
@@ -83,8 +83,13 @@ impl MemberScores {
             .collect();
         let row = |contrast: &Contrast| {
             let controls = controls.iter().filter_map(|id| mean(contrast, id));
-            let scores = std::iter::once(contrast.suspect.mean).chain(controls);
-            (contrast.measure, scores.collect())
+            let row = Row {
+                weight: contrast.measure.weight(),
+                scores: std::iter::once(contrast.suspect.mean)
+                    .chain(controls)
+                    .collect(),
+            };
+            (contrast.measure, row)
         };
         Some(Self {
             member: member.to_owned(),
@@ -101,11 +106,15 @@ impl MemberScores {
                 (0..self.controls.len()).filter_map(|i| stays(&self.controls[i]).then_some(i + 1)),
             )
             .collect();
-        let rows: Vec<Vec<f64>> = self
+        let part = |row: &Row| Row {
+            scores: kept.iter().map(|i| row.scores[*i]).collect(),
+            ..*row
+        };
+        let rows: Vec<Row> = self
             .rows
             .iter()
             .filter(|(m, _)| Some(*m) != measure)
-            .map(|(_, row)| kept.iter().map(|i| row[*i]).collect())
+            .map(|(_, row)| part(row))
             .collect();
         let ids = self.controls.iter().map(String::as_str);
         Some((ids.filter(|id| stays(id)).collect(), pooled(&rows)?))
@@ -311,7 +320,10 @@ mod tests {
     fn member(id: &str, controls: &[&str], suspect: f64, scores: &[f64]) -> MemberScores {
         let row = |scale: f64| {
             let all = std::iter::once(suspect).chain(scores.iter().copied());
-            all.map(|s| s * scale).collect::<Vec<f64>>()
+            Row {
+                weight: 1.0,
+                scores: all.map(|s| s * scale).collect(),
+            }
         };
         MemberScores {
             member: id.to_owned(),

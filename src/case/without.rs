@@ -5,8 +5,8 @@
 //! stability.
 
 use super::{
-    Case, Standing, contrasts, each_left_out, pool, pooled, without_control, without_strongest,
-    worst,
+    Case, Row, Standing, contrasts, each_left_out, pool, pooled, without_control,
+    without_strongest, worst,
 };
 use crate::panel::{Matching, Panel};
 use crate::verdict::{Evidence, Finding, judge};
@@ -53,7 +53,7 @@ pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
 }
 
 /// The pooled figures without the control at one place.
-fn pooled_without(evidence: &Evidence, scores: &[Vec<f64>], place: usize) -> Evidence {
+fn pooled_without(evidence: &Evidence, scores: &[Row], place: usize) -> Evidence {
     let fewer = without_control(scores, place);
     let standing = pooled(&fewer).map(|z| Standing::new(z[0], z[1..].to_vec()));
     Evidence {

@@ -10,7 +10,7 @@ use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
-use crate::question::Access;
+use crate::question::{Access, REPEATS};
 use crate::report::pdf;
 use crate::verdict::Finding;
 
@@ -79,7 +79,7 @@ pub(super) struct Asking {
     #[arg(long, value_enum)]
     pub(super) access: Option<AccessArg>,
     /// Short samples that stand for the distribution of a closed question, where only text is to be had.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub(super) repeats: u16,
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -5,18 +5,6 @@ use super::error::CliError;
 use crate::model::Abilities;
 use crate::question::{Access, Posing};
 
-/// Most probable tokens kept of every `next` probe.
-const TOP: usize = 32;
-
-/// Samples of every open question, unless the user says how many. Where no model tells how probable it finds a
-/// text, that has to be estimated from texts, which takes many.
-const fn samples(access: Access) -> u16 {
-    match access {
-        Access::Scored => 4,
-        Access::Top | Access::Text => 32,
-    }
-}
-
 /// What is known of one model before it is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Known {
@@ -88,16 +76,17 @@ pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing
             plain: without(Known::chat),
         });
     }
+    let usual = Posing::usual(access);
     let top = models
         .iter()
         .map(|(_, known)| known.top())
         .filter(|top| *top > 0)
-        .fold(TOP, usize::min);
+        .fold(usual.top, usize::min);
     Ok(Posing {
         chat,
         raw,
         access,
-        samples: usize::from(asking.samples.unwrap_or(samples(access))),
+        samples: asking.samples.map_or(usual.samples, usize::from),
         repeats: match access {
             Access::Text => usize::from(asking.repeats),
             Access::Top | Access::Scored => 0,

@@ -35,7 +35,7 @@ use std::hash::Hash;
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use self::tally::Tally;
+use self::tally::{Skeleton, Tally, Trigram};
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 
@@ -67,6 +67,15 @@ fn ids<'a>(sides: &[Side<'a>]) -> Vec<&'a str> {
 pub(super) struct Manners {
     blocks: usize,
     counts: BTreeMap<String, Counted>,
+    trigrams: Kinds<Trigram>,
+    skeletons: Kinds<Skeleton>,
+}
+
+/// Every key that some model has, in order, and by model how large a share which of them is.
+#[derive(Debug)]
+struct Kinds<K> {
+    keys: Vec<K>,
+    shares: BTreeMap<String, Vec<(usize, f64)>>,
 }
 
 /// What one model wrote.
@@ -89,9 +98,12 @@ impl Manners {
             };
             (id.to_owned(), counted)
         };
+        let counts: BTreeMap<String, Counted> = members.into_par_iter().map(count).collect();
         Self {
             blocks: blocks.len(),
-            counts: members.into_par_iter().map(count).collect(),
+            trigrams: Kinds::new(&counts, |t| &t.trigrams),
+            skeletons: Kinds::new(&counts, |t| &t.skeletons),
+            counts,
         }
     }
 
@@ -119,16 +131,15 @@ impl Manners {
         let members: BTreeSet<&str> = rows.iter().chain(columns).copied().collect();
         let members: BTreeMap<&str, &Counted> =
             members.into_iter().map(|m| (m, &self.counts[m])).collect();
-        let whole: Vec<&Tally> = members.values().map(|c| &c.whole).collect();
-        let trigrams = commonest(&whole, |t| &t.trigrams, TRIGRAMS);
-        let skeletons = commonest(&whole, |t| &t.skeletons, SKELETONS);
+        let trigrams = self.trigrams.commonest(members.keys(), TRIGRAMS);
+        let skeletons = self.skeletons.commonest(members.keys(), SKELETONS);
         let z = |tallies: Vec<&Tally>| -> BTreeMap<&str, Option<Vec<f64>>> {
             let profile = |t: &Tally| (!t.is_empty()).then(|| t.profile(&trigrams, &skeletons));
             let profiles = tallies.into_iter().map(profile).collect();
             members.keys().copied().zip(standardise(profiles)).collect()
         };
         let mut cells = Array3::from_elem((rows.len(), columns.len(), self.blocks), f64::NAN);
-        let parents = z(whole);
+        let parents = z(members.values().map(|c| &c.whole).collect());
         for b in 0..self.blocks {
             let tested = z(members.values().map(|c| &c.blocks[b]).collect());
             for (i, row) in rows.iter().enumerate() {
@@ -176,22 +187,40 @@ fn tally(print: &Fingerprint, probes: &[&str]) -> Tally {
     tally
 }
 
-/// The keys with the largest mean share over the models; of equals, the first in order.
-fn commonest<K: Eq + Hash + Ord + Copy>(
-    models: &[&Tally],
-    counts: impl Fn(&Tally) -> &HashMap<K, usize>,
-    limit: usize,
-) -> Vec<K> {
-    let mut shares: HashMap<K, f64> = HashMap::new();
-    for model in models {
-        let share = tally::shares(counts(model));
-        for key in counts(model).keys() {
-            *shares.entry(*key).or_default() += share(key);
+impl<K: Eq + Hash + Ord + Copy> Kinds<K> {
+    fn new(counts: &BTreeMap<String, Counted>, of: impl Fn(&Tally) -> &HashMap<K, usize>) -> Self {
+        let mut keys: Vec<K> = counts
+            .values()
+            .flat_map(|c| of(&c.whole).keys().copied())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let places: HashMap<K, usize> = keys.iter().copied().zip(0..).collect();
+        let shares = |counted: &Counted| {
+            let counts = of(&counted.whole);
+            let share = tally::shares(counts);
+            counts.keys().map(|key| (places[key], share(key))).collect()
+        };
+        Self {
+            shares: counts
+                .iter()
+                .map(|(id, c)| (id.clone(), shares(c)))
+                .collect(),
+            keys,
         }
     }
-    let mut keys: Vec<(K, f64)> = shares.into_iter().collect();
-    keys.sort_by(|(k, a), (l, b)| b.total_cmp(a).then(k.cmp(l)));
-    keys.into_iter().take(limit).map(|(k, _)| k).collect()
+
+    /// The keys with the largest mean share over some of the models; of equals, the first in order.
+    fn commonest<'m>(&self, models: impl Iterator<Item = &'m &'m str>, limit: usize) -> Vec<K> {
+        let mut sums = vec![0.0; self.keys.len()];
+        for (key, share) in models.flat_map(|m| &self.shares[*m]) {
+            sums[*key] += share;
+        }
+        let mut order: Vec<usize> = (0..sums.len()).filter(|i| sums[*i] > 0.0).collect();
+        order.sort_by(|i, j| sums[*j].total_cmp(&sums[*i]));
+        order.truncate(limit);
+        order.into_iter().map(|i| self.keys[i]).collect()
+    }
 }
 
 /// Every feature in units of its standard deviation from its mean, over the models that have a profile.

@@ -148,29 +148,26 @@ impl Numbers {
 
 impl<'a> Shelf<'a> {
     fn new(members: &BTreeMap<&'a str, &'a Fingerprint>) -> Self {
-        let (mut numbers, mut windows) = (Numbers::default(), Vec::new());
-        let mut books = BTreeMap::new();
-        for (id, print) in members {
-            let book: &mut BTreeMap<&str, Text> = books.entry(*id).or_default();
-            for (probe, texts) in &print.texts {
-                let mut read = Vec::new();
-                for window in texts.iter().flat_map(|text| slide(text)) {
-                    let number = numbers.of(window);
-                    if number as usize == windows.len() {
-                        windows.push(window);
-                    }
-                    read.push(number);
-                }
-                if let Some(text) = Text::new(read) {
-                    book.insert(probe.as_str(), text);
-                }
-            }
-        }
+        let read = |texts: &[String]| -> Vec<u64> { texts.iter().flat_map(|t| slide(t)).collect() };
+        let texts = members.values().flat_map(|print| print.texts.values());
+        let mut windows: Vec<u64> = texts.flat_map(|texts| read(texts)).collect();
+        // Those that share the end of their context side by side, so that they find what they share near by.
+        windows.sort_unstable_by_key(|window| turned(*window));
+        windows.dedup();
+        let numbers: HashMap<u64, u32> = windows.iter().copied().zip(0..).collect();
+        let numbered =
+            |texts: &[String]| Text::new(read(texts).iter().map(|w| numbers[w]).collect());
+        let book = |(id, print): (&&'a str, &&'a Fingerprint)| {
+            let texts = print.texts.iter();
+            let texts = texts.filter_map(|(probe, texts)| Some((probe.as_str(), numbered(texts)?)));
+            (*id, texts.collect())
+        };
         Self {
             orders: (0..=ORDER)
+                .into_par_iter()
                 .map(|length| Order::new(&windows, length))
                 .collect(),
-            books,
+            books: members.par_iter().map(book).collect(),
         }
     }
 
@@ -243,6 +240,14 @@ fn slide(text: &str) -> impl Iterator<Item = u64> {
         *window = last((*window << BITS) | u64::from(*byte), ORDER + 1);
         Some(*window)
     })
+}
+
+/// A window with the byte before its last one foremost, then the one before that, and its last one at the end.
+fn turned(window: u64) -> u64 {
+    let symbol = |back: usize| window >> (BITS * back) & ((1 << BITS) - 1);
+    (1..=ORDER)
+        .chain([0])
+        .fold(0, |turned, back| (turned << BITS) | symbol(back))
 }
 
 /// The last symbols of a window.

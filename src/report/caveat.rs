@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::identity::{AbilityStatus, Source};
-use crate::panel::{Matching, Panel};
+use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing};
 use crate::validation::CaseRatio;
 use crate::verdict::MIN_CONTROLS;
@@ -84,6 +84,14 @@ pub enum Caveat {
         /// Their ids.
         ids: Vec<String>,
     },
+    /// The suspect or the protected model is an endpoint, whose settings nobody outside sees.
+    SettingsUnseen {
+        /// Their ids.
+        ids: Vec<String>,
+        /// The condition of the validation, of those in which suspects alone had settings of their own, with most
+        /// innocents accused: how many, and of how many.
+        accused: Option<(String, usize, usize)>,
+    },
     /// Endpoints that reason out of sight before they answer.
     HiddenReasoning {
         /// Their ids.
@@ -138,6 +146,7 @@ impl Caveat {
             Self::PosedAsTurns => "posed_as_turns",
             Self::ReducedAccess { .. } => "reduced_access",
             Self::SamplingUnknown { .. } => "sampling_unknown",
+            Self::SettingsUnseen { .. } => "settings_unseen",
             Self::HiddenReasoning { .. } => "hidden_reasoning",
             Self::ServedOther { .. } => "served_other",
             Self::Drifted { .. } => "drifted",
@@ -218,6 +227,13 @@ impl Caveat {
                 "{}: temperature could not be set, so the texts are drawn as the provider sees fit and those of the other models are not",
                 ids.join(", ")
             ),
+            Self::SettingsUnseen { ids, accused } => format!(
+                "{}: may answer behind a system prompt or other settings that the other models do not have and nobody outside sees{}",
+                ids.join(", "),
+                accused.as_ref().map_or_else(String::new, |(condition, count, of)| format!(
+                    "; in the validation {count} of {of} innocent models were accused so ({condition})"
+                ))
+            ),
             Self::HiddenReasoning { ids } => format!(
                 "{}: reasons out of sight before it answers, which the other models need not do",
                 ids.join(", ")
@@ -295,6 +311,9 @@ impl Caveat {
             }
             Self::SamplingUnknown { .. } => {
                 "prefer controls served under the same conditions; likeness in mere warmth of sampling is no parentage"
+            }
+            Self::SettingsUnseen { .. } => {
+                "ask the operator for the settings in writing, and put the controls under them"
             }
             Self::HiddenReasoning { .. } => {
                 "switch reasoning off on both sides, or compare models that all reason"
@@ -446,6 +465,15 @@ pub fn caveats(
         contrasted && !dropped.is_empty(),
         Caveat::ControlsDropped { ids: dropped },
     );
+    let unseen = |member: &&Member| conditions.endpoints.contains_key(&member.id);
+    let sides = [&panel.suspect, &panel.protected].into_iter();
+    let ids: Vec<String> = sides.filter(unseen).map(|m| m.id.clone()).collect();
+    let row = ratio.ok().and_then(|r| r.served_otherwise.as_ref());
+    let accused = row.and_then(|row| {
+        let accused = row.accused?;
+        Some((row.condition.clone(), accused.count, accused.of))
+    });
+    add(!ids.is_empty(), Caveat::SettingsUnseen { ids, accused });
     caveats.extend(of_asking(conditions));
     caveats
 }

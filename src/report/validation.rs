@@ -73,7 +73,7 @@ pub fn text(validation: &Validation, width: u16) -> String {
         let mut table = self::table(
             width,
             &[
-                "students' parent named among",
+                "parent named",
                 "first",
                 "in the set",
                 "of two at most",
@@ -82,7 +82,8 @@ pub fn text(validation: &Validation, width: u16) -> String {
         );
         for a in &validated.attribution {
             let shares = [a.first, a.covered, a.covered_by_two, a.none].map(counted);
-            table.add_row(std::iter::once(a.candidates.clone()).chain(shares));
+            let which = format!("students {}, among {}", a.students, a.candidates);
+            table.add_row(std::iter::once(which).chain(shares));
         }
         out.extend([&table.to_string(), "\n"]);
         let header = [

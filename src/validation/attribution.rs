@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rows::is_full_dose;
 use crate::population::{Relation, Score};
 use crate::verdict::Finding;
 use crate::weigh::{Rate, rate};
@@ -14,6 +15,8 @@ use crate::weigh::{Rate, rate};
 pub struct Attribution {
     /// Which candidates there were.
     pub candidates: String,
+    /// Which students.
+    pub students: String,
     /// The candidate with the largest t is a true parent.
     pub first: Option<Rate>,
     /// The set of the finding holds a true parent: found `distilled` or `family` for it.
@@ -24,7 +27,8 @@ pub struct Attribution {
     pub none: Option<Rate>,
 }
 
-/// With all candidates of the part, and without the true parent's siblings.
+/// With all candidates of the part, and without the true parent's siblings; for all students, and for those at full
+/// dose.
 pub(super) fn all(scores: &[&Score]) -> Vec<Attribution> {
     let mut by_suspect: BTreeMap<&str, Vec<&Score>> = BTreeMap::new();
     for score in scores {
@@ -32,23 +36,24 @@ pub(super) fn all(scores: &[&Score]) -> Vec<Attribution> {
     }
     // Nobody can be named rightly for a model without a listed parent.
     by_suspect.retain(|_, asked| asked.iter().any(|s| s.relation == Relation::Student));
+    let mut full = by_suspect.clone();
+    full.retain(|_, asked| asked.iter().all(|s| is_full_dose(s)));
     let siblings = |s: &Score| s.relation != Relation::SiblingStudent;
+    let (among, less) = (
+        "every teacher, siblings of the true one included",
+        "every teacher but siblings of the true one",
+    );
     vec![
-        attribution(
-            "every teacher, siblings of the true one included",
-            &by_suspect,
-            |_| true,
-        ),
-        attribution(
-            "every teacher but siblings of the true one",
-            &by_suspect,
-            siblings,
-        ),
+        attribution(among, "of every kind and dose", &by_suspect, |_| true),
+        attribution(less, "of every kind and dose", &by_suspect, siblings),
+        attribution(among, "at full dose", &full, |_| true),
+        attribution(less, "at full dose", &full, siblings),
     ]
 }
 
 fn attribution(
     candidates: &str,
+    students: &str,
     by_suspect: &BTreeMap<&str, Vec<&Score>>,
     takes_part: impl Fn(&Score) -> bool,
 ) -> Attribution {
@@ -80,6 +85,7 @@ fn attribution(
     let share = |count| rate(count, of);
     Attribution {
         candidates: candidates.to_owned(),
+        students: students.to_owned(),
         first: share(first),
         covered: share(covered),
         covered_by_two: share(by_two),

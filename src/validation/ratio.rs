@@ -56,6 +56,9 @@ pub struct CaseRatio {
     pub updated: Option<Posterior>,
     /// How often the tool was right where it was validated.
     pub row: Option<Row>,
+    /// The condition with most innocents accused, of those in which suspects alone were served otherwise, whatever
+    /// the access; nothing where none was tried.
+    pub served_otherwise: Option<Row>,
     /// The validation's curves that the case stands on.
     pub curves: Curves,
 }
@@ -134,8 +137,17 @@ pub fn case_ratio(
             .filter(|dose| dose.low > 0.0 || dose.high < 1.0),
         outside,
         row: validated.rows.first().cloned(),
+        served_otherwise: served_otherwise(validation),
         curves,
     })
+}
+
+/// The worst of the conditions in which suspects alone were served otherwise.
+fn served_otherwise(validation: &Validation) -> Option<Row> {
+    let rows = validation.by_access.iter().flat_map(|v| &v.rows);
+    let served = rows.filter(|row| row.is_served_otherwise());
+    let share = |row: &&Row| row.accused.map_or(0.0, |rate| rate.share);
+    served.max_by(|a, b| share(a).total_cmp(&share(b))).cloned()
 }
 
 /// A log10 ratio within the cap where it is extrapolated.

@@ -53,6 +53,16 @@ pub struct Row {
     pub misleading_students: Vec<Rate>,
 }
 
+/// How the names of conditions begin in which suspects alone were served otherwise.
+const SERVED_OTHERWISE: &str = "full dose, all suspects ";
+
+impl Row {
+    /// Suspects alone were served otherwise than was asked for.
+    pub(super) fn is_served_otherwise(&self) -> bool {
+        self.condition.starts_with(SERVED_OTHERWISE)
+    }
+}
+
 /// Which scores make a condition.
 struct Condition<'a> {
     name: String,
@@ -78,7 +88,7 @@ impl<'a> Condition<'a> {
     }
 }
 
-fn is_full_dose(score: &Score) -> bool {
+pub(super) fn is_full_dose(score: &Score) -> bool {
     FULL_DOSE.contains(&score.kind.as_str())
 }
 
@@ -124,7 +134,7 @@ pub(super) fn all(calibrated: &Calibrated, scores: &[&Score], sources: &[String]
     }
     let all_served: BTreeSet<Served> = scores.iter().map(|s| s.served).collect();
     for served in all_served.into_iter().filter(|s| !s.is_plain()) {
-        let name = format!("full dose, all suspects {}", served.words());
+        let name = format!("{SERVED_OTHERWISE}{}", served.words());
         conditions.push(Condition {
             served,
             ..Condition::new(name, is_full_dose, anyone)

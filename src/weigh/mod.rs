@@ -44,7 +44,7 @@ pub use power::{
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_mix};
 pub use spearman::{RankCorrelation, spearman};
-pub use standing::{Standing, level_adjusted, pooled};
+pub use standing::{Row, Standing, level_adjusted, pooled};
 pub use synthetic::{
     Fitted, NoSynthetic, SyntheticControl, SyntheticFit, synthetic_control, synthetic_fit,
 };

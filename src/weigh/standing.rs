@@ -27,16 +27,25 @@ impl Standing {
     }
 }
 
-/// The mean over measures of scores in units of the controls' standard deviation.
+/// The scores of one measure, the case first, then the controls in one order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What it counts beside others, from 0.
+    pub weight: f64,
+    /// The scores, in the measure's unit.
+    pub scores: Vec<f64>,
+}
+
+/// The weighted mean over measures of scores in units of the controls' standard deviation.
 ///
-/// `z[i] = mean over j of (x[j, i] - mean_j) / sd_j`, mean and standard deviation (n - 1) of measure j
-/// taken over the controls. Row 0 of each measure is the case, the rest are the controls in one order.
-/// A measure whose controls do not vary is left out; nothing when none is left.
-pub fn pooled(measures: &[Vec<f64>]) -> Option<Vec<f64>> {
-    let width = measures.first()?.len();
+/// `z[i] = sum over j of w_j (x[j, i] - mean_j) / sd_j, over sum of w_j`, mean and standard deviation (n - 1) of
+/// measure j taken over the controls. A measure without weight, or whose controls do not vary, is left out;
+/// nothing when none is left.
+pub fn pooled(measures: &[Row]) -> Option<Vec<f64>> {
+    let width = measures.first()?.scores.len();
     let mut total = vec![0.0; width];
     let mut used = 0.0;
-    for scores in measures {
+    for Row { weight, scores } in measures {
         let controls = scores
             .get(1..)
             .filter(|c| c.len() >= 2 && scores.len() == width)?;
@@ -46,10 +55,10 @@ pub fn pooled(measures: &[Vec<f64>]) -> Option<Vec<f64>> {
             .map(|c| (c - mean) * (c - mean))
             .sum::<f64>();
         let sd = (square / (controls.len() - 1) as f64).sqrt();
-        if sd > 0.0 {
-            used += 1.0;
+        if sd > 0.0 && *weight > 0.0 {
+            used += weight;
             for (t, x) in total.iter_mut().zip(scores) {
-                *t += (x - mean) / sd;
+                *t += weight * (x - mean) / sd;
             }
         }
     }
@@ -104,6 +113,13 @@ pub fn level_adjusted(case: (f64, f64), controls: &[(f64, f64)]) -> (f64, Vec<f6
 mod tests {
     use super::*;
 
+    fn row(weight: f64, scores: &[f64]) -> Row {
+        Row {
+            weight,
+            scores: scores.to_vec(),
+        }
+    }
+
     #[test]
     fn what_the_level_predicts_is_taken_out() {
         let level = |i: i32| f64::from(i * i % 7);
@@ -146,7 +162,7 @@ mod tests {
     fn pooling_puts_measures_on_one_scale() {
         let a = vec![5.0, 1.0, 2.0, 3.0];
         let b: Vec<f64> = a.iter().map(|x| 100.0 * x - 7.0).collect();
-        let z = pooled(&[a, b]).unwrap();
+        let z = pooled(&[row(1.0, &a), row(1.0, &b)]).unwrap();
         // Controls 1, 2, 3: mean 2, sd 1.
         for (found, expected) in z.iter().zip([3.0, -1.0, 0.0, 1.0]) {
             assert!((found - expected).abs() < 1e-12);
@@ -155,11 +171,24 @@ mod tests {
 
     #[test]
     fn measures_without_spread_carry_nothing() {
-        let flat = vec![9.0, 1.0, 1.0];
+        let flat = row(3.0, &[9.0, 1.0, 1.0]);
         assert_eq!(pooled(std::slice::from_ref(&flat)), None);
-        let live = vec![2.0, 0.0, 1.0];
-        assert_eq!(pooled(&[flat, live.clone()]), pooled(&[live]));
+        let live = row(1.0, &[2.0, 0.0, 1.0]);
+        let unheard = row(0.0, &[7.0, 0.0, 2.0]);
+        assert_eq!(pooled(std::slice::from_ref(&unheard)), None);
+        let alone = pooled(std::slice::from_ref(&live));
+        assert_eq!(pooled(&[flat, live, unheard]), alone);
         assert_eq!(pooled(&[]), None);
-        assert_eq!(pooled(&[vec![1.0, 2.0]]), None);
+        assert_eq!(pooled(&[row(1.0, &[1.0, 2.0])]), None);
+    }
+
+    #[test]
+    fn a_measure_counts_by_its_weight() {
+        // Controls 1, 2, 3 and 3, 2, 1: the case lies 3 above one and 1 below the other.
+        let (a, b) = ([5.0, 1.0, 2.0, 3.0], [1.0, 3.0, 2.0, 1.0]);
+        let z = pooled(&[row(3.0, &a), row(1.0, &b)]).unwrap();
+        for (found, expected) in z.iter().zip([2.0, -0.5, 0.0, 0.5]) {
+            assert!((found - expected).abs() < 1e-12, "{z:?}");
+        }
     }
 }
