@@ -190,6 +190,7 @@ fn the_model_behind_an_endpoint_is_recognised() {
     );
     assert_eq!(top["finding"], "same_model", "{:?}", top["reasons"]);
     assert!(codes(&top).contains(&"reduced_access"));
+    assert!(codes(&top).contains(&"settings_unseen"));
     // Texts alone do not make two models one, however alike they are: a close student could pass as well.
     // Which p comes out depends on the server's address, from which a model's own seed is drawn.
     let text = ["--access", "text", "--repeats", "24"];

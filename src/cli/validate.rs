@@ -132,16 +132,17 @@ impl<'a> Collecting<'a> {
             .collect()
     }
 
-    /// Every case of both parts, in full, thinned and with the suspect served otherwise.
+    /// Every case of both parts in full, and those of the test part thinned and with the suspect served otherwise.
     fn scores(&self) -> Result<Vec<Score>, CliError> {
         let access = self.round.posing.access;
-        let thinnings = if self.args.whole {
-            &THINNINGS[..1]
-        } else {
-            &THINNINGS
-        };
         let mut scores = Vec::new();
         for part in [Part::Fit, Part::Test] {
+            // What is fitted is fitted on full cases.
+            let thinnings = if self.args.whole || part == Part::Fit {
+                &THINNINGS[..1]
+            } else {
+                &THINNINGS
+            };
             let models = self.asked_of(part);
             let questions = ask_all(&self.round.battery, self.round.posing);
             let asked = models.iter().map(|id| ((*id).clone(), questions.clone()));

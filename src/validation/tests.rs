@@ -135,13 +135,20 @@ fn the_parent_with_the_largest_t_is_named() {
     scores[2].protected = "d-t1".to_owned();
     scores[0].not_excluded = vec!["c-t2".to_owned()];
     let of: Vec<&Score> = scores.iter().collect();
-    let [with, without] = &attribution::all(&of)[..] else {
-        panic!("two rows");
+    let [with, without, full, _] = &attribution::all(&of)[..] else {
+        panic!("four rows");
     };
+    assert_eq!(full.covered, with.covered);
     assert_eq!(with.first.unwrap().count, 0);
     assert_eq!(with.covered_by_two.unwrap().count, 1);
     assert_eq!(without.first.unwrap().count, 1);
     assert_eq!(without.none.unwrap().count, 0);
+    for score in &mut scores {
+        score.kind = "dose 50 %".to_owned();
+    }
+    let of: Vec<&Score> = scores.iter().collect();
+    let rows = attribution::all(&of);
+    assert_eq!((rows[0].first.unwrap().of, rows[2].first), (1, None));
 }
 
 /// Three sources a part; the contrast is 4 times the dose, and `shift` more for the test part's students.
@@ -264,6 +271,31 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
     assert_eq!(cooler.distilled.unwrap().count, 0);
     assert_eq!(cooler.students, with[0].students);
     assert_eq!(with[0], without[0]);
+}
+
+#[test]
+fn a_case_is_told_how_suspects_served_otherwise_fared_worst() {
+    let mut all = scores(8.0);
+    let ratio = |all: &[Score]| {
+        let validation = Validation::new(all).unwrap();
+        case_ratio(&validation, &of_a_case::case(4.0), &of_a_case::inside()).unwrap()
+    };
+    assert_eq!(ratio(&all).served_otherwise, None);
+    for (served, finding) in [
+        (Served::Cooler, Finding::Unrelated),
+        (Served::Instructed, Finding::Distilled),
+    ] {
+        for score in scores(8.0).into_iter().filter(|s| s.part == Part::Test) {
+            all.push(Score {
+                served,
+                finding,
+                ..score
+            });
+        }
+    }
+    let row = ratio(&all).served_otherwise.unwrap();
+    assert!(row.condition.ends_with("behind a system prompt"));
+    assert_eq!(row.accused.unwrap().count, row.innocents);
 }
 
 /// A standing whose p is too small to be told from nothing.
