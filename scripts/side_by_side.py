@@ -19,6 +19,10 @@ methods that compare with strangers are given the same controls as ours. Each wa
                DistillDetect), margin
   profile      cosine of character 3-gram and word profiles of all open text (a surface stand-in for
                syntactic profiles in the manner of SCOUT, which needs a parser), margin
+  dli, llmmap  the two comparisons of texts of knowlyr-modelaudit 0.4.1 (PyPI; left out where it is not
+               installed), its own code on the first recorded answer to every open question of ours in the
+               place of its eight probes, which the tiny models have no chat form for; margin, and below the
+               table what its own thresholds say
 """
 
 import collections
@@ -29,6 +33,12 @@ import sys
 import tomllib
 
 import numpy as np
+
+try:
+    import modelaudit.probes.prompts
+    from modelaudit.methods import dli, llmmap
+except ImportError:
+    modelaudit = None
 
 FULL_DOSE = {"logits", "text", "scratch", "cross tokenizer"}
 LENGTH = 200
@@ -114,6 +124,23 @@ def profile(a, b):
     return dot / (norm(a) * norm(b) or 1.0)
 
 
+def audit(models):
+    """What modelaudit makes of every pair, by the name of its method."""
+    if modelaudit is None:
+        return {}
+    methods = {"dli": dli.DLIFingerprinter(), "llmmap": llmmap.LLMmapFingerprinter()}
+    prints = {name: {} for name in methods}
+    for identity, model in models.items():
+        answers = {probe: texts[0] for probe, texts in sorted(model["texts"].items())}
+        probes = [modelaudit.probes.prompts.Probe(id=p, category="", prompt=p, description="") for p in answers]
+        llmmap.get_probes = modelaudit.probes.get_probes = lambda **_: probes
+        llmmap._call_model_api = lambda prompt, **_: answers[prompt]
+        for name, method in methods.items():
+            method.prepare(identity)
+            prints[name][identity] = method.get_fingerprint()
+    return {name: lambda a, b, m=method, p=prints[name]: m.compare(p[a], p[b]) for name, method in methods.items()}
+
+
 def judged(scores):
     """AUROC and the true positive rate where at most 1 % of the innocents are called."""
     students = [s for s, student in scores if student]
@@ -153,6 +180,8 @@ def main():
             pair_cache[key] = method(models[a], models[b])
         return pair_cache[key]
 
+    audits = audit(models)
+    derived = {name: collections.Counter() for name in audits}
     table = collections.defaultdict(list)
     named = collections.defaultdict(list)
     for case in cases:
@@ -169,6 +198,10 @@ def main():
         for method in (phylolm, mmd, profile):
             margin = pair(method, suspect, protected) - max(pair(method, suspect, r) for r in rivals)
             values[method.__name__] = margin
+        for name, compare in audits.items():
+            found = compare(suspect, protected)
+            derived[name][student, found.is_derived] += 1
+            values[name] = found.similarity - max(compare(suspect, r).similarity for r in rivals)
         base = lineage[suspect].get("base")
         reference = [models[base]] if base in models else [models[c] for c in controls[:8]]
         read = [likelihood(models[suspect], reference, models[m]) for m in (protected, *rivals)]
@@ -185,6 +218,9 @@ def main():
         area, found, students, others = judged(scores)
         first = "" if name in ("parentage", "agreement") else f"{sum(named[name])} of {len(named[name])}"
         print(f"| {name} | {area:.3f} | {found} of {students} | {others} | {first} |")
+    for name, counts in derived.items():
+        of = lambda student: f"{counts[student, True]} of {counts[student, True] + counts[student, False]}"
+        print(f"{name} calls derived: {of(True)} students, {of(False)} innocents")
 
 
 main()
