@@ -412,15 +412,14 @@ impl Conditions {
     }
 }
 
-/// All limits of a case, the weightiest first.
+/// All limits of a case, the weightiest first; [`of_direction`] goes before them.
 pub fn caveats(
     panel: &Panel,
     case: &Case,
     conditions: &Conditions,
     ratio: Result<&CaseRatio, &String>,
-    direction: Option<Answer>,
 ) -> Vec<Caveat> {
-    let mut caveats: Vec<Caveat> = of_direction(panel, case, direction).into_iter().collect();
+    let mut caveats = Vec::new();
     let mut add = |applies: bool, caveat: Caveat| {
         if applies {
             caveats.push(caveat);
@@ -461,11 +460,8 @@ pub fn caveats(
         .collect();
     add(!named.is_empty(), Caveat::NamedAlternative { ids: named });
     add(evidence.weights.is_none(), Caveat::BehaviourOnly);
-    let related = evidence
-        .weights
-        .iter()
-        .flat_map(|w| w.controls_related.clone());
-    let related: Vec<String> = related.collect();
+    let weights = evidence.weights.iter();
+    let related: Vec<String> = weights.flat_map(|w| w.controls_related.clone()).collect();
     add(
         !related.is_empty(),
         Caveat::RelatedControls { ids: related },
@@ -505,7 +501,7 @@ pub fn caveats(
 }
 
 /// What the third model says against a finding that would be read as the suspect's descent from the protected model.
-fn of_direction(panel: &Panel, case: &Case, direction: Option<Answer>) -> Option<Caveat> {
+pub fn of_direction(panel: &Panel, case: &Case, direction: Option<Answer>) -> Option<Caveat> {
     let third = panel.third.as_ref()?.member.id.clone();
     match (case.verdict.finding, direction?) {
         (Finding::Shared | Finding::Unrelated | Finding::Inconclusive, _)

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use super::caveat::{Conditions, caveats};
+use super::caveat::{Conditions, caveats, of_direction};
 use crate::adequacy::Adequacy;
 use crate::battery::Battery;
 use crate::case::Case;
@@ -303,14 +303,11 @@ pub fn json_schema() -> schemars::Schema {
 fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {
     let ratio = sources.ratio.as_ref();
     let direction = sources.direction.as_ref().map(|d| d.answer.answer());
-    let caveats = caveats(
-        sources.panel,
-        sources.case,
-        sources.conditions,
-        ratio,
-        direction,
-    );
-    let facts = caveats.iter().map(|c| CaveatFacts {
+    let (panel, case) = (sources.panel, sources.case);
+    let caveats = of_direction(panel, case, direction)
+        .into_iter()
+        .chain(caveats(panel, case, sources.conditions, ratio));
+    let facts = caveats.map(|c| CaveatFacts {
         code: c.code(),
         text: c.text(),
         advice: c.advice(),

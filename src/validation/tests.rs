@@ -277,7 +277,7 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
 fn a_case_is_told_how_suspects_served_otherwise_fared_worst() {
     let mut all = scores(8.0);
     let ratio = |all: &[Score]| {
-        let validation = Validation::new(all).unwrap();
+        let validation = Validation::new(all, &[]).unwrap();
         case_ratio(&validation, &of_a_case::case(4.0), &of_a_case::inside()).unwrap()
     };
     assert_eq!(ratio(&all).served_otherwise, None);
