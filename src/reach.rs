@@ -145,6 +145,7 @@ mod tests {
                 controls: names("c", controls),
                 alternatives: names("a", alternatives),
                 family: false,
+                third: None,
             },
             &[],
         )

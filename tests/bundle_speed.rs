@@ -85,6 +85,7 @@ fn panel() -> Panel {
         left_out: Vec::new(),
         decidable: Vec::new(),
         family: Vec::new(),
+        third: None,
     }
 }
 

@@ -155,7 +155,7 @@ fn direction(suspect: &str, protected: &str, third: &str) -> Direction {
         |ids: &[String]| -> Vec<usize> { (0..ids.len()).filter(|i| keeps(&ids[*i])).collect() };
     let means = tables().means.into_iter().map(Table::affinity);
     let means = means.map(|table| table.part(&kept(&table.rows), &kept(&table.columns)));
-    among(&means.collect::<Vec<Affinity>>(), suspect, protected, third)
+    among(&means.collect::<Vec<Affinity>>(), suspect, protected, third).answer
 }
 
 #[test]

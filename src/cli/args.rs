@@ -178,6 +178,12 @@ pub(super) struct Compare {
     /// from any of its members? The answer names the members that cannot be excluded.
     #[arg(long, conflicts_with = "stop_when_decided")]
     pub(super) family: bool,
+    /// A third model that learned from neither of the two, an older one say: where the answers can, it is told
+    /// whether the suspect learned from the protected model, the protected model from the suspect, or both from
+    /// it. That moves no finding. It needs two models or more that are like the third one: alternatives, or its
+    /// group in a lineage file. Most often nothing can be said (models/README.md).
+    #[arg(long, value_name = "MODEL")]
+    pub(super) third: Option<String>,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]
@@ -419,7 +425,7 @@ pub(super) struct Probe {
 /// your own: models/README.md.
 #[derive(Debug, clap::Args)]
 pub(super) struct Validate {
-    /// Directory with lineage.toml, split.toml and scores.jsonl.
+    /// Directory with lineage.toml, split.toml and scores.jsonl, and directions.jsonl where there is one.
     #[arg(value_name = "POPULATION")]
     pub(super) population: PathBuf,
     /// Ask the models and score every case anew, instead of taking the population's scores. What is
@@ -438,7 +444,8 @@ pub(super) struct Validate {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
-    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go.
+    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go, and at full access what
+    /// was said of who learned from whom (directions.jsonl).
     #[arg(long, value_name = "DIR", default_value = "parentage-validation")]
     pub(super) out: PathBuf,
 }

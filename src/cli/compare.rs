@@ -142,8 +142,14 @@ pub(super) fn panel(args: &Compare) -> Result<Panel, CliError> {
         controls: args.control.clone(),
         alternatives: args.alternative.clone(),
         family: args.family,
+        third: args.third.clone(),
     };
     let panel = Panel::new(&named, &lineages(args)?);
+    if panel.is_third_of_the_two() {
+        return Err(CliError::Third {
+            model: args.third.clone().unwrap_or_default(),
+        });
+    }
     if args.family && panel.family.is_empty() {
         return Err(CliError::NoFamily {
             protected: args.protected.clone(),

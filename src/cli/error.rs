@@ -64,6 +64,8 @@ pub(super) enum CliError {
     UnknownSize { model: String },
     #[error("no lineage file puts '{protected}' into a group with other models")]
     NoFamily { protected: String },
+    #[error("'{model}' cannot be the third model: it stands in another role that decides")]
+    Third { model: String },
     #[error("'{model}' does not name a model of the hub")]
     Reference {
         model: String,
@@ -140,6 +142,7 @@ impl CliError {
             | Self::Pick(_)
             | Self::UnknownSize { .. }
             | Self::NoFamily { .. }
+            | Self::Third { .. }
             | Self::Reference { .. }
             | Self::Draft(DraftError::Other { .. } | DraftError::Sealed { .. })
             | Self::TokenFile { .. }
@@ -210,6 +213,10 @@ impl CliError {
             }
             Self::NoFamily { .. } => Some(
                 "declare it with its siblings, all of one 'group', in the file of --controls (models/README.md)"
+                    .to_owned(),
+            ),
+            Self::Third { .. } => Some(
+                "name a model beside protected model, suspect and base with --third, or leave it out"
                     .to_owned(),
             ),
             Self::Open {

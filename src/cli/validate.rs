@@ -12,14 +12,18 @@ use super::open::Target;
 use super::progress::Progress;
 use super::run::{Round, slug};
 use super::write_whole;
+use crate::direction::Likeness;
 use crate::evidence::{self, Header};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
+use crate::measure::Side;
+use crate::panel::Declared;
 use crate::passes::SecondPass;
 use crate::population::{
-    Asked, Case, Part, Population, Score, Thinning, asked_as, read_scores, score, write_scores,
+    Asked, Case, DirectionScore, Part, Population, Score, Thinning, Triple, asked_as,
+    read_directions, read_scores, score, score_directions, write_lines,
 };
-use crate::question::{Question, ask_all};
+use crate::question::{Access, Question, ask_all};
 use crate::report::validation as report;
 use crate::validation::Validation;
 
@@ -27,6 +31,8 @@ use crate::validation::Validation;
 const WIDTH: u16 = 140;
 /// The scores of a population.
 const SCORES_FILE: &str = "scores.jsonl";
+/// What is said of who learned from whom, at full access; a population need not have it.
+const DIRECTIONS_FILE: &str = "directions.jsonl";
 /// What is taken away from every panel and battery, to see what it was worth.
 const THINNINGS: [Thinning; 3] = [Thinning::None, Thinning::Controls(12), Thinning::Probes(50)];
 
@@ -36,17 +42,23 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let (population, places) = Population::read(&args.population)?;
-    let scores = if args.collect {
-        let scores = Collecting::new(args, common, &population, &places)?.scores()?;
-        write_whole(
-            &args.out.join(SCORES_FILE),
-            write_scores(&scores).as_bytes(),
-        )?;
-        scores
+    let (scores, directions) = if args.collect {
+        let collecting = Collecting::new(args, common, &population, &places)?;
+        let (scores, directions) = collecting.scores()?;
+        let keep = |file, lines: String| write_whole(&args.out.join(file), lines.as_bytes());
+        keep(SCORES_FILE, write_lines(&scores))?;
+        if collecting.tells_directions() {
+            keep(DIRECTIONS_FILE, write_lines(&directions))?;
+        }
+        (scores, directions)
     } else {
-        read_scores(&args.population.join(SCORES_FILE))?
+        let kept = |file| args.population.join(file);
+        (
+            read_scores(&kept(SCORES_FILE))?,
+            read_directions(&kept(DIRECTIONS_FILE))?,
+        )
     };
-    let validation = Validation::new(&scores)?;
+    let validation = Validation::new(&scores, &directions)?;
     let facts = to_json(&validation)?;
     let page = args.out.join("validation.html");
     write_whole(&args.out.join("validation.json"), &facts)?;
@@ -132,11 +144,18 @@ impl<'a> Collecting<'a> {
             .collect()
     }
 
-    /// Every case of both parts in full, and those of the test part thinned and with the suspect served otherwise.
-    fn scores(&self) -> Result<Vec<Score>, CliError> {
+    /// Whether directions are told: they are tried at full access.
+    fn tells_directions(&self) -> bool {
+        self.round.posing.access == Access::Scored
+    }
+
+    /// Every case of both parts in full, and those of the test part thinned and with the suspect served otherwise;
+    /// and every triple.
+    fn scores(&self) -> Result<(Vec<Score>, Vec<DirectionScore>), CliError> {
         let access = self.round.posing.access;
-        let mut scores = Vec::new();
+        let (mut scores, mut directions) = (Vec::new(), Vec::new());
         for part in [Part::Fit, Part::Test] {
+            let triples = self.population.triples(part);
             // What is fitted is fitted on full cases.
             let thinnings = if self.args.whole || part == Part::Fit {
                 &THINNINGS[..1]
@@ -166,6 +185,12 @@ impl<'a> Collecting<'a> {
                 let parents = self.population.parents(source).into_iter();
                 let parents: Vec<&str> = parents.map(|p| p.id.as_str()).collect();
                 let (prints, bytes) = self.ask("reading", &asked.collect())?;
+                if self.tells_directions() {
+                    let of = |t: &&Triple| t.source == *source;
+                    let triples: Vec<Triple> = triples.iter().filter(of).cloned().collect();
+                    let likeness = self.likeness(part, &prints);
+                    directions.extend(score_directions(self.population, &triples, &likeness));
+                }
                 let order = self.round.battery.order(self.round.seed.0);
                 let asked = Asked::new(access, order, prints, bytes, &parents);
                 let fewer = thinnings.iter().filter_map(|thinning| match thinning {
@@ -193,7 +218,18 @@ impl<'a> Collecting<'a> {
                 }
             }
         }
-        Ok(scores)
+        Ok((scores, directions))
+    }
+
+    /// All models of a part beside each other, asked like one another.
+    fn likeness(&self, part: Part, prints: &BTreeMap<String, Fingerprint>) -> Likeness {
+        let side = |model: &'_ Declared| {
+            let (id, print) = prints.get_key_value(&model.id)?;
+            Some(Side { id, print })
+        };
+        let sides: Vec<Side<'_>> = self.population.models(part).filter_map(side).collect();
+        let columns: Vec<&str> = sides.iter().map(|s| s.id).collect();
+        Likeness::new(&sides, &columns)
     }
 
     /// Asks models their questions; gives what they answered to these, and to no others, and the bytes of their

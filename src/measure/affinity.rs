@@ -58,7 +58,7 @@ impl Affinity {
 
     /// Without the cells that do not exist.
     #[must_use]
-    pub(super) fn existing(mut self, exists: &dyn Fn(&str, &str) -> bool) -> Self {
+    pub(crate) fn existing(mut self, exists: &dyn Fn(&str, &str) -> bool) -> Self {
         for (row, mut cells) in self.rows.iter().zip(self.cells.outer_iter_mut()) {
             for (column, mut lane) in self.columns.iter().zip(cells.outer_iter_mut()) {
                 if !exists(row, column) {

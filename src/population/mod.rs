@@ -7,22 +7,26 @@
 //! learned from one source is tried on teachers, texts and seeds that had no part in it.
 //!
 //! [`cases`](Population::cases) makes every question that has a known answer; [`score()`] weighs each as a
-//! comparison would; [`crate::validation`] says how often that is right.
+//! comparison would; [`crate::validation`] says how often that is right. [`triples`](Population::triples) makes
+//! the questions of direction.
 
 mod cases;
 mod score;
+mod triples;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::panel::{Declared, Lineage, LineageError};
 
 pub use cases::{Case, Relation, Thinning};
-pub use score::{Asked, Score, SyntheticScore, asked_as, read_scores, score, write_scores};
+pub use score::{Asked, Score, SyntheticScore, asked_as, read_scores, score};
+pub use triples::{DirectionScore, ThirdIs, Triple, read_directions, score_directions};
 
 /// The lineage file of a population.
 pub const LINEAGE_FILE: &str = "lineage.toml";
@@ -205,6 +209,30 @@ impl Population {
         let hidden = |other: &String| other == id || self.lineage.descends(id, other);
         self.unlisted.iter().any(hidden)
     }
+}
+
+/// Values that stand a line each in a file.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, PopulationError> {
+    let text = text(path)?;
+    let parse = |(line, text): (usize, &str)| {
+        serde_json::from_str(text).map_err(|source| PopulationError::Score {
+            path: path.to_owned(),
+            line: line + 1,
+            source,
+        })
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+/// Values as they are kept: a line each.
+pub fn write_lines<T: Serialize>(values: &[T]) -> String {
+    let mut text = String::new();
+    for value in values {
+        // Scores are plain data; serialising them cannot fail.
+        text.push_str(&serde_json::to_string(value).unwrap_or_default());
+        text.push('\n');
+    }
+    text
 }
 
 /// A file as text, up to a bound.

@@ -199,24 +199,5 @@ pub fn score(
 ///
 /// When the file cannot be read or a line is not of the right form.
 pub fn read_scores(path: &Path) -> Result<Vec<Score>, PopulationError> {
-    let text = super::text(path)?;
-    let parse = |(line, text): (usize, &str)| {
-        serde_json::from_str(text).map_err(|source| PopulationError::Score {
-            path: path.to_owned(),
-            line: line + 1,
-            source,
-        })
-    };
-    text.lines().enumerate().map(parse).collect()
-}
-
-/// Scores as they are kept: a line each.
-pub fn write_scores(scores: &[Score]) -> String {
-    let mut text = String::new();
-    for score in scores {
-        // Scores are plain data; serialising them cannot fail.
-        text.push_str(&serde_json::to_string(score).unwrap_or_default());
-        text.push('\n');
-    }
-    text
+    super::read_lines(path)
 }

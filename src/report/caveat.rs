@@ -7,7 +7,8 @@ use crate::identity::{AbilityStatus, Source};
 use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing};
 use crate::validation::CaseRatio;
-use crate::verdict::MIN_CONTROLS;
+use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::weigh::Answer;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
 const CONFORMAL_LEADS: usize = 19;
@@ -15,6 +16,16 @@ const CONFORMAL_LEADS: usize = 19;
 /// One limit of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caveat {
+    /// The third model speaks for the other direction.
+    Reversed {
+        /// Its id.
+        third: String,
+    },
+    /// The third model speaks for itself as the teacher of both.
+    CommonTeacher {
+        /// Its id.
+        third: String,
+    },
     /// No likelihood ratio can be given.
     NotCalibrated {
         /// Why.
@@ -129,6 +140,8 @@ impl Caveat {
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Reversed { .. } => "reversed_direction",
+            Self::CommonTeacher { .. } => "common_teacher",
             Self::NotCalibrated { .. } => "not_calibrated",
             Self::Extrapolated { .. } => "extrapolated",
             Self::FewControls { .. } => "few_controls",
@@ -164,6 +177,12 @@ impl Caveat {
     )]
     pub fn text(&self) -> String {
         match self {
+            Self::Reversed { third } => format!(
+                "beside the third model ({third}) the answers support the other direction: that the protected model learned from the suspect"
+            ),
+            Self::CommonTeacher { third } => format!(
+                "the answers support a common teacher: that suspect and protected model both learned from the third model ({third}), and neither from the other"
+            ),
             Self::NotCalibrated { why } => format!("no likelihood ratio is given: {why}"),
             Self::Extrapolated { outside } => format!(
                 "the likelihood ratio is extrapolated, and capped at 100 for it: {}",
@@ -269,6 +288,12 @@ impl Caveat {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::Reversed { .. } => {
+                "do not use the finding against the suspect before dates and custody of both models are settled"
+            }
+            Self::CommonTeacher { .. } => {
+                "do not use the finding against the suspect before it is known how both were trained; compare again with the third model as --alternative"
+            }
             Self::NotCalibrated { .. } => "do not turn the p into a probability of distillation",
             Self::Extrapolated { .. } => {
                 "validate on a population like the case (parentage validate), or give no ratio (--strict)"
@@ -387,7 +412,7 @@ impl Conditions {
     }
 }
 
-/// All limits of a case, the weightiest first.
+/// All limits of a case, the weightiest first; [`of_direction`] goes before them.
 pub fn caveats(
     panel: &Panel,
     case: &Case,
@@ -435,11 +460,8 @@ pub fn caveats(
         .collect();
     add(!named.is_empty(), Caveat::NamedAlternative { ids: named });
     add(evidence.weights.is_none(), Caveat::BehaviourOnly);
-    let related = evidence
-        .weights
-        .iter()
-        .flat_map(|w| w.controls_related.clone());
-    let related: Vec<String> = related.collect();
+    let weights = evidence.weights.iter();
+    let related: Vec<String> = weights.flat_map(|w| w.controls_related.clone()).collect();
     add(
         !related.is_empty(),
         Caveat::RelatedControls { ids: related },
@@ -476,6 +498,17 @@ pub fn caveats(
     add(!ids.is_empty(), Caveat::SettingsUnseen { ids, accused });
     caveats.extend(of_asking(conditions));
     caveats
+}
+
+/// What the third model says against a finding that would be read as the suspect's descent from the protected model.
+pub fn of_direction(panel: &Panel, case: &Case, direction: Option<Answer>) -> Option<Caveat> {
+    let third = panel.third.as_ref()?.member.id.clone();
+    match (case.verdict.finding, direction?) {
+        (Finding::Shared | Finding::Unrelated | Finding::Inconclusive, _)
+        | (_, Answer::SuspectFromProtected | Answer::CannotSay) => None,
+        (_, Answer::ProtectedFromSuspect) => Some(Caveat::Reversed { third }),
+        (_, Answer::BothFromThird) => Some(Caveat::CommonTeacher { third }),
+    }
 }
 
 /// Limits that come from what was asked and how.

@@ -1,6 +1,7 @@
 //! Claims about every form of the report, over made-up cases.
 
 mod curves;
+mod direction;
 #[cfg(feature = "pdf")]
 mod pdf;
 
@@ -13,6 +14,7 @@ use crate::adequacy::adequacy;
 use crate::battery::{Battery, Tier};
 use crate::case::{Case, Gates, weigh};
 use crate::detail::describe;
+use crate::direction::Among;
 use crate::evidence::{BatteryMark, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
@@ -43,6 +45,7 @@ struct World {
     written: Option<String>,
     refuses: bool,
     ratio: Result<CaseRatio, String>,
+    direction: Option<Among>,
 }
 
 impl World {
@@ -54,6 +57,7 @@ impl World {
             controls: (0..controls).map(|i| format!("models/c{i}")).collect(),
             alternatives: vec!["models/sibling".to_owned(), "models/cousin".to_owned()],
             family: false,
+            third: None,
         };
         Self {
             panel: Panel::new(&named, &[]),
@@ -61,6 +65,7 @@ impl World {
             written: None,
             refuses: false,
             ratio: Err("nothing was calibrated".to_owned()),
+            direction: None,
         }
     }
 
@@ -213,6 +218,8 @@ impl World {
             conditions: &conditions,
             ratio: self.ratio.clone(),
             adequacy: adequacy(&self.panel, &case, &[]),
+            direction: self.direction.clone(),
+            directions: &[],
         })
     }
 }
@@ -269,6 +276,7 @@ fn cases() -> Vec<Report> {
     for (score, outside) in [(4.0, false), (BEYOND_ALL, false), (12.0, true)] {
         reports.push(curves::report(made_up(score, outside, None)));
     }
+    reports.extend(direction::reports(Finding::Distilled));
     reports
 }
 

@@ -9,6 +9,7 @@
 mod attribution;
 mod calibration;
 mod curves;
+mod direction;
 mod dose;
 mod primary;
 mod ratio;
@@ -18,13 +19,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest;
-use crate::population::{Part, Score};
+use crate::population::{DirectionScore, Part, Score};
 use crate::question::Access;
 use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
 
 pub use attribution::Attribution;
 pub use calibration::{Calibrated, FitError, Fitted, LARGEST, Proposition, Ranged, Ratio, deviate};
 pub use curves::{Curves, HeldBy};
+pub use direction::DirectionRow;
 pub use dose::{DoseRow, Doses};
 pub use primary::{Contender, Statistic};
 pub use ratio::{CaseRatio, Circumstances, case_ratio};
@@ -70,15 +72,20 @@ pub struct Validation {
     pub test_cases: usize,
     /// By how models were asked.
     pub by_access: Vec<Validated>,
+    /// Who learned from whom, told with a third model at full access, on both parts; nothing where no triples
+    /// were tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directions: Vec<DirectionRow>,
 }
 
 impl Validation {
-    /// Fits on one part of the scores and tries it on the other.
+    /// Fits on one part of the scores and tries it on the other. The rule of directions has nothing that is fitted,
+    /// and is tried on both.
     ///
     /// # Errors
     ///
     /// When a part lacks students or innocents.
-    pub fn new(scores: &[Score]) -> Result<Self, FitError> {
+    pub fn new(scores: &[Score], directions: &[DirectionScore]) -> Result<Self, FitError> {
         let calibrations = calibration::fit(scores)?;
         let sources = |part| {
             let mut sources: Vec<String> = Vec::new();
@@ -105,6 +112,7 @@ impl Validation {
             test_cases: whole(Part::Test),
             test,
             by_access,
+            directions: direction::rows(directions),
         })
     }
 }

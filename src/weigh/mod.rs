@@ -35,7 +35,7 @@ pub use calibration::{
 pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
-pub use direction::{Because, Direction, Open, Pairs, direction};
+pub use direction::{APART, Answer, Because, CLOSE_P, Direction, Open, Pairs, direction};
 pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
 pub use power::{
