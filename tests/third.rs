@@ -89,7 +89,10 @@ fn a_third_model_is_planned_asked_weighed_reported_and_verified() {
             .unwrap()
             .contains("(teacher) does not tell")
     );
-    assert_eq!(codes(&with), codes(&without));
+    // The run without it has answered already, and so the second plan comes after these answers.
+    let mut limits = codes(&with);
+    limits.retain(|code| *code != "planned_after");
+    assert_eq!(limits, codes(&without));
     assert_eq!(direction["third"]["id"], "teacher");
     // Nothing else moves.
     for field in [
