@@ -58,6 +58,8 @@ pub enum Direction {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+// Reports have answers of models besides, by this name in their schema.
+#[schemars(rename = "DirectionAnswer")]
 pub enum Answer {
     /// The suspect learned from the protected model.
     SuspectFromProtected,
