@@ -30,7 +30,8 @@ fn the_built_in_validation_is_what_the_scores_give() {
     // Byte by byte: a stale file would give ratios that nobody can make again.
     assert!(made == fs::read(kept).unwrap());
     let page = fs::read_to_string(out.path().join("validation.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), 2);
+    // Two plots an access.
+    assert_eq!(page.matches("<svg").count(), 6);
     assert!(page.contains("students at full dose, all innocents"));
     for foreign in ["<script", "src=\"", "href=\"http"] {
         assert!(!page.contains(foreign), "{foreign}");

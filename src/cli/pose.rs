@@ -151,6 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn without_flags_plain_text_is_asked_as_it_was_validated() {
+        for (name, access) in [("text", Access::Text), ("top", Access::Top)] {
+            let posing = settled(&["--raw", "--access", name], &[WEIGHTS]).unwrap();
+            assert_eq!(posing, Posing::usual(access));
+        }
+        let posing = settled(&["--raw"], &[WEIGHTS]).unwrap();
+        assert_eq!(posing, Posing::usual(Access::Scored));
+        let fewer = settled(&["--raw", "--samples", "1"], &[WEIGHTS]).unwrap();
+        assert_ne!(fewer, Posing::usual(Access::Scored));
+    }
+
+    #[test]
     fn all_are_asked_as_the_least_open_one_allows() {
         let posing = settled(&[], &[WEIGHTS, WEIGHTS]).unwrap();
         assert_eq!(
