@@ -29,6 +29,26 @@ const EXPECTED: &[(usize, usize, f64)] = &[
     (2, 3, -0.482_164_848_996_761_15),
 ];
 
+#[test]
+fn features_are_what_is_commonest_over_the_models_of_the_panel() {
+    // xyz 2/4, yzx and zxy 1/4; xyz and yzq 1/2; eee alone.
+    let (a, b, c) = (
+        print(&[("p", &["xyzxyz"])]),
+        print(&[("p", &["xyzq"])]),
+        print(&[("p", &["eee"])]),
+    );
+    let side = |id, print| Side { id, print };
+    let manners = Manners::new(&[side("a", &a), side("b", &b), side("c", &c)]);
+    let found = |models: &[&str], limit| -> Vec<String> {
+        let keys = manners.trigrams.commonest(models.iter(), limit);
+        keys.iter().map(|key| key.iter().collect()).collect()
+    };
+    // Of equals the first in order, and nothing that only others wrote.
+    assert_eq!(found(&["a", "b"], 3), ["xyz", "yzq", "yzx"]);
+    assert_eq!(found(&["a"], 9), ["xyz", "yzx", "zxy"]);
+    assert_eq!(found(&["b", "c"], 1), ["eee"]);
+}
+
 fn print(texts: &[(&str, &[&str])]) -> Fingerprint {
     let mut print = Fingerprint::default();
     for (probe, samples) in texts {
