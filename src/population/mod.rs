@@ -81,9 +81,9 @@ pub enum PopulationError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A line of the scores is not of the right form.
+    /// A line of a file that has one value a line (scores, directions) is not of the right form.
     #[error("cannot parse line {line} of '{}'", path.display())]
-    Score {
+    Line {
         /// The file.
         path: PathBuf,
         /// Its number, from 1.
@@ -215,7 +215,7 @@ impl Population {
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, PopulationError> {
     let text = text(path)?;
     let parse = |(line, text): (usize, &str)| {
-        serde_json::from_str(text).map_err(|source| PopulationError::Score {
+        serde_json::from_str(text).map_err(|source| PopulationError::Line {
             path: path.to_owned(),
             line: line + 1,
             source,

@@ -166,7 +166,7 @@ fn scores_come_back_as_they_were_written() {
     fs::write(&path, format!("{line}\n{{\"part\":1}}\n")).unwrap();
     let error = read_scores(&path).unwrap_err();
     assert!(
-        matches!(error, PopulationError::Score { line: 2, .. }),
+        matches!(error, PopulationError::Line { line: 2, .. }),
         "{error}"
     );
 }
