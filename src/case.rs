@@ -16,7 +16,6 @@ use crate::measure::{
     synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
-use crate::question::Access;
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Row, SingleCase, Standing, level_adjusted, pooled};
@@ -88,16 +87,15 @@ pub struct Gates {
     pub weights: Option<WeightEvidence>,
 }
 
-/// Weighs a case by the measures of an access. `prints` has the fingerprint of every member of the panel, by model
-/// name; `order` is the random order of the probes that was fixed before the first answer.
+/// Weighs a case. `prints` has the fingerprint of every member of the panel, by model name; `order` is the random
+/// order of the probes that was fixed before the first answer.
 pub fn weigh(
     panel: &Panel,
     prints: &BTreeMap<String, Fingerprint>,
     gates: Gates,
-    access: Access,
     order: &[String],
 ) -> Case {
-    weigh_prepared(panel, prints, None, gates, access, order)
+    weigh_prepared(panel, prints, None, gates, order)
 }
 
 /// The same with comparisons of the models that were worked out before, and then without the two-sample test of
@@ -107,14 +105,13 @@ pub(crate) fn weigh_prepared(
     prints: &BTreeMap<String, Fingerprint>,
     prepared: Option<&Prepared>,
     gates: Gates,
-    access: Access,
     order: &[String],
 ) -> Case {
     let sides = Sides {
         prepared,
         ..Sides::new(panel, prints)
     };
-    let measures = Measure::at(access).par_iter();
+    let measures = Measure::ALL.par_iter();
     let measures: Vec<MeasureResult> = measures.map(|m| sides.measure(*m)).collect();
     let usable = contrasts(&measures);
     let (pooled_controls, scores) = pool(&usable);

@@ -7,7 +7,7 @@ use crate::battery::Battery;
 use crate::digest;
 use crate::evidence::{BatteryMark, EvidenceError, FORMAT, Header, Store};
 use crate::model::{Model, ModelError, Seed};
-use crate::question::{Access, Posing, Question};
+use crate::question::{Posing, Question};
 use crate::response::Response;
 
 /// Collecting did not finish; what was answered is kept.
@@ -49,14 +49,9 @@ pub fn header(model: &dyn Model, battery: &Battery, posing: Posing, seed: Seed) 
 
 /// The seed that a model samples with.
 ///
-/// Where distributions are read off, all models share the header's: texts are then compared with nothing
-/// but what others expect. With less access texts are compared with texts. Drawn with one seed, the texts of
-/// two models that are alike come out alike token by token, and the samples would not be independent, so
-/// each model has a seed of its own.
+/// Each model has one of its own: drawn with one seed, the texts of two models that are alike come out alike
+/// token by token, and samples that are compared with one another would not be independent.
 pub fn sampling_seed(header: &Header) -> Seed {
-    if header.posing.access == Access::Scored {
-        return header.seed;
-    }
     let own = digest::seed(&(header.seed, header.identity.source.item()));
     let first = own.first_chunk().copied().unwrap_or_default();
     Seed(u64::from_le_bytes(first))
@@ -119,14 +114,15 @@ pub fn collect(
 mod tests {
     use super::*;
     use crate::identity::{ModelIdentity, Source};
+    use crate::question::Access;
 
     #[test]
     fn models_whose_texts_are_compared_do_not_share_a_seed() {
-        let seed = |script: &str, access| {
+        let seed = |script: &str| {
             let posing = Posing {
                 chat: false,
                 raw: true,
-                access,
+                access: Access::Scored,
                 samples: 1,
                 repeats: 2,
                 top: 1,
@@ -151,9 +147,8 @@ mod tests {
                 seed: Seed(7),
             })
         };
-        assert_eq!(seed("a", Access::Scored), Seed(7));
-        assert_eq!(seed("a", Access::Text), seed("a", Access::Text));
-        assert_ne!(seed("a", Access::Text), seed("b", Access::Text));
-        assert_ne!(seed("a", Access::Top), Seed(7));
+        assert_eq!(seed("a"), seed("a"));
+        assert_ne!(seed("a"), seed("b"));
+        assert_ne!(seed("a"), Seed(7));
     }
 }

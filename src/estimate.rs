@@ -3,6 +3,7 @@
 use std::iter::Sum;
 
 use crate::battery::{Ask, Battery};
+use crate::fingerprint::READ_EACH;
 use crate::passes::POOL_EACH;
 use crate::question::{Access, Posing, Question, Request, pose};
 
@@ -60,7 +61,9 @@ pub fn reading(battery: &Battery, posing: Posing, authors: usize, parents: usize
     };
     let asked = battery.probes.iter().filter_map(|probe| {
         let request = match (&probe.ask, posing.access) {
-            (Ask::Write { max_tokens }, _) => texts(authors * posing.samples, *max_tokens),
+            (Ask::Write { max_tokens }, _) => {
+                texts(authors * posing.samples.min(READ_EACH), *max_tokens)
+            }
             (Ask::Next, Access::Scored) => texts(parents * POOL_EACH, 1),
             _ => return None,
         };

@@ -26,6 +26,18 @@ pub struct AnswerCounts {
     pub unavailable: usize,
 }
 
+/// Texts of an author that others read of every probe. Everybody reads what everybody wrote, so the cost grows
+/// with the square of the number of models.
+pub const READ_EACH: usize = 4;
+
+/// What others read of a model's samples: the first that are not empty.
+pub fn to_read<'a>(
+    samples: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = &'a String> {
+    let texts = samples.into_iter().filter(|text| !text.is_empty());
+    texts.take(READ_EACH)
+}
+
 /// The comparable view of a recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fingerprint {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::battery::{Ask, Battery, Probe};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, to_read};
 use crate::measure::Side;
 use crate::panel::Panel;
 use crate::question::{Access, Posing, Question, Request, pose};
@@ -104,11 +104,10 @@ impl<'a> SecondPass<'a> {
     }
 }
 
-/// What an author wrote for a probe, each text once.
+/// What is read of an author on a probe, each text once.
 fn written(author: &Side<'_>, probe: &Probe) -> Vec<String> {
-    let written = author.print.texts.get(&probe.id);
-    let mut texts: Vec<String> = written.cloned().unwrap_or_default();
-    texts.retain(|t| !t.is_empty());
+    let written = author.print.texts.get(&probe.id).into_iter().flatten();
+    let mut texts: Vec<String> = to_read(written).cloned().collect();
     texts.sort();
     texts.dedup();
     texts

@@ -146,22 +146,20 @@ pub struct Posing {
     pub top: usize,
 }
 
+/// Samples of every open question, unless the user says how many: what a model wrote says more of its parent than
+/// its closed answers do.
+pub const SAMPLES: u16 = 32;
 /// Short samples of every closed question, unless the user says how many.
 pub const REPEATS: u16 = 16;
 
 impl Posing {
     /// Plain text, asked as often as when nobody says how often: what is validated.
-    ///
-    /// Where no model tells how probable it finds a text, that has to be estimated from texts, which takes many.
     pub fn usual(access: Access) -> Self {
         Self {
             chat: false,
             raw: true,
             access,
-            samples: match access {
-                Access::Scored => 4,
-                Access::Top | Access::Text => 32,
-            },
+            samples: usize::from(SAMPLES),
             repeats: match access {
                 Access::Text => usize::from(REPEATS),
                 Access::Top | Access::Scored => 0,

@@ -42,11 +42,7 @@ pub fn measures(sides: Sides) -> Vec<Measure> {
         | Measure::Wording
         | Measure::WordingReverse => true,
     };
-    Measure::at(sides.access)
-        .iter()
-        .copied()
-        .filter(usable)
-        .collect()
+    Measure::ALL.into_iter().filter(usable).collect()
 }
 
 /// What can be found about this panel with this access, down the ladder.
@@ -159,7 +155,7 @@ mod tests {
     #[test]
     fn everything_can_be_found_with_weights_controls_and_an_alternative() {
         assert_eq!(possible(&panel(5, 1), WEIGHTS), Finding::ALL[..7]);
-        assert_eq!(measures(WEIGHTS), Measure::at(Access::Scored));
+        assert_eq!(measures(WEIGHTS), Measure::ALL);
     }
 
     #[test]

@@ -89,13 +89,7 @@ impl Rendering {
 pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
     let plan = &bundle.plan;
     let panel = plan.panel.clone();
-    let case = case::weigh(
-        &panel,
-        &bundle.prints,
-        bundle.gates.clone(),
-        plan.posing.access,
-        &plan.order,
-    );
+    let case = case::weigh(&panel, &bundle.prints, bundle.gates.clone(), &plan.order);
     let counts = |count: fn(&Fingerprint) -> usize| {
         let members = panel.members().into_iter();
         let counts = members.map(|m| (m.id.clone(), count(&bundle.prints[&m.model])));

@@ -9,7 +9,7 @@ use crate::evidence::{BatteryMark, Header};
 use crate::identity::{FileDigest, Source};
 use crate::model::Seed;
 use crate::panel::Panel;
-use crate::question::{Access, Posing};
+use crate::question::Posing;
 use crate::{digest, measure::Measure};
 use crate::{sequential, validation, verdict};
 
@@ -147,8 +147,8 @@ impl Plan {
             order: battery.order(seed.0),
             stop_when_decided: false,
             statistic: STATISTIC.to_owned(),
-            measures: Measure::at(posing.access).to_vec(),
-            rules: rules(posing.access),
+            measures: Measure::ALL.to_vec(),
+            rules: rules(),
             validation: validation::built_in_digest(),
             strict: false,
             prior_odds: None,
@@ -171,18 +171,18 @@ impl Plan {
 
     /// Whether this version judges by the rules that the plan committed to.
     pub(super) fn is_judged_here(&self) -> bool {
-        self.rules == rules(self.posing.access)
+        self.rules == rules()
             && self.validation == validation::built_in_digest()
-            && self.measures == Measure::at(self.posing.access)
+            && self.measures == Measure::ALL
             && self.statistic == STATISTIC
     }
 }
 
-fn rules(access: Access) -> BTreeMap<String, f64> {
+fn rules() -> BTreeMap<String, f64> {
     let bets = [("bets_alpha", sequential::ALPHA)];
     let rules = verdict::thresholds().into_iter().chain(bets);
     let rules = rules.map(|(name, value)| (name.to_owned(), value));
-    let weights = Measure::at(access).iter();
+    let weights = Measure::ALL.iter();
     let weights = weights.map(|m| (format!("weight_{}", m.name()), m.weight()));
     rules.chain(weights).collect()
 }

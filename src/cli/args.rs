@@ -10,7 +10,7 @@ use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
-use crate::question::{Access, REPEATS};
+use crate::question::{Access, REPEATS, SAMPLES};
 use crate::report::pdf;
 use crate::verdict::Finding;
 
@@ -72,9 +72,9 @@ pub(super) struct Asking {
     /// How much of the battery: 60 probes, 200, or all.
     #[arg(long, value_enum, default_value_t = TierArg::Standard)]
     pub(super) tier: TierArg,
-    /// Samples of every open question [default: 4 where texts' probabilities are to be had, else 32].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) samples: Option<u16>,
+    /// Samples of every open question.
+    #[arg(long, value_name = "N", default_value_t = SAMPLES, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) samples: u16,
     /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
     #[arg(long, value_enum)]
     pub(super) access: Option<AccessArg>,

@@ -109,8 +109,7 @@ fn is_decided(
     count: usize,
 ) -> bool {
     let prints = prints(round, &collected.recordings);
-    let access = round.posing.access;
-    let case = case::weigh(panel, &prints, Gates::default(), access, order);
+    let case = case::weigh(panel, &prints, Gates::default(), order);
     let bets = case.sequential;
     bets.is_some_and(|bets| bets.is_decided_within(count))
 }

@@ -86,7 +86,7 @@ pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing
         chat,
         raw,
         access,
-        samples: asking.samples.map_or(usual.samples, usize::from),
+        samples: usize::from(asking.samples),
         repeats: match access {
             Access::Text => usize::from(asking.repeats),
             Access::Top | Access::Scored => 0,

@@ -10,7 +10,7 @@ use super::Measure;
 use super::distance::bhattacharyya;
 use super::style::style;
 use super::wording::wording;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, to_read};
 use crate::response::Continuation;
 
 /// A model on one side of the table.
@@ -303,10 +303,9 @@ fn first_word(text: &str) -> String {
     }
 }
 
-/// Minus bits per byte over the texts that were read; nothing when none was.
+/// Minus bits per byte over the texts that were to be read; nothing when none was.
 fn reading(readings: &BTreeMap<String, f64>, texts: &[String]) -> Option<f64> {
-    let read: Vec<(usize, f64)> = texts
-        .iter()
+    let read: Vec<(usize, f64)> = to_read(texts)
         .filter_map(|text| Some((text.len(), *readings.get(text)?)))
         .filter(|(bytes, log)| *bytes > 0 && log.is_finite())
         .collect();

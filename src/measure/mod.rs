@@ -23,8 +23,6 @@ pub use synthetic::{Gap, Synthetic, synthetic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::question::Access;
-
 /// A way to compare two models.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -59,21 +57,11 @@ impl Measure {
         Self::WordingReverse,
     ];
 
-    /// The measures that a comparison with this access is weighed by. Those of open text stand in where
-    /// distributions cannot be had in full; the rules for full access were fixed without them.
-    pub fn at(access: Access) -> &'static [Self] {
-        match access {
-            Access::Scored => &Self::ALL[..4],
-            Access::Top | Access::Text => &Self::ALL,
-        }
-    }
-
     /// What it counts in the pooled figure beside the others.
     ///
-    /// Where open text takes part, logistic regression on the fitting sources of `models/population` gives twice as
-    /// much to wording as to style and next to nothing to the rest (`scripts/fusion_weights.py`); the
-    /// rest keeps a share, for what closed answers say differs between kinds of models. Without open text fitted
-    /// weights did no better than equal ones.
+    /// Logistic regression on the fitting sources of `models/population` gives twice as much to wording as to style
+    /// and next to nothing to the rest (`scripts/fusion_weights.py`); the rest keeps a share, for what closed
+    /// answers say differs between kinds of models.
     pub fn weight(self) -> f64 {
         match self {
             Self::Wording => 4.0,
@@ -109,20 +97,6 @@ impl Measure {
                 "bits per byte, negated"
             }
             Self::Style => "cosine of z-scored features",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn open_text_takes_part_only_where_distributions_are_not_to_be_had() {
-        assert!(Measure::at(Access::Scored).iter().all(|m| m.is_by_probe()));
-        assert_eq!(Measure::at(Access::Scored).len(), 4);
-        for access in [Access::Top, Access::Text] {
-            assert_eq!(Measure::at(access), Measure::ALL);
         }
     }
 }

@@ -12,20 +12,19 @@ use super::equality::{Equality, equality};
 use super::style::Manners;
 use super::{Affinity, Measure, Side, affinity};
 use crate::fingerprint::Fingerprint;
-use crate::question::Access;
 
 /// All models of several panels, compared with all candidate parents of them.
 #[derive(Debug)]
 pub struct Prepared {
     tables: Vec<Affinity>,
-    manners: Option<Manners>,
+    manners: Manners,
     /// How alike each model's answers are to each parent's, by parent and model.
     likeness: BTreeMap<(String, String), Option<Equality>>,
 }
 
 impl Prepared {
-    /// Compares every model with those named, by the measures of an access.
-    pub fn new(access: Access, prints: &BTreeMap<String, Fingerprint>, parents: &[&str]) -> Self {
+    /// Compares every model with those named.
+    pub fn new(prints: &BTreeMap<String, Fingerprint>, parents: &[&str]) -> Self {
         let rows: Vec<Side<'_>> = prints
             .iter()
             .map(|(id, print)| Side { id, print })
@@ -40,16 +39,13 @@ impl Prepared {
             let names = (parent.id.to_owned(), model.id.to_owned());
             (names, equality(parent.print, model.print))
         };
-        let measures = Measure::at(access);
-        let pairwise = measures.iter().filter(|m| **m != Measure::Style);
+        let pairwise = Measure::ALL.into_iter().filter(|m| *m != Measure::Style);
         Self {
             likeness: pairs.par_iter().map(alike).collect(),
             tables: pairwise
-                .map(|m| affinity(*m, &rows, &columns, &|_, _| true))
+                .map(|m| affinity(m, &rows, &columns, &|_, _| true))
                 .collect(),
-            manners: measures
-                .contains(&Measure::Style)
-                .then(|| Manners::new(&rows)),
+            manners: Manners::new(&rows),
         }
     }
 
@@ -72,7 +68,7 @@ impl Prepared {
         exists: &dyn Fn(&str, &str) -> bool,
     ) -> Option<Affinity> {
         if measure == Measure::Style {
-            return self.manners.as_ref()?.compare(rows, columns, model, exists);
+            return self.manners.compare(rows, columns, model, exists);
         }
         let table = self.tables.iter().find(|t| t.measure == measure)?;
         let places = |sides: &[Side<'_>], names: &[String]| -> Option<Vec<usize>> {
@@ -137,7 +133,7 @@ mod tests {
     fn a_panel_of_prepared_models_is_compared_as_it_would_be_afresh() {
         let prints: BTreeMap<String, Fingerprint> =
             (0..8).map(|i| (format!("model-{i}"), print(i))).collect();
-        let prepared = Prepared::new(Access::Text, &prints, &["model-0", "model-1", "model-2"]);
+        let prepared = Prepared::new(&prints, &["model-0", "model-1", "model-2"]);
         // The suspect goes by another name in the panel, and is not compared with model-1.
         let side = |id| Side {
             id,
@@ -156,10 +152,10 @@ mod tests {
         };
         let exists = |r: &str, c: &str| r != c && (r, c) != ("suspect", "model-1");
         let mut compared = 0;
-        for measure in Measure::at(Access::Text) {
-            let known = prepared.affinity(*measure, &rows, &columns, &model, &exists);
+        for measure in Measure::ALL {
+            let known = prepared.affinity(measure, &rows, &columns, &model, &exists);
             let known = known.unwrap();
-            let afresh = affinity(*measure, &rows, &columns, &exists);
+            let afresh = affinity(measure, &rows, &columns, &exists);
             assert_eq!(
                 (&known.rows, &known.columns),
                 (&afresh.rows, &afresh.columns)

@@ -102,7 +102,7 @@ impl Asked {
         parents: &[&str],
     ) -> Self {
         Self {
-            prepared: Prepared::new(access, &prints, parents),
+            prepared: Prepared::new(&prints, parents),
             access,
             order,
             prints,
@@ -152,14 +152,7 @@ pub fn score(
     } = asked;
     let mut panel = population.panel(case, thinning);
     panel.suspect.model = asked_as(&case.suspect, served);
-    let weighed = case::weigh_prepared(
-        &panel,
-        prints,
-        Some(prepared),
-        Gates::default(),
-        *access,
-        order,
-    );
+    let weighed = case::weigh_prepared(&panel, prints, Some(prepared), Gates::default(), order);
     let t = |standing: &crate::weigh::Standing| standing.t.map(|t| t.t);
     let evidence = &weighed.evidence;
     Score {

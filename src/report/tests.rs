@@ -189,13 +189,7 @@ impl World {
             .map(|(model, r)| (model.clone(), Fingerprint::new(r, &self.battery)))
             .collect();
         let order = self.battery.order(1);
-        let mut case = weigh(
-            &self.panel,
-            &prints,
-            Gates::default(),
-            Access::Scored,
-            &order,
-        );
+        let mut case = weigh(&self.panel, &prints, Gates::default(), &order);
         change(&mut case);
         let conditions = Conditions {
             probes: self.battery.probes.len(),

@@ -375,13 +375,7 @@ mod of_a_case {
             ..Named::default()
         };
         let panel = Panel::new(&named, &[]);
-        let empty = weigh(
-            &panel,
-            &BTreeMap::new(),
-            Gates::default(),
-            Access::Scored,
-            &[],
-        );
+        let empty = weigh(&panel, &BTreeMap::new(), Gates::default(), &[]);
         let controls: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 17.0).collect();
         Case {
             evidence: Evidence {
