@@ -75,7 +75,7 @@ def main():
             print("|---|---|---" + "|---:" * (len(header) - 3) + "|")
         by_measure = " | ".join("-" if m["t"] is None else f"{m['t']:.1f}" for m in measures)
         print(f"| {suspect} | {kind} | {finding}{'' if right(kind, finding) else ' **wrong**'} "
-              f"| {pooled['interaction']:.2f} | {pooled['t']:.1f} | {pooled['t_p']:.0e} "
+              f"| {pooled['score']:.2f} | {pooled['t']:.1f} | {pooled['t_p']:.0e} "
               f"| {len(pooled['controls'])} | {by_measure} |", flush=True)
     print(f"\n{len(models) - 1 - len(wrong)} of {len(models) - 1} right; wrong: {', '.join(wrong) or 'none'}")
     sys.exit(1 if wrong else 0)

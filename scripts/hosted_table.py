@@ -8,7 +8,7 @@
 The protected model and each suspect are served on loopback by `parentage serve`; the controls stay weights.
 Each suspect is compared as weights/weights, hosted/hosted, hosted/weights and weights/hosted (protected
 first). Prints a Markdown table; exit code 1 when a finding differs from that of weights/weights, or an
-interaction of `preference` or `next` does by more than 0.005 (an endpoint names fewer top tokens, so the pool
+score of `preference` or `next` does by more than 0.005 (an endpoint names fewer top tokens, so the pool
 of strings is smaller; the samples that the other measures read are drawn anew). With --grant endpoints tell less
 than weights do, and figures differ for that reason. Other flags go to `parentage compare`.
 """
@@ -88,7 +88,7 @@ def main():
                      "--suspect", names.get(suspect, paths[suspect]), *more],
                     stdout=subprocess.PIPE, env=env, check=True)
                 report = json.loads(run.stdout)
-                values = {m["name"]: m["interaction"] for m in report["measures"] if m["interaction"] is not None}
+                values = {m["name"]: m["score"] for m in report["measures"] if m["score"] is not None}
                 wanted = wanted or (report["finding"], values)
                 exact = [k for k in ("preference", "next") if k in wanted[1]]
                 moved = max(abs(values.get(k, 0.0) - wanted[1][k]) for k in exact)

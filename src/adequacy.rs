@@ -75,14 +75,14 @@ pub struct PowerFacts {
     pub controls: usize,
     /// The p that the finding asks for.
     pub threshold_p: f64,
-    /// The pooled interaction from which the p is that small, in the unit of the pooled interaction; null
+    /// The pooled score from which the p is that small, in the unit of the pooled score; null
     /// before anything is measured.
     pub threshold: Option<f64>,
     /// The probability that the next figures are about.
     pub power: f64,
     /// The smallest true effect found with that probability, in standard deviations of the controls.
     pub detectable_sd: Option<f64>,
-    /// The same in the unit of the pooled interaction; null before anything is measured.
+    /// The same in the unit of the pooled score; null before anything is measured.
     pub detectable: Option<f64>,
     /// The smallest share of the training text whose effect is that large; null where no effect of a dose is
     /// known for these conditions, or none in the table is large enough.
@@ -130,7 +130,7 @@ impl PowerFacts {
         };
         let scale = self
             .detectable
-            .map_or_else(String::new, |d| format!(", a pooled interaction of {d:.2}"));
+            .map_or_else(String::new, |d| format!(", a pooled score of {d:.2}"));
         let dose = self.smallest_dose.map_or_else(String::new, |dose| {
             format!(
                 "; that is a dose of about {:.0} % of the training text",
@@ -145,7 +145,7 @@ impl PowerFacts {
     }
 }
 
-/// Describes the controls of a weighed case. `doses` has the pooled interaction that each dose of the
+/// Describes the controls of a weighed case. `doses` has the pooled score that each dose of the
 /// protected model's text makes.
 pub fn adequacy(panel: &Panel, case: &Case, doses: &[DoseEffect]) -> Adequacy {
     let usable = |id: &str| case.pooled_controls.iter().any(|known| known == id);

@@ -12,18 +12,22 @@ use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
-    Affinity, Contrast, Interaction, Measure, Prepared, Side, Synthetic, affinity, contrast,
-    synthetic,
+    Affinity, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
+    affinity, contrast, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Row, SingleCase, Standing, level_adjusted, pooled};
+use crate::weigh::{Fitted, Row, SingleCase, Standing, level_adjusted, pooled};
 
 pub use family::FamilyAnswer;
 pub use without::{WithoutOne, without_each};
 
-/// One measure with what it says, or why it says nothing.
+/// Why a measure whose mix does not fit the suspect says nothing.
+const MISFIT: &str = "no mix of controls answers the other candidate parents as the suspect does: it is fitted worse \
+                      than every control, and more than twice as badly as their median";
+
+/// One measure with what it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasureResult {
     /// The measure.
@@ -32,21 +36,27 @@ pub struct MeasureResult {
     pub weight: f64,
     /// What was compared.
     pub affinity: Affinity,
-    /// The contrast and the suspect's standing among the controls.
-    pub result: Result<(Contrast, Standing), String>,
-    /// The suspect as a mix of innocent models, and what that leaves. No rule reads it.
+    /// How close the suspect is to the protected model.
+    pub figures: Figures,
+}
+
+/// What a table of affinities says of one candidate parent, or why it says nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// What is pooled: the gaps to the synthetic controls, and without another candidate parent, where there are none,
+    /// the contrast.
+    pub scores: Result<Scores, String>,
+    /// The two-way contrast: alternatives are told apart by its probes, and bets are made on them.
+    pub contrast: Result<Contrast, String>,
+    /// Suspect and controls as mixes of innocent models, and what that leaves.
     pub synthetic: Result<Synthetic, String>,
 }
 
-/// The synthetic controls of all measures that have one, pooled like the contrasts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PooledSynthetic {
-    /// The controls that every measure has, in the order of the scores.
-    pub controls: Vec<String>,
-    /// Gaps, each in units of its controls' standard deviation, averaged over measures.
-    pub gap: Standing,
-    /// The same of gaps over errors.
-    pub ratio: Standing,
+impl MeasureResult {
+    /// The contrast, if there is one.
+    pub fn contrast(&self) -> Option<&Contrast> {
+        self.figures.contrast.as_ref().ok()
+    }
 }
 
 /// A case, weighed.
@@ -56,8 +66,10 @@ pub struct Case {
     pub measures: Vec<MeasureResult>,
     /// The measures that are pooled, and the ids of the controls in the order of the pooled scores.
     pub pooled_controls: Vec<String>,
-    /// The synthetic controls together; nothing when no measure has one.
-    pub pooled_synthetic: Option<PooledSynthetic>,
+    /// The contrasts of all measures, pooled like what the finding rests on. No rule reads it.
+    pub pooled_contrast: Option<Scores>,
+    /// Gaps over errors of all measures, pooled; their conformal p is the placebo p. No rule reads it.
+    pub pooled_ratio: Option<Scores>,
     /// What the ladder looked at.
     pub evidence: Evidence,
     /// Divergence (nats) of every model from the protected one: description that proves nothing.
@@ -113,12 +125,11 @@ pub(crate) fn weigh_prepared(
     };
     let measures = Measure::ALL.par_iter();
     let measures: Vec<MeasureResult> = measures.map(|m| sides.measure(*m)).collect();
-    let usable = contrasts(&measures);
-    let (pooled_controls, scores) = pool(&usable);
+    let (pooled_controls, scores) = pool(&scores(&measures));
     let overall = pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let jackknife = each_left_out(&scores);
-    let by_probe = usable.iter().map(|(_, contrast)| *contrast);
-    let by_probe: Vec<&Contrast> = by_probe.filter(|c| c.measure.is_by_probe()).collect();
+    let by_probe = measures.iter().filter(|m| m.measure.is_by_probe());
+    let by_probe: Vec<&Contrast> = by_probe.filter_map(MeasureResult::contrast).collect();
     let (likeness, sequential) = rayon::join(
         || likeness(panel, prints, prepared),
         || sequential(&by_probe, order),
@@ -164,7 +175,10 @@ pub(crate) fn weigh_prepared(
     };
     let verdict = judge(&evidence);
     let mut case = Case {
-        pooled_synthetic: pooled_synthetic(&measures),
+        pooled_contrast: pooled_beside(&measures, |m| Some(m.contrast()?.scores())),
+        pooled_ratio: pooled_beside(&measures, |m| {
+            Some(m.figures.synthetic.as_ref().ok()?.ratios())
+        }),
         measures,
         pooled_controls,
         evidence,
@@ -279,35 +293,37 @@ impl<'a> Sides<'a> {
             p.affinity(measure, &self.rows, &self.columns, &model, &exists)
         });
         let table = known.unwrap_or_else(|| affinity(measure, &self.rows, &self.columns, &exists));
-        let result = self
-            .contrast(&table)
-            .map(|contrast| {
-                let controls = contrast.controls.iter().map(|c| c.mean).collect();
-                let standing = Standing::new(contrast.suspect.mean, controls);
-                (contrast, standing)
-            })
-            .map_err(|e| e.to_string());
-        let (suspect, protected) = (&self.panel.suspect.id, &self.panel.protected.id);
-        let synthetic = synthetic(&table, suspect, protected, self.base);
         MeasureResult {
             measure,
             weight: measure.weight(),
+            figures: self.figures(&table, &self.panel.protected.id),
             affinity: table,
-            result,
-            synthetic: synthetic.map_err(|e| e.to_string()),
         }
     }
 
-    fn contrast(&self, table: &Affinity) -> Result<Contrast, crate::measure::NoContrast> {
-        self.contrast_with(table, &self.panel.protected.id)
+    /// What a table says with one of the candidate parents in the protected model's place.
+    fn figures(&self, table: &Affinity, parent: &str) -> Figures {
+        let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
+        let synthetic = synthetic(table, &self.panel.suspect.id, parent, self.base);
+        let synthetic = synthetic.map_err(|e| e.to_string());
+        let scores = if self.columns.len() < 2 {
+            contrast.as_ref().map(Contrast::scores)
+        } else {
+            synthetic.as_ref().map(Synthetic::gaps)
+        };
+        let misfit = |s: &Synthetic| s.fitted == Fitted::TooBadly;
+        Figures {
+            scores: if synthetic.as_ref().is_ok_and(misfit) {
+                Err(MISFIT.to_owned())
+            } else {
+                scores.map_err(Clone::clone)
+            },
+            contrast,
+            synthetic,
+        }
     }
 
-    /// The same with another candidate parent in the protected model's place.
-    fn contrast_with(
-        &self,
-        table: &Affinity,
-        parent: &str,
-    ) -> Result<Contrast, crate::measure::NoContrast> {
+    fn contrast(&self, table: &Affinity, parent: &str) -> Result<Contrast, NoContrast> {
         let mut result = contrast(table, &self.panel.suspect.id, parent)?;
         adjust_for_level(&mut result);
         if let Some(base) = self.base {
@@ -344,75 +360,44 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
-/// The contrasts of the measures that have one, with their weights.
-fn contrasts(measures: &[MeasureResult]) -> Vec<(f64, &Contrast)> {
-    let results = measures.iter();
-    results
-        .filter_map(|m| Some((m.weight, &m.result.as_ref().ok()?.0)))
+/// The scores of the measures that have some, with their weights.
+fn scores(measures: &[MeasureResult]) -> Vec<(f64, Scores)> {
+    let usable = measures.iter();
+    usable
+        .filter_map(|m| Some((m.weight, m.figures.scores.clone().ok()?)))
         .collect()
 }
 
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.
-pub(crate) fn pool(usable: &[(f64, &Contrast)]) -> (Vec<String>, Vec<Row>) {
+pub(crate) fn pool(usable: &[(f64, Scores)]) -> (Vec<String>, Vec<Row>) {
     let Some((_, first)) = usable.first() else {
         return (Vec::new(), Vec::new());
     };
-    let mean = |contrast: &Contrast, id: &str| {
-        contrast
-            .controls
-            .iter()
-            .find(|c| c.id == id)
-            .map(|c| c.mean)
+    let ids = first.controls.iter().map(|(id, _)| id.clone());
+    let ids: Vec<String> = ids
+        .filter(|id| usable.iter().all(|(_, s)| s.control(id).is_some()))
+        .collect();
+    let row = |(weight, scores): &(f64, Scores)| Row {
+        weight: *weight,
+        scores: std::iter::once(scores.suspect)
+            .chain(ids.iter().filter_map(|id| scores.control(id)))
+            .collect(),
     };
-    let ids: Vec<String> = first
-        .controls
-        .iter()
-        .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|(_, c)| mean(c, id).is_some()))
-        .collect();
-    let scores = usable
-        .iter()
-        .map(|(weight, c)| Row {
-            weight: *weight,
-            scores: std::iter::once(c.suspect.mean)
-                .chain(ids.iter().filter_map(|id| mean(c, id)))
-                .collect(),
-        })
-        .collect();
-    (ids, scores)
+    let rows = usable.iter().map(row).collect();
+    (ids, rows)
 }
 
-/// The synthetic controls of all measures together, over the controls that every one of them has.
-fn pooled_synthetic(measures: &[MeasureResult]) -> Option<PooledSynthetic> {
-    let usable: Vec<(f64, &Synthetic)> = measures
-        .iter()
-        .filter_map(|m| Some((m.weight, m.synthetic.as_ref().ok()?)))
-        .collect();
-    let place = |s: &Synthetic, id: &String| s.controls.iter().position(|c| c.id == *id);
-    let (_, first) = usable.first()?;
-    let ids: Vec<String> = first
-        .controls
-        .iter()
-        .map(|c| c.id.clone())
-        .filter(|id| usable.iter().all(|(_, s)| place(s, id).is_some()))
-        .collect();
-    let standing = |of: fn(&Synthetic) -> &Standing| {
-        let row = |(weight, s): &(f64, &Synthetic)| {
-            let standing = of(s);
-            let controls = ids.iter().filter_map(|id| place(s, id));
-            let controls = controls.map(|i| standing.controls[i]);
-            Row {
-                weight: *weight,
-                scores: std::iter::once(standing.score).chain(controls).collect(),
-            }
-        };
-        let scores: Vec<Row> = usable.iter().map(row).collect();
-        pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
-    };
-    Some(PooledSynthetic {
-        gap: standing(|s| &s.gap)?,
-        ratio: standing(|s| &s.ratio)?,
-        controls: ids,
+/// Another figure of the measures that have it, pooled as the scores are.
+fn pooled_beside(
+    measures: &[MeasureResult],
+    of: impl Fn(&MeasureResult) -> Option<Scores>,
+) -> Option<Scores> {
+    let usable = measures.iter().filter_map(|m| Some((m.weight, of(m)?)));
+    let (ids, rows) = pool(&usable.collect::<Vec<_>>());
+    let z = pooled(&rows)?;
+    Some(Scores {
+        suspect: z[0],
+        controls: ids.into_iter().zip(z[1..].iter().copied()).collect(),
     })
 }
 
@@ -460,14 +445,17 @@ fn without_strongest(scores: &[Row]) -> Option<f64> {
 
 /// For every alternative the smallest paired p over the measures, Bonferroni-corrected.
 fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
-    let usable = contrasts(measures);
+    let usable: Vec<&Contrast> = measures
+        .iter()
+        .filter_map(MeasureResult::contrast)
+        .collect();
     panel
         .alternatives
         .iter()
         .map(|alternative| {
             let smallest = usable
                 .iter()
-                .filter_map(|(_, c)| c.against.iter().find(|(id, _)| *id == alternative.id))
+                .filter_map(|c| c.against.iter().find(|(id, _)| *id == alternative.id))
                 .filter_map(|(_, test)| test.as_ref().map(|t| t.p))
                 .fold(1.0, f64::min);
             Apart {

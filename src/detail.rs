@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::battery::Battery;
-use crate::case::Case;
+use crate::case::{Case, MeasureResult};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::equality;
 use crate::measure::{Affinity, Contrast, Measure};
@@ -98,7 +98,7 @@ pub fn describe(
     prints: &BTreeMap<String, Fingerprint>,
     battery: &Battery,
 ) -> Details {
-    let compared = case.measures.iter().filter(|m| m.result.is_ok());
+    let compared = case.measures.iter().filter(|m| m.contrast().is_some());
     Details {
         affinities: compared.map(|m| table(&m.affinity)).collect(),
         families: families(case, battery),
@@ -108,8 +108,7 @@ pub fn describe(
 }
 
 fn contrasts(case: &Case) -> impl Iterator<Item = &Contrast> {
-    let results = case.measures.iter().filter_map(|m| m.result.as_ref().ok());
-    results.map(|(contrast, _)| contrast)
+    case.measures.iter().filter_map(MeasureResult::contrast)
 }
 
 fn table(affinity: &Affinity) -> AffinityTable {
@@ -261,10 +260,9 @@ mod tests {
 
     use super::*;
     use crate::battery::{Ask, Family, Pose, Probe};
-    use crate::case::MeasureResult;
+    use crate::case::Figures;
     use crate::measure::contrast;
     use crate::verdict::{Evidence, judge};
-    use crate::weigh::Standing;
 
     fn affinity(measure: Measure) -> Affinity {
         // Row s is closer to p than rows and columns explain, on the probes of family a only.
@@ -290,20 +288,22 @@ mod tests {
         let measures = [Measure::Next, Measure::Likelihood].map(|measure| {
             let affinity = affinity(measure);
             let contrast = contrast(&affinity, "s", "p").unwrap();
-            let controls = contrast.controls.iter().map(|c| c.mean).collect();
-            let standing = Standing::new(contrast.suspect.mean, controls);
             MeasureResult {
                 measure,
                 weight: 1.0,
                 affinity,
-                result: Ok((contrast, standing)),
-                synthetic: Err("not looked at".to_owned()),
+                figures: Figures {
+                    scores: Ok(contrast.scores()),
+                    contrast: Ok(contrast),
+                    synthetic: Err("not looked at".to_owned()),
+                },
             }
         });
         Case {
             measures: measures.to_vec(),
             pooled_controls: ["c1", "c2", "c3"].map(str::to_owned).to_vec(),
-            pooled_synthetic: None,
+            pooled_contrast: None,
+            pooled_ratio: None,
             verdict: judge(&evidence),
             evidence,
             likeness: Vec::new(),
@@ -368,7 +368,7 @@ mod tests {
     fn measures_without_spread_carry_no_family() {
         let mut case = case();
         for measure in &mut case.measures {
-            let (contrast, _) = measure.result.as_mut().unwrap();
+            let contrast = measure.figures.contrast.as_mut().unwrap();
             for control in &mut contrast.controls {
                 control.cells.fill(0.5);
             }

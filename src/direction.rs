@@ -147,7 +147,7 @@ fn like(panel: &Panel) -> Vec<&Member> {
 /// The tables have all three as rows and as columns, beside controls and alternatives (rows and columns of which nothing
 /// descends from the three, or whose cells are missing where they do). For each pair one of the three is the row
 /// and one the column; the others take no part in it, neither as controls nor as alternatives, so that a
-/// tie to one is not measured against a tie to another. Closeness is the pooled contrast of the case.
+/// tie to one is not measured against a tie to another. Closeness is the pooled contrast.
 pub fn among(tables: &[Affinity], suspect: &str, protected: &str, third: &str) -> Among {
     let all = [suspect, protected, third];
     let found = [
@@ -192,7 +192,7 @@ pub fn closeness(tables: &[Affinity], row: &str, column: &str, apart: &[&str]) -
             Some(found)
         })
         .collect();
-    let usable = contrasts.iter().map(|c| (c.measure.weight(), c));
+    let usable = contrasts.iter().map(|c| (c.measure.weight(), c.scores()));
     let (_, scores) = pool(&usable.collect::<Vec<_>>());
     pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
 }

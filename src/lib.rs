@@ -14,9 +14,9 @@
 //!                 |
 //!             fingerprint                   sentinel: answers after a drift are set aside
 //!                 |
-//!     measure: affinity -> contrast         rows: suspect and controls; columns: candidate parents
+//!     measure: affinity -> synthetic control, contrast   rows: suspect and controls; columns: candidate parents
 //!                 |
-//!             weigh: conformal p, t, paired tests, synthetic control, dose, direction
+//!             weigh: conformal p, t, paired tests, mixes, dose, direction
 //!                 |                                      sequential: bets that may stop at any time
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)

@@ -34,7 +34,7 @@ pub const SAME_SHARE: f64 = 0.1;
 pub const APART_TEXT_P: f64 = 0.01;
 /// The weight gate's p below which descent is taken as given.
 pub const LINEAGE_P: f64 = 1e-6;
-/// The Crawford-Howell p of the pooled contrast below which a suspect counts as closer.
+/// The Crawford-Howell p of the pooled score below which a suspect counts as closer.
 pub const CLOSE_P: f64 = 1e-3;
 /// The same with one control or the strongest measure left out.
 pub const STABLE_P: f64 = 1e-2;
@@ -187,7 +187,7 @@ pub struct Evidence {
     pub weights: Option<WeightEvidence>,
     /// Controls with the answers that every pooled measure needs.
     pub controls: usize,
-    /// The pooled contrast.
+    /// The pooled score.
     pub pooled: Option<Standing>,
     /// Largest p when one control is left out at a time.
     pub worst_without_one: Option<f64>,
@@ -345,7 +345,7 @@ fn is_close(evidence: &Evidence, pooled: &Standing, p: f64, reasons: &mut Vec<St
         (false, ..) => "but no more than some control is",
     };
     reasons.push(format!(
-        "its pooled contrast lies {:.1} standard deviations from the controls' mean (p = {p:.1e}, {} controls): {extent}",
+        "its pooled score lies {:.1} standard deviations from the controls' mean (p = {p:.1e}, {} controls): {extent}",
         pooled.score, evidence.controls
     ));
     close

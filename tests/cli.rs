@@ -148,7 +148,7 @@ fn a_student_is_found_and_the_report_is_whole() {
         ["preference", "next", "likelihood", "likelihood_reverse"]
     );
     for figures in measures.iter().chain([&report["pooled"]]) {
-        for field in ["interaction", "conformal_p", "t", "t_p", "probes"] {
+        for field in ["score", "conformal_p", "t", "t_p", "probes"] {
             assert!(figures[field].is_number(), "{field} of {figures}");
         }
     }
@@ -370,10 +370,10 @@ fn a_recording_stands_for_a_model() {
         let mut measures = report["measures"].as_array().unwrap().iter();
         measures.find(|m| m["name"] == name).unwrap().clone()
     };
-    assert!(measure("preference")["interaction"].is_number());
+    assert!(measure("preference")["score"].is_number());
     // It cannot be asked to read, but it can be read.
     assert!(measure("likelihood")["left_out"].is_string());
-    assert!(measure("likelihood_reverse")["interaction"].is_number());
+    assert!(measure("likelihood_reverse")["score"].is_number());
 }
 
 #[test]

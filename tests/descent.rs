@@ -107,7 +107,7 @@ fn every_student_leaves_a_gap_beyond_every_innocent() {
                 "{measure} {student} {largest} {found:?}"
             );
             assert!(
-                found.gap.t.unwrap().p < 1e-3,
+                found.gaps().standing().t.unwrap().p < 1e-3,
                 "{measure} {student} {found:?}"
             );
             // Students of a sibling, and the siblings, are not compared with them.

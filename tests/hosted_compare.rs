@@ -113,10 +113,10 @@ impl Bench {
 const TEACHER: &str = "openai-api/teacher/teacher";
 const STUDENT: &str = "openai-api/student/student-logits";
 
-fn interaction(report: &Value, measure: &str) -> f64 {
+fn score(report: &Value, measure: &str) -> f64 {
     let measures = report["measures"].as_array().unwrap();
     let found = measures.iter().find(|m| m["name"] == measure).unwrap();
-    found["interaction"].as_f64().unwrap()
+    found["score"].as_f64().unwrap()
 }
 
 fn codes(report: &Value) -> Vec<&str> {
@@ -157,10 +157,7 @@ fn an_endpoint_is_found_to_be_what_its_weights_are() {
             ("likelihood", 0.1),
             ("likelihood_reverse", 0.1),
         ] {
-            let (a, b) = (
-                interaction(&hosted, measure),
-                interaction(&weights, measure),
-            );
+            let (a, b) = (score(&hosted, measure), score(&weights, measure));
             assert!((a - b).abs() < tolerance, "{measure}: {a} {b}");
         }
         assert!(codes(&hosted).contains(&"behaviour_only"));

@@ -113,7 +113,7 @@ fn token_ids_carry_no_evidence() {
     for (i, name) in ["preference", "next", "likelihood"].into_iter().enumerate() {
         let of = |report: &Value| {
             assert_eq!(report["measures"][i]["name"], name);
-            report["measures"][i]["interaction"].as_f64().unwrap()
+            report["measures"][i]["score"].as_f64().unwrap()
         };
         let difference = (of(&a) - of(&b)).abs();
         assert!(difference < 1e-4, "{name}: {difference}");

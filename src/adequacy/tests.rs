@@ -1,13 +1,11 @@
 //! Claims about adequacy, over made-up cases.
 
-use std::collections::BTreeMap;
-
 use ndarray::Array3;
 
 use super::*;
-use crate::case::MeasureResult;
+use crate::case::{Figures, MeasureResult};
 use crate::measure::equality::Equality;
-use crate::measure::{Affinity, Contrast, Interaction, Measure};
+use crate::measure::{Affinity, Measure, Scores};
 use crate::panel::{Matching, Member, Named};
 use crate::verdict::{Evidence, judge};
 use crate::weigh::{Row, Standing, pooled};
@@ -21,15 +19,6 @@ fn member(id: &str) -> Member {
         base: None,
         known_parents: Vec::new(),
         kinds: Vec::new(),
-    }
-}
-
-fn interaction(id: &str, mean: f64) -> Interaction {
-    Interaction {
-        id: id.to_owned(),
-        mean,
-        level: None,
-        cells: Vec::new(),
     }
 }
 
@@ -58,22 +47,18 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             probes: Vec::new(),
             cells: Array3::zeros((0, 0, 0)),
         },
-        synthetic: Err("not looked at".to_owned()),
-        result: Ok((
-            Contrast {
-                measure,
-                probes: Vec::new(),
-                suspect: interaction("suspect", scale * suspect),
+        figures: Figures {
+            scores: Ok(Scores {
+                suspect: scale * suspect,
                 controls: ids
                     .iter()
-                    .zip(controls)
-                    .map(|(id, score)| interaction(id, scale * score))
+                    .cloned()
+                    .zip(controls.iter().map(|c| scale * c))
                     .collect(),
-                against: Vec::new(),
-                gaps: BTreeMap::new(),
-            },
-            Standing::new(scale * suspect, controls.to_vec()),
-        )),
+            }),
+            contrast: Err("not looked at".to_owned()),
+            synthetic: Err("not looked at".to_owned()),
+        },
     };
     let scores: Vec<f64> = std::iter::once(suspect)
         .chain(controls.iter().copied())
@@ -92,7 +77,8 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             measure(Measure::Next, 1.0),
             measure(Measure::Preference, 0.1),
         ],
-        pooled_synthetic: None,
+        pooled_contrast: None,
+        pooled_ratio: None,
         pooled_controls: ids,
         evidence: Evidence {
             equality: Some(Equality {

@@ -128,8 +128,8 @@ pub struct Plan {
 }
 
 /// The figure that decides, in words.
-const STATISTIC: &str = "interaction of suspect and protected model in a two-way fit, pooled over the \
-                         measures, as Crawford and Howell's t among the controls";
+const STATISTIC: &str = "gap between the suspect and a mix of innocent models at the protected model (without alternatives \
+                         its interaction with it), pooled over the measures, as Crawford and Howell's t among the controls";
 
 impl Plan {
     /// Settles a case under the rules of this version.

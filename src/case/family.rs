@@ -2,7 +2,7 @@
 //! group?
 //!
 //! For every member g of the group (the protected model and its declared siblings) every measure's
-//! interaction x_g is computed as for the protected model alone, against all other candidate parents, the
+//! score x_g is computed as for the protected model alone, against all other candidate parents, the
 //! other members among them: those are the data-matched columns, without which shared data looks like
 //! descent. Pooled over the measures in units of the controls' standard deviation that gives z_g(m) for the
 //! suspect and every control m, and the statistic is
@@ -28,8 +28,8 @@
 //! test does not tell from it ([`crate::verdict::APART_P`], corrected for the number of measures and for the
 //! choice among the members).
 
-use super::{Case, Sides};
-use crate::measure::{Contrast, Measure};
+use super::{Case, Figures, Sides, pool};
+use crate::measure::{Contrast, Measure, Scores};
 use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
 use crate::weigh::{Row, Standing, pooled};
 
@@ -69,32 +69,16 @@ struct MemberScores {
 }
 
 impl MemberScores {
-    fn new(member: &str, contrasts: &[Contrast]) -> Option<Self> {
-        let mean = |contrast: &Contrast, id: &str| {
-            let control = contrast.controls.iter().find(|c| c.id == id);
-            control.map(|c| c.mean)
-        };
-        let controls: Vec<String> = contrasts
-            .first()?
-            .controls
-            .iter()
-            .map(|c| c.id.clone())
-            .filter(|id| contrasts.iter().all(|c| mean(c, id).is_some()))
-            .collect();
-        let row = |contrast: &Contrast| {
-            let controls = controls.iter().filter_map(|id| mean(contrast, id));
-            let row = Row {
-                weight: contrast.measure.weight(),
-                scores: std::iter::once(contrast.suspect.mean)
-                    .chain(controls)
-                    .collect(),
-            };
-            (contrast.measure, row)
-        };
-        Some(Self {
+    fn new(member: &str, figures: &[(Measure, Figures)]) -> Option<Self> {
+        let usable = figures.iter();
+        let usable = usable.filter_map(|(m, f)| Some((*m, f.scores.clone().ok()?)));
+        let (measures, scores): (Vec<Measure>, Vec<Scores>) = usable.unzip();
+        let weights = measures.iter().map(|m| m.weight());
+        let (controls, rows) = pool(&weights.zip(scores).collect::<Vec<_>>());
+        (!rows.is_empty()).then(|| Self {
             member: member.to_owned(),
-            rows: contrasts.iter().map(row).collect(),
             controls,
+            rows: measures.into_iter().zip(rows).collect(),
         })
     }
 
@@ -171,16 +155,17 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     let group: Vec<&str> = std::iter::once(panel.protected.id.as_str())
         .chain(panel.family.iter().map(String::as_str))
         .collect();
-    let contrasts = |member: &str| -> Vec<Contrast> {
-        let tables = case.measures.iter().map(|m| &m.affinity);
-        tables
-            .filter_map(|table| sides.contrast_with(table, member).ok())
+    let figures = |member: &str| -> Vec<(Measure, Figures)> {
+        let measures = case.measures.iter();
+        measures
+            .map(|m| (m.measure, sides.figures(&m.affinity, member)))
             .collect()
     };
-    let all: Vec<(&str, Vec<Contrast>)> = group.iter().map(|g| (*g, contrasts(g))).collect();
+    let all: Vec<(&str, Vec<(Measure, Figures)>)> =
+        group.iter().map(|g| (*g, figures(g))).collect();
     let scores: Vec<MemberScores> = all
         .iter()
-        .filter_map(|(member, contrasts)| MemberScores::new(member, contrasts))
+        .filter_map(|(member, figures)| MemberScores::new(member, figures))
         .collect();
     // The bets are about the protected model alone.
     case.sequential = None;
@@ -194,12 +179,13 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
         .iter()
         .max_by(|a, b| a.score.total_cmp(&b.score))
         .map_or_else(String::new, |m| m.id.clone());
-    let contrasts = all
-        .iter()
-        .find(|(member, _)| *member == nearest)
-        .map_or(&[][..], |(_, contrasts)| contrasts);
+    let nearest_figures = all.iter().filter(|(member, _)| *member == nearest);
+    let contrasts: Vec<&Contrast> = nearest_figures
+        .flat_map(|(_, figures)| figures)
+        .filter_map(|(_, f)| f.contrast.as_ref().ok())
+        .collect();
     let evidence = &mut case.evidence;
-    evidence.apart = apart(contrasts, group.len());
+    evidence.apart = apart(&contrasts, group.len());
     // Members are alike in data and kind by declaration.
     evidence.matched_alternatives = evidence.matched_alternatives.max(group.len() - 1);
     set(evidence, &now, &scores, &[]);
@@ -282,7 +268,7 @@ fn conclude(case: &mut Case) {
 
 /// For every other candidate parent the smallest paired p over the measures, corrected for their number and
 /// for the choice of the nearest among the members.
-fn apart(contrasts: &[Contrast], members: usize) -> Vec<Apart> {
+fn apart(contrasts: &[&Contrast], members: usize) -> Vec<Apart> {
     let Some(first) = contrasts.first() else {
         return Vec::new();
     };

@@ -5,8 +5,8 @@
 //! stability.
 
 use super::{
-    Case, Row, Standing, contrasts, each_left_out, pool, pooled, without_control,
-    without_strongest, worst,
+    Case, Row, Standing, each_left_out, pool, pooled, scores, without_control, without_strongest,
+    worst,
 };
 use crate::panel::{Matching, Panel};
 use crate::verdict::{Evidence, Finding, judge};
@@ -24,13 +24,13 @@ pub struct WithoutOne {
 
 /// The finding without each of the controls that the pooled figure rests on, in their order.
 pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
-    let (ids, scores) = pool(&contrasts(&case.measures));
+    let (ids, rows) = pool(&scores(&case.measures));
     let evidence = |control: &str| {
         let less = if let Some(family) = &case.family {
             family.without(&case.evidence, control)?
         } else {
             let place = ids.iter().position(|id| id == control)?;
-            pooled_without(&case.evidence, &scores, place)
+            pooled_without(&case.evidence, &rows, place)
         };
         Some(counted(panel, case, less, control))
     };

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::{Affinity, Measure};
+use super::{Affinity, Measure, Scores};
 use crate::weigh::{PairedTest, fit_two_way, signed_rank};
 
 /// A control must have a cell on this share of the probes to take part.
@@ -66,6 +66,17 @@ pub enum NoContrast {
     /// The controls lack answers.
     #[error("fewer than two controls have the answers that this measure needs")]
     NoControls,
+}
+
+impl Contrast {
+    /// The interactions.
+    pub fn scores(&self) -> Scores {
+        let controls = self.controls.iter().map(|c| (c.id.clone(), c.mean));
+        Scores {
+            suspect: self.suspect.mean,
+            controls: controls.collect(),
+        }
+    }
 }
 
 /// Computes the contrast of `suspect` and of every other row for the column `protected`.

@@ -10,6 +10,7 @@ pub mod drift;
 pub mod equality;
 pub mod lineage;
 mod prepared;
+mod scores;
 mod style;
 mod synthetic;
 pub mod text_equality;
@@ -18,6 +19,7 @@ mod wording;
 pub use affinity::{Affinity, Side, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 pub use prepared::Prepared;
+pub use scores::Scores;
 pub use synthetic::{Gap, Synthetic, synthetic};
 
 use schemars::JsonSchema;

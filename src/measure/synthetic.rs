@@ -1,6 +1,6 @@
 //! The nearest innocent explanation of each measure: the synthetic control, with the models by name.
 
-use super::Affinity;
+use super::{Affinity, Scores};
 use crate::weigh::{Fitted, NoSynthetic, Standing, SyntheticFit, synthetic_control};
 
 /// One model's gap.
@@ -23,8 +23,6 @@ pub struct Synthetic {
     pub suspect: Gap,
     /// The controls, each as a mix of the others.
     pub controls: Vec<Gap>,
-    /// The suspect's gap among theirs.
-    pub gap: Standing,
     /// Gap over error among theirs; its conformal p is the placebo p.
     pub ratio: Standing,
     /// Whether the suspect is fitted well enough to be judged.
@@ -35,6 +33,26 @@ pub struct Synthetic {
     pub donors: usize,
     /// Models that could not, because they lack answers that the fit needs.
     pub lacking: Vec<String>,
+}
+
+impl Synthetic {
+    /// The gaps.
+    pub fn gaps(&self) -> Scores {
+        let controls = self.controls.iter().map(|c| (c.id.clone(), c.gap));
+        Scores {
+            suspect: self.suspect.gap,
+            controls: controls.collect(),
+        }
+    }
+
+    /// Gaps over errors.
+    pub fn ratios(&self) -> Scores {
+        let ids = self.controls.iter().map(|c| c.id.clone());
+        Scores {
+            suspect: self.ratio.score,
+            controls: ids.zip(self.ratio.controls.iter().copied()).collect(),
+        }
+    }
 }
 
 /// Writes `suspect` as a mix of the other rows and judges what is left at `protected` by what is left of
@@ -78,7 +96,6 @@ pub fn synthetic(
         probes: own.probes,
         donors: own.donors,
         lacking: own.lacking.iter().map(|i| id(*i)).collect(),
-        gap: found.gap,
         ratio: found.ratio,
         fitted: found.fitted,
     })

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::panel::{Declared, Lineage, LineageError};
 
 pub use cases::{Case, Relation, Thinning};
-pub use score::{Asked, Score, SyntheticScore, asked_as, read_scores, score};
+pub use score::{Asked, OtherScore, Score, asked_as, read_scores, score};
 pub use triples::{DirectionScore, ThirdIs, Triple, read_directions, score_directions};
 
 /// The lineage file of a population.

@@ -47,12 +47,12 @@ pub struct Score {
     pub finding: Finding,
     /// Candidate parents that could not be told from the protected model.
     pub not_excluded: Vec<String>,
-    /// The pooled contrast, in standard deviations of the controls; nothing where it could not be computed.
-    pub contrast: Option<f64>,
+    /// The pooled score, in standard deviations of the controls; nothing where it could not be computed.
+    pub pooled: Option<f64>,
     /// Crawford-Howell t of it.
     pub t: Option<f64>,
-    /// The pooled gap to the synthetic control in its place.
-    pub synthetic: Option<SyntheticScore>,
+    /// The pooled contrast in its place.
+    pub contrast: Option<OtherScore>,
     /// Crawford-Howell t of each measure.
     pub measures: BTreeMap<String, f64>,
     /// Bytes of the suspect's weight files; nothing for an endpoint.
@@ -61,11 +61,11 @@ pub struct Score {
     pub divergence: Option<f64>,
 }
 
-/// What the synthetic control says of a case.
+/// What another figure than the one that decides says of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SyntheticScore {
-    /// Crawford-Howell t of the pooled gap.
+pub struct OtherScore {
+    /// Its Crawford-Howell t.
     pub t: f64,
     /// Controls that took part.
     pub controls: usize,
@@ -170,16 +170,21 @@ pub fn score(
         probes: order.len(),
         finding: weighed.verdict.finding,
         not_excluded: weighed.verdict.not_excluded.clone(),
-        contrast: evidence.pooled.as_ref().map(|s| s.score),
+        pooled: evidence.pooled.as_ref().map(|s| s.score),
         t: evidence.pooled.as_ref().and_then(t),
-        synthetic: weighed.pooled_synthetic.as_ref().and_then(|s| {
+        contrast: weighed.pooled_contrast.as_ref().and_then(|s| {
             let controls = s.controls.len();
-            t(&s.gap).map(|t| SyntheticScore { t, controls })
+            t(&s.standing()).map(|t| OtherScore { t, controls })
         }),
         measures: weighed
             .measures
             .iter()
-            .filter_map(|m| Some((m.measure.name().to_owned(), t(&m.result.as_ref().ok()?.1)?)))
+            .filter_map(|m| {
+                Some((
+                    m.measure.name().to_owned(),
+                    t(&m.figures.scores.as_ref().ok()?.standing())?,
+                ))
+            })
             .collect(),
         bytes: bytes.get(&panel.suspect.model).copied(),
         divergence: evidence.equality.map(|e| e.divergence),

@@ -157,7 +157,7 @@ fn a_source_is_in_exactly_one_part_and_no_descent_crosses() {
 fn scores_come_back_as_they_were_written() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("scores.jsonl");
-    let line = r#"{"part":"fit","source":"a","protected":"a-t1","suspect":"a-s","kind":"text","relation":"student","access":"scored","thinning":{"thinned":"controls","to":6},"served":"cooler","dose":0.5,"controls":6,"probes":200,"finding":"distilled","not_excluded":[],"contrast":2.5,"t":5.5,"synthetic":{"t":3.5,"controls":5},"measures":{"next":4.0},"bytes":null,"divergence":0.25}"#;
+    let line = r#"{"part":"fit","source":"a","protected":"a-t1","suspect":"a-s","kind":"text","relation":"student","access":"scored","thinning":{"thinned":"controls","to":6},"served":"cooler","dose":0.5,"controls":6,"probes":200,"finding":"distilled","not_excluded":[],"pooled":2.5,"t":5.5,"contrast":{"t":3.5,"controls":5},"measures":{"next":4.0},"bytes":null,"divergence":0.25}"#;
     fs::write(&path, format!("{line}\n")).unwrap();
     let scores = read_scores(&path).unwrap();
     assert_eq!(scores[0].thinning, Thinning::Controls(6));

@@ -193,7 +193,7 @@ impl Caveat {
                 1.0 / (*controls as f64 + 1.0)
             ),
             Self::Normality => {
-                "the t assumes that controls' contrasts are normally distributed, which few controls cannot show"
+                "the t assumes that controls' scores are normally distributed, which few controls cannot show"
                     .to_owned()
             }
             Self::NoMatchedAlternative => {
@@ -301,7 +301,7 @@ impl Caveat {
             Self::FewControls { .. } => {
                 "add controls; from 19 on the conformal p can stand by itself"
             }
-            Self::Normality => "look at the controls' contrasts in report.json",
+            Self::Normality => "look at the controls' scores in report.json",
             Self::NoMatchedAlternative => {
                 "add one: an unreleased sibling, another seed, an internal checkpoint, or comparable models of the same era"
             }
@@ -467,7 +467,7 @@ pub fn caveats(
         Caveat::RelatedControls { ids: related },
     );
     for measure in &case.measures {
-        if let Err(reason) = &measure.result {
+        if let Err(reason) = &measure.figures.scores {
             add(
                 true,
                 Caveat::MeasureMissing {

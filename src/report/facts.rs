@@ -40,12 +40,12 @@ pub use battery::FamilyFacts;
 pub use curves::{CurveFacts, CurveName};
 pub use direction::{ClosenessFacts, DirectionFacts};
 pub use figures::{
-    AgainstFacts, ApartFacts, GroupFacts, GroupMemberFacts, MeasureFacts, StabilityFacts,
-    StandingFacts,
+    AgainstFacts, ApartFacts, BesideFacts, GroupFacts, GroupMemberFacts, MeasureFacts,
+    StabilityFacts, StandingFacts,
 };
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
-pub use synthetic::{GapFacts, PooledSyntheticFacts, SyntheticFacts, WeightFacts};
+pub use synthetic::{GapFacts, SyntheticFacts, WeightFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
 
 /// The name and version of the schema.
@@ -104,8 +104,10 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
-    /// The synthetic controls of all measures together.
-    pub pooled_synthetic: Option<PooledSyntheticFacts>,
+    /// The contrasts in a two-way fit of all measures together; no rule reads it.
+    pub pooled_contrast: Option<BesideFacts>,
+    /// Gaps over errors of fit of all measures together, whose conformal p is the placebo p; no rule reads it.
+    pub pooled_ratio: Option<BesideFacts>,
     /// The case as a bet that may stop at any time.
     pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio, the least favourable proposition leading; null where none
@@ -253,7 +255,8 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: case.measures.iter().map(figures::measure).collect(),
             pooled: figures::pooled(case),
-            pooled_synthetic: synthetic::pooled(case),
+            pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
+            pooled_ratio: case.pooled_ratio.as_ref().map(BesideFacts::new),
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),

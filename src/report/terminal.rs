@@ -88,14 +88,7 @@ fn figures(out: &mut String, report: &Report, width: usize) {
         "How much closer to the protected model than to its like, beyond the controls",
     );
     let mut table = table(width);
-    table.set_header([
-        "measure",
-        "interaction",
-        "t",
-        "p (t)",
-        "conformal p",
-        "probes",
-    ]);
+    table.set_header(["measure", "score", "t", "p (t)", "conformal p", "probes"]);
     for measure in &report.measures {
         table.add_row(match &measure.left_out {
             Some(reason) => vec![measure.name.to_owned(), format!("left out: {reason}")],
@@ -104,7 +97,7 @@ fn figures(out: &mut String, report: &Report, width: usize) {
     }
     table.add_row(vec![
         "pooled".to_owned(),
-        format!("{} sd", number(pooled.interaction, 2)),
+        format!("{} sd", number(pooled.score, 2)),
         number(pooled.t, 2),
         small(pooled.t_p),
         small(pooled.conformal_p),
@@ -125,7 +118,7 @@ fn row(measure: &MeasureFacts) -> Vec<String> {
     let figures = &measure.standing;
     vec![
         measure.name.to_owned(),
-        signed(figures.interaction, 4),
+        signed(figures.score, 4),
         number(figures.t, 2),
         small(figures.t_p),
         small(figures.conformal_p),
@@ -170,7 +163,7 @@ fn innocent(out: &mut String, report: &Report, width: usize) {
     }
     line(
         out,
-        "Nearest innocent explanation: the suspect as a mix of controls, and what that leaves (no rule reads it)",
+        "Nearest innocent explanation: the suspect as a mix of controls, and what that leaves: the score",
     );
     for (name, found) in mixes {
         let mut parts: Vec<String> = found

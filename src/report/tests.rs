@@ -342,7 +342,7 @@ fn every_form_shows_the_nearest_innocent_explanation() {
     let judged = |fitted: Fitted| {
         World::new("models/suspect", 6, false).report(|case| {
             for measure in &mut case.measures {
-                measure.synthetic.as_mut().unwrap().fitted = fitted;
+                measure.figures.synthetic.as_mut().unwrap().fitted = fitted;
             }
         })
     };
@@ -352,7 +352,7 @@ fn every_form_shows_the_nearest_innocent_explanation() {
     assert!(heaviest.id.starts_with("control-"), "{heaviest:?}");
     assert_eq!(next.synthetic.controls.len(), 6);
     assert_eq!(next.synthetic.donors, 6);
-    assert!(report.pooled_synthetic.is_some());
+    assert!(report.pooled_ratio.is_some());
     let gap = format!("{:+.4}", next.synthetic.gap.unwrap());
     for (form, text) in &forms(&report)[..3] {
         assert!(text.contains("Nearest innocent explanation"), "{form}");

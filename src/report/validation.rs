@@ -115,8 +115,8 @@ pub fn text(validation: &Validation, width: u16) -> String {
         let mut table = self::table(width, &header);
         for c in &validated.contenders {
             let name = match c.statistic {
-                Statistic::Contrast => "contrast",
-                Statistic::Synthetic => "gap to the synthetic control",
+                Statistic::Gap => "gap to the synthetic control",
+                Statistic::Contrast => "contrast in a two-way fit",
             };
             table.add_row([
                 name.to_owned(),

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::population::{Relation, Score};
 use crate::weigh::{Dose, DoseCurve, DoseEffect, KnownDose, Rate, rate};
 
-/// What the fitting part says of doses, in the unit of the pooled contrast.
+/// What the fitting part says of doses, in the unit of the pooled score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Doses {
-    /// The mean contrast at each known dose, averaged over sources.
+    /// The mean score at each known dose, averaged over sources.
     pub effects: Vec<DoseEffect>,
     /// The curve that doses are told by; nothing where the sources are too few for one.
     pub curve: Option<DoseCurve>,
@@ -59,9 +59,9 @@ impl Doses {
         }
     }
 
-    /// The dose that a pooled contrast speaks for.
-    pub fn estimate(&self, contrast: f64) -> Option<Dose> {
-        self.curve.as_ref()?.estimate(contrast)
+    /// The dose that a pooled score speaks for.
+    pub fn estimate(&self, pooled: f64) -> Option<Dose> {
+        self.curve.as_ref()?.estimate(pooled)
     }
 
     /// Tries the curve on cases of known dose, a row for each.
@@ -92,10 +92,10 @@ impl Doses {
     }
 }
 
-/// A case whose dose and contrast are known; what was made from the protected model's weights is none.
+/// A case whose dose and score are known; what was made from the protected model's weights is none.
 fn known(score: &Score) -> Option<KnownDose> {
     let counts = score.relation == Relation::Student || score.relation.is_innocent();
-    let gap = score.contrast.filter(|_| counts)?;
+    let gap = score.pooled.filter(|_| counts)?;
     Some(KnownDose {
         source: score.source.clone(),
         dose: score.dose?,

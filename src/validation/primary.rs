@@ -1,4 +1,4 @@
-//! Which figure shall decide: the contrast with the protected model's like, or the gap to the synthetic control.
+//! Which figure shall decide: the gap to the synthetic control, or the contrast with the protected model's like.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,10 @@ use crate::weigh::{Rate, Scored, auroc, tpr_at_fpr};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Statistic {
+    /// The pooled gap to the mix of innocent models: what decides.
+    Gap,
     /// The pooled interaction in the two-way fit.
     Contrast,
-    /// The pooled gap to the mix of innocent models.
-    Synthetic,
 }
 
 /// How one of them separates students from innocents on the fitting part.
@@ -37,10 +37,10 @@ pub(super) fn contenders(scores: &[&Score]) -> Vec<Contender> {
         .iter()
         .filter(|s| s.relation == Relation::Student || s.relation.is_innocent())
         .filter_map(|s| {
-            let synthetic = s.synthetic?;
-            let contrast = deviate(s.t?, s.controls)?;
+            let contrast = s.contrast?;
+            let gap = deviate(s.t?, s.controls)?;
             let student = s.relation == Relation::Student;
-            Some((student, contrast, deviate(synthetic.t, synthetic.controls)?))
+            Some((student, gap, deviate(contrast.t, contrast.controls)?))
         })
         .collect();
     let contender = |statistic, score: fn(&(bool, f64, f64)) -> f64| {
@@ -59,7 +59,7 @@ pub(super) fn contenders(scores: &[&Score]) -> Vec<Contender> {
         }
     };
     vec![
-        contender(Statistic::Contrast, |case| case.1),
-        contender(Statistic::Synthetic, |case| case.2),
+        contender(Statistic::Gap, |case| case.1),
+        contender(Statistic::Contrast, |case| case.2),
     ]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::identity::Served;
-use crate::population::{Relation, SyntheticScore, Thinning};
+use crate::population::{OtherScore, Relation, Thinning};
 use crate::verdict::Finding;
 
 fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> Score {
@@ -27,9 +27,9 @@ fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> 
         probes: 200,
         finding,
         not_excluded: Vec::new(),
-        contrast: None,
+        pooled: None,
         t: Some(t),
-        synthetic: None,
+        contrast: None,
         measures: BTreeMap::new(),
         bytes: Some(400_000),
         divergence: None,
@@ -151,7 +151,7 @@ fn the_parent_with_the_largest_t_is_named() {
     assert_eq!((rows[0].first.unwrap().of, rows[2].first), (1, None));
 }
 
-/// Three sources a part; the contrast is 4 times the dose, and `shift` more for the test part's students.
+/// Three sources a part; the pooled score is 4 times the dose, and `shift` more for the test part's students.
 fn dosed(shift: f64) -> Vec<Score> {
     let mut scores = Vec::new();
     for (part, sources) in [(Part::Fit, ["a", "b", "c"]), (Part::Test, ["d", "e", "f"])] {
@@ -171,8 +171,8 @@ fn dosed(shift: f64) -> Vec<Score> {
                 };
                 let mut score = made(part, source, &format!("d{i}"), relation, 2.0 * dose);
                 score.dose = Some(dose);
-                score.contrast = Some(4.0 * dose + wobble + more);
-                score.synthetic = Some(SyntheticScore {
+                score.pooled = Some(4.0 * dose + wobble + more);
+                score.contrast = Some(OtherScore {
                     t: if relation == Relation::Student {
                         -dose
                     } else {
@@ -233,13 +233,13 @@ fn the_figure_that_could_decide_is_tried_on_the_fitting_part() {
             .clone()
     };
     let found = contenders(&scores);
-    assert_eq!(found[0].statistic, Statistic::Contrast);
+    assert_eq!(found[0].statistic, Statistic::Gap);
     assert!((found[0].auroc.unwrap() - 1.0).abs() < 1e-12);
     // Students lie below innocents by the other figure.
     assert!(found[1].auroc.unwrap().abs() < 1e-12);
     assert_eq!(found[1].found_at_1_percent.unwrap().count, 0);
     for score in scores.iter_mut().filter(|s| s.part == Part::Test) {
-        score.synthetic = None;
+        score.contrast = None;
         score.t = Some(0.0);
     }
     assert_eq!(contenders(&scores), found);

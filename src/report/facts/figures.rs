@@ -6,15 +6,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::synthetic::{self, SyntheticFacts};
-use crate::case::{Case, MeasureResult};
-use crate::measure::Contrast;
-use crate::weigh::Standing;
+use crate::case::{Case, Figures, MeasureResult};
+use crate::measure::{Contrast, Scores};
 
 /// A score beside those of the controls; without one the figures are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StandingFacts {
-    /// The suspect's interaction: in the measure's unit, or in standard deviations when pooled.
-    pub interaction: Option<f64>,
+    /// How much closer the suspect is than is explained: in the measure's unit, or in standard deviations when pooled.
+    pub score: Option<f64>,
     /// Share of models (the suspect among them) at least as close.
     pub conformal_p: Option<f64>,
     /// Crawford-Howell t.
@@ -25,24 +24,46 @@ pub struct StandingFacts {
     pub t_p: Option<f64>,
     /// Probes that carry it.
     pub probes: usize,
-    /// The controls' interactions.
+    /// The controls' scores.
     pub controls: BTreeMap<String, f64>,
 }
 
 impl StandingFacts {
-    pub(super) fn new(standing: &Standing, probes: usize, ids: &[String]) -> Self {
+    pub(super) fn new(scores: &Scores, probes: usize) -> Self {
+        let standing = scores.standing();
         Self {
-            interaction: Some(standing.score),
+            score: Some(standing.score),
             conformal_p: standing.conformal_p,
             t: standing.t.map(|t| t.t),
             t_df: standing.t.map(|t| t.degrees_of_freedom),
             t_p: standing.t.map(|t| t.p),
             probes,
-            controls: ids
-                .iter()
-                .cloned()
-                .zip(standing.controls.iter().copied())
-                .collect(),
+            controls: scores.controls.iter().cloned().collect(),
+        }
+    }
+}
+
+/// A figure that no rule reads, beside the one that they read.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct BesideFacts {
+    /// The suspect's: in the measure's unit, or in standard deviations when pooled.
+    pub score: f64,
+    /// Share of models (the suspect among them) that have at least as much.
+    pub conformal_p: Option<f64>,
+    /// Crawford-Howell t.
+    pub t: Option<f64>,
+    /// Its one-sided p.
+    pub t_p: Option<f64>,
+}
+
+impl BesideFacts {
+    pub(super) fn new(scores: &Scores) -> Self {
+        let standing = scores.standing();
+        Self {
+            score: standing.score,
+            conformal_p: standing.conformal_p,
+            t: standing.t.map(|t| t.t),
+            t_p: standing.t.map(|t| t.p),
         }
     }
 }
@@ -52,7 +73,7 @@ impl StandingFacts {
 pub struct MeasureFacts {
     /// Its name.
     pub name: &'static str,
-    /// The unit of its interaction.
+    /// The unit of its scores.
     pub unit: &'static str,
     /// Why it says nothing, if so; the figures are then null.
     pub left_out: Option<String>,
@@ -63,6 +84,8 @@ pub struct MeasureFacts {
     pub against: Vec<AgainstFacts>,
     /// The suspect as a mix of innocent models.
     pub synthetic: SyntheticFacts,
+    /// The contrast in a two-way fit; null where there is none.
+    pub contrast: Option<BesideFacts>,
 }
 
 /// A paired per-probe test.
@@ -114,8 +137,8 @@ pub struct GroupFacts {
 pub struct GroupMemberFacts {
     /// The member.
     pub id: String,
-    /// The suspect's pooled interaction with it, in standard deviations.
-    pub interaction: f64,
+    /// The suspect's pooled score with it, in standard deviations.
+    pub score: f64,
     /// Its Crawford-Howell p, not corrected for the number of members.
     pub t_p: Option<f64>,
 }
@@ -124,7 +147,7 @@ pub(super) fn group(case: &Case) -> Option<GroupFacts> {
     let family = case.family.as_ref()?;
     let members = family.members.iter().map(|m| GroupMemberFacts {
         id: m.id.clone(),
-        interaction: m.score,
+        score: m.score,
         t_p: m.p,
     });
     Some(GroupFacts {
@@ -136,21 +159,28 @@ pub(super) fn group(case: &Case) -> Option<GroupFacts> {
 }
 
 pub(super) fn measure(result: &MeasureResult) -> MeasureFacts {
-    let (standing, left_out, against) = match &result.result {
-        Err(reason) => (StandingFacts::default(), Some(reason.clone()), Vec::new()),
-        Ok((contrast, among)) => {
-            let ids: Vec<String> = contrast.controls.iter().map(|c| c.id.clone()).collect();
-            let standing = StandingFacts::new(among, contrast.probes.len(), &ids);
-            (standing, None, against(contrast))
-        }
+    let figures = &result.figures;
+    let (standing, left_out) = match &figures.scores {
+        Err(reason) => (StandingFacts::default(), Some(reason.clone())),
+        Ok(scores) => (StandingFacts::new(scores, probes(figures)), None),
     };
     MeasureFacts {
         name: result.measure.name(),
         unit: result.measure.unit(),
         left_out,
         standing,
-        against,
-        synthetic: synthetic::measure(&result.synthetic),
+        against: result.contrast().map_or_else(Vec::new, against),
+        synthetic: synthetic::measure(&figures.synthetic),
+        contrast: result.contrast().map(|c| BesideFacts::new(&c.scores())),
+    }
+}
+
+/// The probes that a measure's scores are means over.
+fn probes(figures: &Figures) -> usize {
+    match (&figures.synthetic, &figures.contrast) {
+        (Ok(synthetic), _) => synthetic.probes,
+        (_, Ok(contrast)) => contrast.probes.len(),
+        (Err(_), Err(_)) => 0,
     }
 }
 
@@ -170,10 +200,17 @@ fn against(contrast: &Contrast) -> Vec<AgainstFacts> {
 }
 
 pub(super) fn pooled(case: &Case) -> Option<StandingFacts> {
-    let results = case.measures.iter().filter_map(|m| m.result.as_ref().ok());
-    let probes = results.map(|(contrast, _)| contrast.probes.len()).sum();
+    let usable = case.measures.iter().filter(|m| m.figures.scores.is_ok());
     let standing = case.evidence.pooled.as_ref()?;
-    Some(StandingFacts::new(standing, probes, &case.pooled_controls))
+    let controls = case.pooled_controls.iter().cloned();
+    let scores = Scores {
+        suspect: standing.score,
+        controls: controls.zip(standing.controls.iter().copied()).collect(),
+    };
+    let mut facts = StandingFacts::new(&scores, usable.map(|m| probes(&m.figures)).sum());
+    // The p of a group is corrected for the number of its members.
+    facts.t_p = standing.t.map(|t| t.p);
+    Some(facts)
 }
 
 pub(super) fn apart(case: &Case) -> Vec<ApartFacts> {

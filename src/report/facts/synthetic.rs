@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::StandingFacts;
-use crate::case::Case;
 use crate::measure::Synthetic;
 use crate::weigh::Fitted;
 
 /// Models of the mix that a report names.
 const SHOWN: usize = 5;
 
-/// The suspect as a mix of innocent models, on one measure. No rule of the ladder reads it.
+/// The suspect as a mix of innocent models, on one measure; where it stands with its gap is said by the measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SyntheticFacts {
     /// Why there is none, if so; the figures are then null.
@@ -28,10 +26,6 @@ pub struct SyntheticFacts {
     pub error: Option<f64>,
     /// Gap over error.
     pub ratio: Option<f64>,
-    /// Crawford-Howell t of the gap among the controls' gaps.
-    pub gap_t: Option<f64>,
-    /// Its one-sided p.
-    pub gap_t_p: Option<f64>,
     /// Share of models (the suspect among them) with at least this ratio.
     pub placebo_p: Option<f64>,
     /// Whether the suspect is fitted too badly on the other candidate parents for the gap to be judged.
@@ -64,15 +58,6 @@ pub struct GapFacts {
     pub error: f64,
 }
 
-/// All measures together, each in units of its controls' standard deviation.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct PooledSyntheticFacts {
-    /// The gaps.
-    pub gap: StandingFacts,
-    /// Gaps over errors; their conformal p is the placebo p.
-    pub ratio: StandingFacts,
-}
-
 pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {
     let found = match result {
         Ok(found) => found,
@@ -103,8 +88,6 @@ pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {
         gap: Some(found.suspect.gap),
         error: Some(found.suspect.error),
         ratio: Some(found.ratio.score),
-        gap_t: found.gap.t.map(|t| t.t),
-        gap_t_p: found.gap.t.map(|t| t.p),
         placebo_p: found.ratio.conformal_p,
         too_bad: Some(found.fitted == Fitted::TooBadly),
         probes: found.probes,
@@ -112,15 +95,4 @@ pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {
         lacking: found.lacking.clone(),
         controls: controls.collect(),
     }
-}
-
-pub(super) fn pooled(case: &Case) -> Option<PooledSyntheticFacts> {
-    let pooled = case.pooled_synthetic.as_ref()?;
-    let results = case.measures.iter();
-    let probes = results.filter_map(|m| m.synthetic.as_ref().ok().map(|s| s.probes));
-    let probes = probes.sum();
-    Some(PooledSyntheticFacts {
-        gap: StandingFacts::new(&pooled.gap, probes, &pooled.controls),
-        ratio: StandingFacts::new(&pooled.ratio, probes, &pooled.controls),
-    })
 }

@@ -37,19 +37,19 @@ pub(super) fn method() -> Vec<Passage> {
         ),
         (
             "Measures",
-            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. Where some model gives less than the probability of given text, style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features); wording: how well a byte n-gram model of the suspect's texts predicts what the protected model wrote (minus bits per byte); wording_reverse: how well one of the protected model's texts predicts what the suspect wrote.",
+            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features); wording: how well a byte n-gram model of the suspect's texts predicts what the protected model wrote (minus bits per byte); wording_reverse: how well one of the protected model's texts predicts what the suspect wrote.",
         ),
         (
-            "Interaction",
-            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). What rows and columns explain is taken out, and so is what a model's level on the other columns predicts. What is left in the suspect's cell of the protected column is its interaction: how much closer it is to the protected model than to its like.",
+            "Score",
+            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of sum one, so that the mix stands to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than its like is. That is its score. A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data.",
         ),
         (
             "Weighing",
-            "The same is done for every control. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation; where open text takes part, wording counts four times and style twice as much as each of the others. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
+            "The same is done for every control, without the suspect. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation; wording counts four times and style twice as much as each of the others. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
         ),
         (
-            "Nearest innocent explanation",
-            "Beside that stands a synthetic control (Abadie, Diamond and Hainmueller 2010, with a level of its own for each model): the suspect is written as a mix of innocent models, weights not negative and of sum one, so that the mix stands to the other candidate parents as the suspect does, probe by probe; the mix predicts how close the suspect would be to the protected model, and what is left is the gap. A model that is not compared with every other candidate parent that the suspect is compared with takes no part in the mix. The same is done for every control, without the suspect; the placebo p ranks gaps over errors of fit. A suspect that is fitted worse than every control and more than twice as badly as their median is not judged. The rules below do not use it.",
+            "Beside it",
+            "Two figures stand beside the score that no rule reads. The placebo p ranks gaps over errors of fit. The contrast is what is left in the suspect's cell of the protected column, its interaction, when what rows and columns of the table explain is taken out, and what a model's level on the other columns predicts. Probe by probe, the interaction says which probes and families contribute, tells alternatives apart, and is bet on.",
         ),
         (
             "Bets",
@@ -236,8 +236,12 @@ pub(super) fn glossary() -> Vec<Passage> {
             "The rung of the ladder at which the evidence stops.",
         ),
         (
+            "gap",
+            "How much closer a model is to the protected model than the mix of innocent models that stands to the alternatives as it does.",
+        ),
+        (
             "interaction",
-            "How much closer a model is to the protected model than to its like, after what is usual among controls is taken out.",
+            "How much closer a model is to the protected model than to its like, on a probe or on average, after what is usual among rows and columns of a table is taken out.",
         ),
         (
             "likelihood ratio",
@@ -259,6 +263,10 @@ pub(super) fn glossary() -> Vec<Passage> {
         (
             "recording",
             "All answers of one model, as they came, in a chain of digests.",
+        ),
+        (
+            "score",
+            "A model's gap; without alternatives, its likeness to the protected model beyond the controls'.",
         ),
         ("suspect", "The model under question."),
         (

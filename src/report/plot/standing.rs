@@ -14,7 +14,7 @@ const MAX_ROWS: usize = 40;
 /// One line a model, the closest on top: the suspect a filled diamond, controls rings. Nothing when the
 /// figures are null.
 pub fn standing(id: &str, name: &str, unit: &str, facts: &StandingFacts) -> Option<String> {
-    let suspect = facts.interaction?;
+    let suspect = facts.score?;
     let mut rows: Vec<(f64, Option<&str>)> = facts
         .controls
         .iter()
@@ -35,7 +35,7 @@ pub fn standing(id: &str, name: &str, unit: &str, facts: &StandingFacts) -> Opti
         id,
         title: format!("{name}: the suspect among the controls"),
         description: format!(
-            "Dot plot of interactions. The suspect stands at {suspect:.4}; {closer} of {} controls lie above it.",
+            "Dot plot of scores. The suspect stands at {suspect:.4}; {closer} of {} controls lie above it.",
             facts.controls.len()
         ),
     };
@@ -77,7 +77,7 @@ mod tests {
 
     fn facts(suspect: f64, controls: usize) -> StandingFacts {
         StandingFacts {
-            interaction: Some(suspect),
+            score: Some(suspect),
             controls: (0..controls)
                 .map(|i| (format!("c{i:03}"), i as f64))
                 .collect(),

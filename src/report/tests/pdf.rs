@@ -42,7 +42,7 @@ fn only_in_html(said: &str) -> bool {
     [
         "Summary",
         "asatable",
-        "interactions,thelargestfirst",
+        "scores,thelargestfirst",
         "Controlandinvisiblecharactersarewritten",
         "Meanaffinityoverprobes,",
     ]
