@@ -13,7 +13,7 @@ use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
     Affinity, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
-    affinity, contrast, synthetic,
+    affinities, contrast, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
 use crate::sequential::{Sequential, sequential};
@@ -123,8 +123,8 @@ pub(crate) fn weigh_prepared(
         prepared,
         ..Sides::new(panel, prints)
     };
-    let measures = Measure::ALL.par_iter();
-    let measures: Vec<MeasureResult> = measures.map(|m| sides.measure(*m)).collect();
+    let tables = sides.tables().into_par_iter();
+    let measures: Vec<MeasureResult> = tables.map(|t| sides.measure(t)).collect();
     let (pooled_controls, scores) = pool(&scores(&measures));
     let overall = pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
     let jackknife = each_left_out(&scores);
@@ -286,18 +286,24 @@ impl<'a> Sides<'a> {
                 .any(|m| m.id == row && m.known_parents.iter().any(|p| p == column))
     }
 
-    fn measure(&self, measure: Measure) -> MeasureResult {
+    /// What every measure compares.
+    fn tables(&self) -> Vec<Affinity> {
         let exists = |row: &str, column: &str| self.exists(row, column);
-        let known = self.prepared.and_then(|p| {
+        let known = |prepared: &Prepared| -> Option<Vec<Affinity>> {
             let model = |id: &str| self.model(id);
-            p.affinity(measure, &self.rows, &self.columns, &model, &exists)
-        });
-        let table = known.unwrap_or_else(|| affinity(measure, &self.rows, &self.columns, &exists));
+            let table = |m| prepared.affinity(m, &self.rows, &self.columns, &model, &exists);
+            Measure::ALL.into_iter().map(table).collect()
+        };
+        let known = self.prepared.and_then(known);
+        known.unwrap_or_else(|| affinities(&self.rows, &self.columns, &exists))
+    }
+
+    fn measure(&self, affinity: Affinity) -> MeasureResult {
         MeasureResult {
-            measure,
-            weight: measure.weight(),
-            figures: self.figures(&table, &self.panel.protected.id),
-            affinity: table,
+            measure: affinity.measure,
+            weight: affinity.measure.weight(),
+            figures: self.figures(&affinity, &self.panel.protected.id),
+            affinity,
         }
     }
 

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::Measure;
 use super::distance::bhattacharyya;
+use super::pools::{Pools, shared};
 use super::style::style;
 use super::wording::wording;
 use crate::fingerprint::{Fingerprint, to_read};
@@ -96,7 +97,7 @@ impl Affinity {
     }
 }
 
-/// Compares every row with every column. `exists` says which cells are real: a model is not compared
+/// Compares every row with every column by one measure. `exists` says which cells are real: a model is not compared
 /// with itself, nor a known student with its own teacher.
 pub fn affinity(
     measure: Measure,
@@ -106,11 +107,53 @@ pub fn affinity(
 ) -> Affinity {
     match measure {
         Measure::Style => style(rows, columns, exists),
-        Measure::Wording | Measure::WordingReverse => wording(measure, rows, columns, exists),
+        Measure::Wording => {
+            let [forth, _] = wording(rows, columns, exists);
+            forth
+        }
+        Measure::WordingReverse => {
+            let [_, back] = wording(rows, columns, exists);
+            back
+        }
         Measure::Preference | Measure::Next | Measure::Likelihood | Measure::LikelihoodReverse => {
             by_pair(measure, rows, columns, exists)
         }
     }
+}
+
+/// The same by every measure, in the order of [`Measure::ALL`].
+pub fn affinities(
+    rows: &[Side<'_>],
+    columns: &[Side<'_>],
+    exists: &(dyn Fn(&str, &str) -> bool + Sync),
+) -> Vec<Affinity> {
+    let (mut tables, style) = rayon::join(
+        || pairwise(rows, columns, exists),
+        || style(rows, columns, exists),
+    );
+    tables.push(style);
+    tables.sort_by_key(|table| table.measure);
+    tables
+}
+
+/// The same by every measure whose cells do not depend on who else is in the table. The two of wording share
+/// their work.
+pub(super) fn pairwise(
+    rows: &[Side<'_>],
+    columns: &[Side<'_>],
+    exists: &(dyn Fn(&str, &str) -> bool + Sync),
+) -> Vec<Affinity> {
+    let answers = Measure::ALL.par_iter().filter(|m| m.is_by_probe());
+    let (mut tables, wording) = rayon::join(
+        || -> Vec<Affinity> {
+            answers
+                .map(|m| by_pair(*m, rows, columns, exists))
+                .collect()
+        },
+        || wording(rows, columns, exists),
+    );
+    tables.extend(wording);
+    tables
 }
 
 /// The measures that take two models and a probe at a time.
@@ -124,9 +167,13 @@ fn by_pair(
     let pairs: Vec<(usize, usize)> = pairs
         .filter(|(i, k)| exists(rows[*i].id, columns[*k].id))
         .collect();
+    let pools = match measure {
+        Measure::Next => Pools::new(&[rows, columns].concat()),
+        _ => Pools::new(&[]),
+    };
     let values: Vec<Vec<(&str, f64)>> = pairs
         .par_iter()
-        .map(|(i, k)| compare(measure, rows[*i].print, columns[*k].print))
+        .map(|(i, k)| compare(measure, rows[*i], columns[*k], &pools))
         .collect();
     let mut probes: Vec<&str> = values.iter().flatten().map(|(probe, _)| *probe).collect();
     probes.sort_unstable();
@@ -147,17 +194,22 @@ fn by_pair(
 /// The affinity of two models on each probe that both answered, in the order of their ids.
 fn compare<'a>(
     measure: Measure,
-    row: &'a Fingerprint,
-    column: &'a Fingerprint,
+    row: Side<'a>,
+    column: Side<'a>,
+    pools: &'a Pools<'a>,
 ) -> Vec<(&'a str, f64)> {
+    let (ids, row, column) = ([row.id, column.id], row.print, column.print);
     match measure {
         Measure::Preference => {
             by_probe(&row.choices, &column.choices, |_, p, q| bhattacharyya(p, q))
         }
-        Measure::Next if !row.pool.is_empty() => by_probe(&row.pool, &column.pool, |_, p, q| {
-            let (p, q) = over_pool(p, q)?;
-            bhattacharyya(&p, &q)
-        }),
+        Measure::Next if !row.pool.is_empty() => {
+            let [row, column] = ids.map(|id| pools.of(id));
+            by_probe(row, column, |_, p, q| {
+                let (p, q) = shared(p, q)?;
+                bhattacharyya(&complete(p), &complete(q))
+            })
+        }
         Measure::Next if !row.next.is_empty() => by_probe(&row.next, &column.next, |_, p, q| {
             let (low, high) = top_bounds(p, q)?;
             Some(f64::midpoint(low, high))

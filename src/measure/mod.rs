@@ -9,6 +9,7 @@ pub mod distance;
 pub mod drift;
 pub mod equality;
 pub mod lineage;
+mod pools;
 mod prepared;
 mod scores;
 mod style;
@@ -16,7 +17,7 @@ mod synthetic;
 pub mod text_equality;
 mod wording;
 
-pub use affinity::{Affinity, Side, affinity};
+pub use affinity::{Affinity, Side, affinities, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 pub use prepared::Prepared;
 pub use scores::Scores;

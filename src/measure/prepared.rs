@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
+use super::affinity::pairwise;
 use super::equality::{Equality, equality};
 use super::style::Manners;
-use super::{Affinity, Measure, Side, affinity};
+use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 
 /// All models of several panels, compared with all candidate parents of them.
@@ -39,12 +40,9 @@ impl Prepared {
             let names = (parent.id.to_owned(), model.id.to_owned());
             (names, equality(parent.print, model.print))
         };
-        let pairwise = Measure::ALL.into_iter().filter(|m| *m != Measure::Style);
         Self {
             likeness: pairs.par_iter().map(alike).collect(),
-            tables: pairwise
-                .map(|m| affinity(m, &rows, &columns, &|_, _| true))
-                .collect(),
+            tables: pairwise(&rows, &columns, &|_, _| true),
             manners: Manners::new(&rows),
         }
     }
@@ -100,6 +98,7 @@ fn asked(table: &Affinity) -> (Vec<String>, Array3<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::affinity;
     use crate::response::Continuation;
 
     /// What a model of a number might have answered; every third has nothing on the last probe.

@@ -42,13 +42,12 @@ const EDGE: u64 = 256;
 /// Bits of a packed symbol.
 const BITS: usize = 9;
 
-/// Has every row read every column, or for [`Measure::WordingReverse`] every column every row.
+/// Has every row read every column, and every column every row.
 pub(super) fn wording(
-    measure: Measure,
     rows: &[Side<'_>],
     columns: &[Side<'_>],
     exists: &dyn Fn(&str, &str) -> bool,
-) -> Affinity {
+) -> [Affinity; 2] {
     let sides = rows.iter().chain(columns);
     let members: BTreeMap<&str, &Fingerprint> = sides.map(|s| (s.id, s.print)).collect();
     let probes: BTreeSet<&str> = members
@@ -57,42 +56,47 @@ pub(super) fn wording(
         .collect();
     let probes: Vec<&str> = probes.into_iter().collect();
     let shelf = Shelf::new(&members);
-    let reverse = measure == Measure::WordingReverse;
-    let mut by_reader: BTreeMap<&str, Vec<(usize, usize, &str)>> = BTreeMap::new();
+    // By reader the author, and the place of what it gives: direction, row and column.
+    let mut by_reader: BTreeMap<&str, Vec<(&str, [usize; 3])>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         for (k, column) in columns.iter().enumerate() {
-            let (reader, author) = if reverse {
-                (column.id, row.id)
-            } else {
-                (row.id, column.id)
-            };
             if exists(row.id, column.id) {
-                by_reader.entry(reader).or_default().push((i, k, author));
+                let mut reads = |reader, author, place| {
+                    by_reader.entry(reader).or_default().push((author, place));
+                };
+                reads(row.id, column.id, [0, i, k]);
+                reads(column.id, row.id, [1, i, k]);
             }
         }
     }
     // One reader's probabilities at a time: together they are larger than all that was written.
-    let read = |(reader, pairs): (&str, Vec<(usize, usize, &str)>)| {
+    let read = |(reader, pairs): (&str, Vec<(&str, [usize; 3])>)| {
         let Some(bits) = shelf.bits(reader) else {
             return Vec::new();
         };
         let mut values = Vec::new();
-        for (i, k, author) in pairs {
+        for (author, place) in pairs {
             for (t, probe) in probes.iter().enumerate() {
                 if let Some(text) = shelf.books[author].get(probe) {
-                    values.push(([i, k, t], -text.mean(&bits)));
+                    values.push((place, t, -text.mean(&bits)));
                 }
             }
         }
         values
     };
-    let values: Vec<Vec<([usize; 3], f64)>> = by_reader.into_par_iter().map(read).collect();
-    let mut cells = Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
-    for (place, value) in values.into_iter().flatten() {
-        cells[place] = value;
+    let values: Vec<Vec<([usize; 3], usize, f64)>> = by_reader.into_par_iter().map(read).collect();
+    let nothing = || Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
+    let mut cells = [nothing(), nothing()];
+    for ([direction, i, k], t, value) in values.into_iter().flatten() {
+        cells[direction][[i, k, t]] = value;
     }
-    let probes = probes.into_iter().map(str::to_owned).collect();
-    Affinity::new(measure, rows, columns, probes, cells)
+    let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
+    let [forth, back] = cells;
+    let table = |measure, cells| Affinity::new(measure, rows, columns, probes.clone(), cells);
+    [
+        table(Measure::Wording, forth),
+        table(Measure::WordingReverse, back),
+    ]
 }
 
 /// All texts, as numbers of their windows.
@@ -274,7 +278,8 @@ mod tests {
     fn read(reader: &Fingerprint, author: &Fingerprint) -> Affinity {
         let side = |id, print| Side { id, print };
         let (rows, columns) = ([side("reader", reader)], [side("author", author)]);
-        wording(Measure::Wording, &rows, &columns, &|_, _| true)
+        let [table, _] = wording(&rows, &columns, &|_, _| true);
+        table
     }
 
     // scripts/make-wording-answers.py, NLTK 3.10.4.
@@ -312,12 +317,16 @@ mod tests {
         let (a, b) = (print(&[("p", &["abab"])]), print(&[("p", &["abba"])]));
         let side = |id, print| Side { id, print };
         let (a, b) = ([side("a", &a)], [side("b", &b)]);
-        let cell = |measure, row: &[Side<'_>], column: &[Side<'_>]| {
-            wording(measure, row, column, &|_, _| true).cells[[0, 0, 0]]
+        let cells = |row: &[Side<'_>], column: &[Side<'_>]| {
+            let tables = wording(row, column, &|_, _| true);
+            let measures = [Measure::Wording, Measure::WordingReverse];
+            assert_eq!(tables.each_ref().map(|t| t.measure), measures);
+            tables.map(|t| t.cells[[0, 0, 0]])
         };
-        let forth = cell(Measure::Wording, &a, &b);
-        assert!((forth - cell(Measure::WordingReverse, &b, &a)).abs() < 1e-15);
-        assert!((forth - cell(Measure::WordingReverse, &a, &b)).abs() > 1e-3);
+        let [forth, back] = cells(&a, &b);
+        let [other, same] = cells(&b, &a);
+        assert!((forth - same).abs() < 1e-15 && (back - other).abs() < 1e-15);
+        assert!((forth - back).abs() > 1e-3);
     }
 
     #[test]
@@ -330,14 +339,12 @@ mod tests {
             id: "a",
             print: &author,
         }];
-        let table = wording(Measure::Wording, &side, &side, &|row, column| row != column);
-        assert!(table.cells[[0, 0, 0]].is_nan());
-        assert_eq!(
-            wording(Measure::Wording, &[], &[], &|_, _| true)
-                .cells
-                .len(),
-            0
-        );
+        for table in wording(&side, &side, &|row, column| row != column) {
+            assert!(table.cells[[0, 0, 0]].is_nan());
+        }
+        for table in wording(&[], &[], &|_, _| true) {
+            assert_eq!(table.cells.len(), 0);
+        }
     }
 
     #[test]

@@ -79,6 +79,19 @@ impl World {
         2.0 * hash(&[probe, text]) + own(model) + taught
     }
 
+    /// What a model writes: in every place the word that it likes best there.
+    fn words(&self, model: &str, probe: &str) -> String {
+        const WORDS: [&str; 8] = [
+            "stone", "river", "and", "the", "which", "garden", "of", "far",
+        ];
+        let best = |place: usize| {
+            let like = |word: &str| self.likes(model, probe, &format!("{place} {word}"));
+            WORDS.into_iter().max_by(|a, b| like(a).total_cmp(&like(b)))
+        };
+        let words: Vec<&str> = (0..20).filter_map(best).collect();
+        words.join(" ")
+    }
+
     fn scores(&self, model: &str, probe: &str, texts: &[String]) -> Vec<Scored> {
         let likes: Vec<f64> = texts.iter().map(|t| self.likes(model, probe, t)).collect();
         let total = likes.iter().map(|l| l.exp()).sum::<f64>().ln() + 0.1;
@@ -122,7 +135,7 @@ impl World {
                     .clone()
                     .filter(|_| model == self.panel.suspect.model);
                 Response::Text {
-                    text: own.unwrap_or_else(|| format!("Words of {model} on {probe}.")),
+                    text: own.unwrap_or_else(|| self.words(model, probe)),
                     tokens: 5,
                     finish: Finish::Stop,
                 }
