@@ -111,7 +111,7 @@ pub fn weigh(
 }
 
 /// The same with comparisons of the models that were worked out before, and then without the two-sample test of
-/// texts, which takes longest and decides nothing.
+/// texts and the bets, which take longest and decide nothing.
 pub(crate) fn weigh_prepared(
     panel: &Panel,
     prints: &BTreeMap<String, Fingerprint>,
@@ -132,7 +132,10 @@ pub(crate) fn weigh_prepared(
     let by_probe: Vec<&Contrast> = by_probe.filter_map(MeasureResult::contrast).collect();
     let (likeness, sequential) = rayon::join(
         || likeness(panel, prints, prepared),
-        || sequential(&by_probe, order),
+        || {
+            let afresh = prepared.is_none();
+            afresh.then(|| sequential(&by_probe, order)).flatten()
+        },
     );
     let protected = prints.get(&panel.protected.model);
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);

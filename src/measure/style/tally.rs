@@ -92,7 +92,7 @@ impl Tally {
     }
 
     fn character(&mut self, c: char) {
-        // Most characters are no mark, and looking through all marks took half of the time.
+        // Most characters are no mark.
         if !c.is_alphanumeric()
             && c != ' '
             && let Some(place) = MARKS.iter().position(|group| group.contains(&c))
