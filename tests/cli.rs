@@ -49,7 +49,7 @@ fn compare(suspect: &str, more: &[&str]) -> (Output, Option<Value>) {
     let report = out.join("report.json");
     let _ = fs::remove_file(&report);
     let output = parentage()
-        .args(["compare", "--quiet", "--tier", "quick", "--samples", "1"])
+        .args(["compare", "--quiet", "--tier", "quick", "--samples", "8"])
         .args(["--protected", &model("teacher"), "--suspect", suspect])
         .arg("--out")
         .arg(out)
@@ -82,7 +82,7 @@ fn recording(name: &str) -> PathBuf {
 
 fn collect(name: &str, tier: &str, out: &Path) {
     parentage()
-        .args(["collect", &model(name), "--tier", tier, "--samples", "1"])
+        .args(["collect", &model(name), "--tier", tier, "--samples", "8"])
         .arg("--out")
         .arg(out)
         .assert()
@@ -145,7 +145,15 @@ fn a_student_is_found_and_the_report_is_whole() {
         .collect();
     assert_eq!(
         names,
-        ["preference", "next", "likelihood", "likelihood_reverse"]
+        [
+            "preference",
+            "next",
+            "likelihood",
+            "likelihood_reverse",
+            "style",
+            "wording",
+            "wording_reverse"
+        ]
     );
     for figures in measures.iter().chain([&report["pooled"]]) {
         for field in ["score", "conformal_p", "t", "t_p", "probes"] {
@@ -245,7 +253,7 @@ fn the_same_recordings_give_the_same_report_and_json_alone() {
                 "--tier",
                 "quick",
                 "--samples",
-                "1",
+                "8",
                 "--json",
             ])
             .args(["--protected", &model("teacher")])

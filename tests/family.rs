@@ -11,7 +11,7 @@ use tempfile::TempDir;
 fn compare(out: &TempDir, suspect: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_parentage"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["compare", "--quiet", "--tier", "quick", "--samples", "1"])
+        .args(["compare", "--quiet", "--tier", "quick", "--samples", "8"])
         .args(["--protected", "models/family/teacher", "--family"])
         .args(["--suspect", &format!("models/family/{suspect}")])
         .args(["--controls", "models/family/lineage.toml"])

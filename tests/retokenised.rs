@@ -79,7 +79,7 @@ fn compare(suspect: &Path, out: &Path) -> Value {
             "--tier",
             "quick",
             "--samples",
-            "1",
+            "8",
         ])
         .args([
             "--protected",

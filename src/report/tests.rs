@@ -72,7 +72,7 @@ impl World {
     fn likes(&self, model: &str, probe: &str, text: &str) -> f64 {
         let own = |model: &str| hash(&[model, probe, text]);
         let taught = if model == self.panel.suspect.model {
-            2.0 * own("models/parent")
+            own("models/parent")
         } else {
             0.0
         };
