@@ -54,7 +54,7 @@ impl Prepared {
         self.likeness.get(&names).copied().flatten()
     }
 
-    /// What [`affinity()`] would give for a panel. `model` is the name of a side's model here.
+    /// What [`super::affinity()`] would give for a panel. `model` is the name of a side's model here.
     ///
     /// Nothing for a measure that was not prepared, or a model that has no part in it.
     pub(crate) fn affinity<'m>(
