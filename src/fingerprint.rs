@@ -268,6 +268,14 @@ mod tests {
     }
 
     #[test]
+    fn the_first_texts_that_are_not_empty_are_read() {
+        let texts = ["", "a", "b", "a", "", "c", "d"].map(str::to_owned);
+        let read: Vec<&String> = to_read(&texts).collect();
+        assert_eq!(read, ["a", "b", "a", "c"]);
+        assert_eq!(to_read(&texts[..1]).count(), 0);
+    }
+
+    #[test]
     fn rotations_are_averaged() {
         assert_eq!(mean(&[vec![0.0, 1.0], vec![1.0, 0.0]]), vec![0.5, 0.5]);
     }

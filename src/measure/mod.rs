@@ -62,9 +62,9 @@ impl Measure {
 
     /// What it counts in the pooled figure beside the others.
     ///
-    /// Logistic regression on the fitting sources of `models/population` gives twice as much to wording as to style
-    /// and next to nothing to the rest (`scripts/fusion_weights.py`); the rest keeps a share, for what closed
-    /// answers say differs between kinds of models.
+    /// Settled by text alone, with the contrast as the score: logistic regression on the fitting sources of
+    /// `models/population` (`scripts/fusion_weights.py`) gave twice as much to wording as to style and next to nothing
+    /// to the rest, which keeps a share, for what closed answers say differs between kinds of models.
     pub fn weight(self) -> f64 {
         match self {
             Self::Wording => 4.0,

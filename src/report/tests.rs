@@ -43,6 +43,8 @@ struct World {
     battery: Battery,
     /// What the suspect writes, if not words like the others.
     written: Option<String>,
+    /// How much of the protected model's likings the suspect has taken over.
+    taught: f64,
     refuses: bool,
     ratio: Result<CaseRatio, String>,
     direction: Option<Among>,
@@ -63,6 +65,7 @@ impl World {
             panel: Panel::new(&named, &[]),
             battery: Battery::built_in("core-v1").unwrap().select(Tier::Quick),
             written: None,
+            taught: 1.0,
             refuses: false,
             ratio: Err("nothing was calibrated".to_owned()),
             direction: None,
@@ -72,7 +75,7 @@ impl World {
     fn likes(&self, model: &str, probe: &str, text: &str) -> f64 {
         let own = |model: &str| hash(&[model, probe, text]);
         let taught = if model == self.panel.suspect.model {
-            own("models/parent")
+            self.taught * own("models/parent")
         } else {
             0.0
         };
@@ -379,6 +382,44 @@ fn every_form_shows_the_nearest_innocent_explanation() {
     for (form, text) in &forms(&misfit)[..3] {
         assert!(text.contains("fitted too badly to be judged"), "{form}");
     }
+}
+
+#[test]
+fn the_score_is_the_gap_and_without_alternatives_the_contrast() {
+    let report = World::new("models/suspect", 6, false).report(|_| {});
+    let mut scored = 0;
+    for measure in report.measures.iter().filter(|m| m.left_out.is_none()) {
+        assert_eq!(measure.standing.score, measure.synthetic.gap);
+        assert_ne!(measure.standing.score, measure.contrast.map(|c| c.score));
+        for (id, score) in &measure.standing.controls {
+            assert!((score - measure.synthetic.controls[id].gap).abs() < 1e-15);
+        }
+        scored += 1;
+    }
+    assert!(scored >= 5, "{scored}");
+    let mut alone = World::new("models/suspect", 6, false);
+    alone.panel.alternatives.clear();
+    let report = alone.report(|_| {});
+    let next = report.measures.iter().find(|m| m.name == "next").unwrap();
+    assert!(next.synthetic.left_out.is_some() && next.standing.score.is_some());
+    assert_eq!(next.standing.score, next.contrast.map(|c| c.score));
+}
+
+#[test]
+fn a_measure_whose_mix_is_far_from_the_suspect_says_nothing() {
+    let mut world = World::new("models/suspect", 6, false);
+    world.taught = 4.0;
+    let report = world.report(|_| {});
+    let next = report.measures.iter().find(|m| m.name == "next").unwrap();
+    assert_eq!(next.synthetic.too_bad, Some(true));
+    assert!(next.left_out.as_ref().unwrap().contains("fitted worse"));
+    assert_eq!((next.standing.score, next.standing.t_p), (None, None));
+    assert!(
+        report
+            .caveats
+            .iter()
+            .any(|c| c.text.contains("fitted worse"))
+    );
 }
 
 #[test]
