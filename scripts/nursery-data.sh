@@ -1,7 +1,7 @@
 #!/bin/sh
-# Fetch the seven real texts that the nursery's models are trained on, as plain UTF-8. The shipped family
+# Fetch the ten real texts that the nursery's models are trained on, as plain UTF-8. The shipped family
 # learns from gcide, wordnet, foldoc and kjv; anarchism, fortunes and perldoc are for the test part of
-# the population alone.
+# the population alone, vim, sqlite and handbuch (German) for the confirmation alone.
 #
 #   scripts/nursery-data.sh [DIRECTORY]        (default: target/nursery-data)
 #
@@ -11,7 +11,8 @@
 set -eu
 
 directory=${1:-target/nursery-data}
-packages="bible-kjv-text dict-foldoc dict-gcide wordnet-base anarchism fortunes perl-doc"
+packages="bible-kjv-text dict-foldoc dict-gcide wordnet-base anarchism fortunes perl-doc
+vim-runtime sqlite3-doc manpages-de"
 here=$(cd "$(dirname "$0")" && pwd)
 
 mkdir -p "$directory/packages" "$directory/unpacked"
@@ -27,4 +28,5 @@ for package in $packages; do
 done
 
 python3 "$here/nursery_data.py" "$directory/unpacked" "$directory"
-(cd "$directory" && sha256sum gcide.txt wordnet.txt foldoc.txt kjv.txt anarchism.txt fortunes.txt perldoc.txt)
+(cd "$directory" && sha256sum gcide.txt wordnet.txt foldoc.txt kjv.txt anarchism.txt fortunes.txt perldoc.txt \
+    vim.txt sqlite.txt handbuch.txt)

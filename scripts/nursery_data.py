@@ -133,9 +133,48 @@ def perldoc(root):
                 yield [text]
 
 
+def vim(root):
+    """Vim's reference manual: its indented prose as it stands, without tables of contents and rules."""
+    for path in sorted((root / "usr/share/vim").glob("vim*/doc/*.txt")):
+        for part in paragraphs(path.read_text("utf-8", "replace").splitlines()):
+            text = re.sub(r"[|*]([^\s|*]+)[|*]", r"\1", part)
+            if len(text) > 80 and "....." not in text and "=====" not in text:
+                yield [text]
+
+
+def sqlite(root):
+    """SQLite's documentation, its paragraphs without the mark-up."""
+    for path in sorted((root / "usr/share/doc/sqlite3").rglob("*.html")):
+        page = path.read_text("utf-8", "replace")
+        # Its paragraphs are seldom closed: one ends where the next block begins.
+        block = r"<p[^>]*>(.*?)(?=</?p\b|<h\d|<ul|<ol|<table|</?div)"
+        for part in re.findall(block, page, re.DOTALL | re.IGNORECASE):
+            text = html.unescape(re.sub(r"<[^>]*>", "", part))
+            text = re.sub(r"\s+", " ", text).strip()
+            if len(text) > 80:
+                yield [text]
+
+
+def handbuch(root):
+    """Manual pages in German: their running text, without requests and fonts, what pages share once."""
+    seen = set()
+    for path in sorted((root / "usr/share/man/de").rglob("*.gz")):
+        if path.is_symlink():
+            continue
+        lines = gzip.decompress(path.read_bytes()).decode("utf-8", "replace").splitlines()
+        # A request ends a paragraph; what follows it stands in its own lines.
+        for part in paragraphs("" if line.startswith((".", "'")) else line for line in lines):
+            text = re.sub(r"\\f(\[[^\]]*\]|\(..|.)|\\[,/&:|^%]|\\s[-+]?\d", "", part)
+            text = re.sub(r"\\\((\w\w|..)|\\\[[^\]]*\]", " ", text).replace("\\-", "-").replace("\\ ", " ")
+            text = text.replace("\\(aq", "'").replace("\\e", "\\")
+            if len(text) > 80 and text not in seen:
+                seen.add(text)
+                yield [text]
+
+
 def main():
     root, out = Path(sys.argv[1]), Path(sys.argv[2])
-    for corpus in (gcide, foldoc, wordnet, kjv, anarchism, fortunes, perldoc):
+    for corpus in (gcide, foldoc, wordnet, kjv, anarchism, fortunes, perldoc, vim, sqlite, handbuch):
         entries = ["\n".join(entry) + "\n" for entry in corpus(root) if entry]
         share = min(1.0, LIMIT / sum(map(len, entries)))
         kept = [e for i, e in enumerate(entries) if int((i + 1) * share) > int(i * share)]

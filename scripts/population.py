@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the lineage file of the population: `scripts/population.py > models/population/lineage.toml`.
+"""Writes the lineage file of a population: `scripts/population.py population > models/population/lineage.toml`,
+and likewise for `confirmation`.
 
-The population is crossed: six sources, one for each real text, and in every one of them the same teachers,
+A population is crossed: several sources, one for each real text, and in every one of them the same teachers,
 students and non-students. A source is named after its text. Its models are prefixed with its name:
 
   t1 t2 t3     teachers alike in all but the seed: siblings; t3 has no student
@@ -18,16 +19,28 @@ students and non-students. A source is named after its text. Its models are pref
 Which sources are fitted on and which are tested on stands in split.toml, not here.
 """
 
-# Source, tokenizer, shape, the source whose text bases are trained on. Neighbours in the file belong to
-# different parts, so that a population half made is half of each.
-SOURCES = [
-    ("gcide", "a", "64x3", "wordnet"),
-    ("anarchism", "a", "64x3", "fortunes"),
-    ("wordnet", "a", "48x4", "kjv"),
-    ("fortunes", "b", "48x4", "perldoc"),
-    ("kjv", "b", "64x3", "gcide"),
-    ("perldoc", "b", "64x3", "anarchism"),
-]
+import sys
+
+# Source, tokenizer, shape, the source whose text bases are trained on. Neighbours in the population belong to
+# different parts, so that one half made is half of each.
+POPULATIONS = {
+    "population": [
+        ("gcide", "a", "64x3", "wordnet"),
+        ("anarchism", "a", "64x3", "fortunes"),
+        ("wordnet", "a", "48x4", "kjv"),
+        ("fortunes", "b", "48x4", "perldoc"),
+        ("kjv", "b", "64x3", "gcide"),
+        ("perldoc", "b", "64x3", "anarchism"),
+    ],
+    "confirmation": [
+        ("vim", "b", "64x3", "sqlite"),
+        ("sqlite", "a", "48x4", "handbuch"),
+        ("handbuch", "a", "64x3", "vim"),
+    ],
+}
+# Where the seeds of each begin, in units of SEEDS a source: no two sources share one.
+FIRST = {"population": 1, "confirmation": 7}
+SEEDS = 10_000
 OTHER = {"a": "b", "b": "a"}
 # From nothing, and into something: steps and the highest rate.
 WHOLE, INTO, FURTHER = (600, "8e-3"), (480, "5e-3"), (200, "2e-3")
@@ -38,7 +51,7 @@ class Source:
     """Prints the models of one source."""
 
     def __init__(self, number, name, tokenizer, shape, other):
-        self.seed = 10_000 * (number + 1)
+        self.seed = SEEDS * number
         self.name, self.tokenizer, self.shape, self.other = name, tokenizer, shape, other
         self.models = []
 
@@ -137,9 +150,10 @@ LEFT_OUT = {"real-2", "logits-of-u"}
 
 
 def main():
-    print("# The population: written by scripts/population.py, which says what the names mean.")
-    print('\nschema = 1\nname = "population"')
-    sources = [Source(number, *facts) for number, facts in enumerate(SOURCES)]
+    name = sys.argv[1]
+    print(f"# The {name}: written by scripts/population.py, which says what the names mean.")
+    print(f'\nschema = 1\nname = "{name}"')
+    sources = [Source(number, *facts) for number, facts in enumerate(POPULATIONS[name], FIRST[name])]
     for source in sources:
         source.founders()
     for source in sources:
