@@ -65,6 +65,39 @@ fn what_is_wrong_with_a_population_is_said_before_anything_is_written() {
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn what_was_fitted_on_another_population_is_tried_on_this_one() {
+    let (directory, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(POPULATION);
+    for file in ["lineage.toml", "split.toml"] {
+        fs::copy(from.join(file), directory.path().join(file)).unwrap();
+    }
+    let all = fs::read_to_string(from.join("scores.jsonl")).unwrap();
+    let tried: String = all
+        .split_inclusive('\n')
+        .filter(|line| line.contains("\"part\":\"test\""))
+        .collect();
+    fs::write(directory.path().join("scores.jsonl"), tried).unwrap();
+    let output = validate(directory.path(), out.path());
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("--fitted-on"), "{stderr}");
+    let mut command = Command::cargo_bin("parentage").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.arg("validate").arg(directory.path());
+    command.args(["--fitted-on", POPULATION, "--out"]);
+    let output = command.arg(out.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let read = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let made = read(&out.path().join("validation.json"));
+    let kept = read(&from.join("validation.json"));
+    for same in ["fit", "test", "fit_cases", "by_access"] {
+        assert!(made[same] == kept[same], "{same}");
+    }
+}
+
 /// A population of models of the shipped family: the teacher's side is fitted on, that of its siblings tried on.
 fn of_the_family(directory: &Path) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/family");

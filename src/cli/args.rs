@@ -428,6 +428,10 @@ pub(super) struct Validate {
     /// Directory with lineage.toml, split.toml and scores.jsonl, and directions.jsonl where there is one.
     #[arg(value_name = "POPULATION")]
     pub(super) population: PathBuf,
+    /// Take what is fitted from the scores of another population's fitting part, and try it on this one: rules and
+    /// ratios that were settled without any of its models. split.toml may then have nothing under `fit`.
+    #[arg(long, value_name = "POPULATION")]
+    pub(super) fitted_on: Option<PathBuf>,
     /// Ask the models and score every case anew, instead of taking the population's scores. What is
     /// collected stays in --out: run the same command again to go on after an interruption.
     #[arg(long)]

@@ -42,7 +42,7 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let (population, places) = Population::read(&args.population)?;
-    let (scores, directions) = if args.collect {
+    let (mut scores, directions) = if args.collect {
         let collecting = Collecting::new(args, common, &population, &places)?;
         let (scores, directions) = collecting.scores()?;
         let keep = |file, lines: String| write_whole(&args.out.join(file), lines.as_bytes());
@@ -58,6 +58,11 @@ pub(super) fn run(
             read_directions(&kept(DIRECTIONS_FILE))?,
         )
     };
+    if let Some(other) = &args.fitted_on {
+        scores.retain(|s| s.part == Part::Test);
+        let fitted = read_scores(&other.join(SCORES_FILE))?;
+        scores.extend(fitted.into_iter().filter(|s| s.part == Part::Fit));
+    }
     let validation = Validation::new(&scores, &directions)?;
     let facts = to_json(&validation)?;
     let page = args.out.join("validation.html");

@@ -90,13 +90,13 @@ impl Manners {
     pub(super) fn new(sides: &[Side<'_>]) -> Self {
         let members: BTreeMap<&str, &Fingerprint> = sides.iter().map(|s| (s.id, s.print)).collect();
         let blocks = deal(&members);
-        let all = blocks.concat();
         let count = |(id, print): (&str, &Fingerprint)| {
-            let counted = Counted {
-                whole: tally(print, &all),
-                blocks: blocks.iter().map(|probes| tally(print, probes)).collect(),
-            };
-            (id.to_owned(), counted)
+            let blocks: Vec<Tally> = blocks.iter().map(|probes| tally(print, probes)).collect();
+            let mut whole = Tally::default();
+            for block in &blocks {
+                whole.join(block);
+            }
+            (id.to_owned(), Counted { whole, blocks })
         };
         let counts: BTreeMap<String, Counted> = members.into_par_iter().map(count).collect();
         Self {

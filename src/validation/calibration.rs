@@ -145,7 +145,9 @@ pub struct Ratio {
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// No scores of the fitting part.
-    #[error("there are no scores of the fitting part")]
+    #[error(
+        "there are no scores of the fitting part; --fitted-on takes those of another population"
+    )]
     Nothing,
     /// No scores of the test part.
     #[error("there are no scores of the test part")]

@@ -1,6 +1,7 @@
 //! What is counted in texts: words, runs of characters, skeletons, marks and layout.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use super::words::{BREAK, FUNCTION_WORDS, NONE, Shape, function_word, mark_shape, word_shape};
 
@@ -84,6 +85,50 @@ impl Tally {
         self.layout(&text);
         self.runs(&text);
         self.skeletons(&text);
+    }
+
+    /// Counts what another has counted as well.
+    pub(super) fn join(&mut self, other: &Self) {
+        let Self {
+            texts,
+            chars,
+            words,
+            letters,
+            sentences,
+            lines,
+            blank_lines,
+            list_items,
+            capitals,
+            digits,
+            spaces,
+            controls,
+            foreign,
+            closed,
+            starts,
+            marks,
+            function,
+            trigrams,
+            skeletons,
+        } = other;
+        self.texts += texts;
+        self.chars += chars;
+        self.words += words;
+        self.letters += letters;
+        self.sentences += sentences;
+        self.lines += lines;
+        self.blank_lines += blank_lines;
+        self.list_items += list_items;
+        self.capitals += capitals;
+        self.digits += digits;
+        self.spaces += spaces;
+        self.controls += controls;
+        self.foreign += foreign;
+        self.closed += closed;
+        each(&mut self.starts, starts);
+        each(&mut self.marks, marks);
+        keys(&mut self.function, function);
+        keys(&mut self.trigrams, trigrams);
+        keys(&mut self.skeletons, skeletons);
     }
 
     /// Whether there is nothing to tell a style from.
@@ -214,6 +259,18 @@ impl Tally {
     }
 }
 
+fn each(counts: &mut [usize], more: &[usize]) {
+    for (count, more) in counts.iter_mut().zip(more) {
+        *count += more;
+    }
+}
+
+fn keys<K: Eq + Hash + Copy>(counts: &mut HashMap<K, usize>, more: &HashMap<K, usize>) {
+    for (key, more) in more {
+        *counts.entry(*key).or_default() += more;
+    }
+}
+
 fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 {
         0.0
@@ -223,7 +280,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 /// The share of a run among all runs counted.
-pub(super) fn shares<K: Eq + std::hash::Hash>(counts: &HashMap<K, usize>) -> impl Fn(&K) -> f64 {
+pub(super) fn shares<K: Eq + Hash>(counts: &HashMap<K, usize>) -> impl Fn(&K) -> f64 {
     let whole = counts.values().sum();
     move |key| ratio(counts.get(key).copied().unwrap_or(0), whole)
 }
@@ -302,6 +359,14 @@ mod tests {
         assert_eq!(a.skeletons, b.skeletons);
         assert_ne!(a.trigrams, b.trigrams);
         assert_ne!(a.skeletons, tally(&["The dog in Rome barked."]).skeletons);
+    }
+
+    #[test]
+    fn joined_counts_are_those_of_all_texts() {
+        let texts = ["The cat's here. It sat!\n\n- on 2 mats", "", "Nö, \u{0}(so)!"];
+        let mut joined = tally(&texts[..1]);
+        joined.join(&tally(&texts[1..]));
+        assert_eq!(joined, tally(&texts));
     }
 
     #[test]
