@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Known answers for src/weigh/{simplex,synthetic}.rs: least squares over convex mixes by SciPy's SLSQP.
+"""Known answers for src/weigh/{simplex,synthetic}.rs: least squares over mixes by SciPy's SLSQP and NNLS.
 
 Prints them; needs numpy and scipy.
 """
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 
 
 def mix(donors, target):
@@ -38,6 +38,14 @@ def simplex():
     print("twenty donors, twelve values", *mix(rows, target))
 
 
+def scaled():
+    cell = lambda i, t: ((i * 37 + t * 53 + i * t * 7) % 101) / 101 - 0.5
+    rows = np.array([[cell(i, t) for t in range(30)] for i in range(6)])
+    target = 1.4 * rows[1] + 0.3 * rows[4] + 0.2 * np.array([cell(9, t) for t in range(30)])
+    weights, rest = nnls(rows.T, target)
+    print("scaled: weights, rms", weights, rest / np.sqrt(30))
+
+
 def synthetic():
     cells = np.array([[[((i * 37 + k * 53 + t * 29 + i * k * 7 + i * t * 11 + k * t * 5) % 101) / 101
                         for t in range(20)] for k in range(4)] for i in range(7)])
@@ -45,11 +53,15 @@ def synthetic():
     others = [0, 2, 3]
     flat = lambda m: cells[m][others].ravel()
     target, rows = flat(row), np.array([flat(d) for d in donors])
-    weights, rms = mix(rows - rows.mean(1)[:, None], target - target.mean())
+    weights, rest = nnls((rows - rows.mean(1)[:, None]).T, target - target.mean())
+    rms = rest / np.sqrt(len(target))
+    # Then the bound of four does not bind.
+    assert weights.sum() < 4
     level = target.mean() - weights @ rows.mean(1)
     gap = (cells[row, column] - level - weights @ cells[donors, column]).mean()
     print("synthetic: gap, error, weights", gap, rms, weights)
 
 
 simplex()
+scaled()
 synthetic()

@@ -37,9 +37,9 @@ pub const APART_TEXT_P: f64 = 0.01;
 pub const LINEAGE_P: f64 = 1e-6;
 /// The Crawford-Howell p of the pooled score below which a suspect counts as closer.
 ///
-/// On the fitting part of `models/population` the nearest innocent model lies at a normal deviate of 2.45, the farthest
-/// student of full dose at 5.07; this is the power of ten nearest to halfway between.
-pub const CLOSE_P: f64 = 1e-4;
+/// On the fitting part of `models/population` the nearest innocent model lies at a normal deviate of 2.96, the farthest
+/// student of full dose at 6.02; this is the power of ten nearest to halfway between.
+pub const CLOSE_P: f64 = 1e-5;
 /// The same with one control or the strongest measure left out.
 pub const STABLE_P: f64 = 1e-2;
 /// The p of mere likeness among unmatched controls below which common data or base are spoken of.

@@ -17,7 +17,8 @@ pub struct Gap {
 /// The suspect as a mix of innocent models.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Synthetic {
-    /// The models of the mix with their weights, the heaviest first; they sum to one.
+    /// The models of the mix with their weights, the heaviest first; they sum to one where the suspect is as
+    /// pronounced as they are, to more where it is more so.
     pub mix: Vec<(String, f64)>,
     /// The suspect.
     pub suspect: Gap,

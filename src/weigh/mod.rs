@@ -42,7 +42,7 @@ pub use power::{
     DoseEffect, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
 pub use signed_rank::{PairedTest, signed_rank};
-pub use simplex::{Mix, nearest_mix};
+pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
 pub use standing::{Row, Standing, level_adjusted, pooled};
 pub use synthetic::{

@@ -1,4 +1,4 @@
-//! Least squares over convex mixes: weights that are not negative and sum to one.
+//! Least squares over mixes: weights that are not negative and have a bounded sum.
 
 use ndarray::{Array1, Array2};
 
@@ -10,15 +10,36 @@ const TOLERANCE: f64 = 1e-12;
 /// Weights below this are nothing.
 const NO_WEIGHT: f64 = 1e-12;
 
-/// A convex mix of donors that comes nearest to a target.
+/// A mix of donors that comes nearest to a target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mix {
-    /// The weight of each donor: none is negative, and they sum to one.
+    /// The weight of each donor: none is negative.
     pub weights: Vec<f64>,
     /// Root mean square of what the mix leaves of the target, in the target's unit.
     pub rms: f64,
     /// What the sum of squares is at most above the least possible: the duality gap of Frank and Wolfe.
     pub excess: f64,
+}
+
+/// The mix of `donors` that is nearest to `target`, as pronounced as it takes: minimises
+/// `sum_t (y_t - sum_j w_j x_jt)^2` over `w_j >= 0`, `sum_j w_j <= most`.
+///
+/// It is the nearest convex mix of the donors `most` times as large and of nothing.
+///
+/// `None` as there, and for a bound that is not a positive number.
+pub fn nearest_scaled_mix(donors: &[Vec<f64>], target: &[f64], most: f64) -> Option<Mix> {
+    if donors.is_empty() || !(most.is_finite() && most > 0.0) {
+        return None;
+    }
+    let larger = |donor: &Vec<f64>| donor.iter().map(|x| most * x).collect();
+    let mut hull: Vec<Vec<f64>> = donors.iter().map(larger).collect();
+    hull.push(vec![0.0; target.len()]);
+    let mut found = nearest_mix(&hull, target)?;
+    found.weights.pop();
+    for weight in &mut found.weights {
+        *weight *= most;
+    }
+    Some(found)
 }
 
 /// The convex mix of `donors` that is nearest to `target`: minimises `sum_t (y_t - sum_j w_j x_jt)^2`
@@ -36,7 +57,7 @@ pub struct Mix {
 /// Association* 105 (2010) 493-505.
 ///
 /// `None` without donors or values, for lengths that differ, and when a number is not finite.
-pub fn nearest_mix(donors: &[Vec<f64>], target: &[f64]) -> Option<Mix> {
+fn nearest_mix(donors: &[Vec<f64>], target: &[f64]) -> Option<Mix> {
     let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
     let fits = |donor: &Vec<f64>| donor.len() == target.len() && finite(donor);
     if donors.is_empty() || target.is_empty() || !finite(target) || !donors.iter().all(fits) {
@@ -218,6 +239,42 @@ mod tests {
         close(&[found.weights.iter().sum()], &[1.0], 1e-12);
         assert!(found.weights.iter().all(|w| *w >= 0.0));
         assert_eq!(nearest_mix(&donors, &target), Some(found));
+    }
+
+    // scipy.optimize.nnls, SciPy 1.17.1; see scripts/make-synthetic-answers.py.
+    #[test]
+    fn a_mix_may_be_more_pronounced_than_its_donors() {
+        let row = |i: usize| -> Vec<f64> {
+            (0..30)
+                .map(|t| cell(i * 37 + t * 53 + i * t * 7, 101) - 0.5)
+                .collect()
+        };
+        let donors: Vec<Vec<f64>> = (0..6).map(row).collect();
+        let other = row(9);
+        let target = (0..30).map(|t| 1.4 * donors[1][t] + 0.3 * donors[4][t] + 0.2 * other[t]);
+        let target: Vec<f64> = target.collect();
+        let found = nearest_scaled_mix(&donors, &target, 4.0).unwrap();
+        let expected = [
+            0.000_543_024_720,
+            1.439_504_657_319,
+            0.0,
+            0.0,
+            0.360_320_973_971,
+            0.056_556_414_713,
+        ];
+        close(&found.weights, &expected, 1e-9);
+        close(&[found.rms], &[0.051_283_714_557_535], 1e-12);
+        // Up to the bound, and no further.
+        let found = nearest_scaled_mix(&[vec![1.0, -1.0]], &[9.0, -9.0], 4.0).unwrap();
+        close(&found.weights, &[4.0], 1e-12);
+        close(&[found.rms], &[5.0], 1e-12);
+        // Nothing is nearest to what points the other way.
+        let found = nearest_scaled_mix(&[vec![1.0, -1.0]], &[-1.0, 1.0], 4.0).unwrap();
+        assert_eq!(found.weights, [0.0]);
+        for most in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(nearest_scaled_mix(&donors, &target, most), None);
+        }
+        assert_eq!(nearest_scaled_mix(&[], &[1.0], 4.0), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The synthetic control: what a convex mix of innocent models does not explain.
+//! The synthetic control: what a mix of innocent models does not explain.
 //!
 //! A table has rows (models), columns (candidate parents) and in each cell a value a probe. The row in
-//! question is written as a convex mix of donor rows over the *other* columns; the mix predicts its cell
+//! question is written as a mix of donor rows over the *other* columns; the mix predicts its cell
 //! at the column in question; what is left there is the gap:
 //!
 //! ```text
-//! minimise over w >= 0, sum w = 1, and a:   sum over k != P, t of (A[s, k, t] - a - sum_j w_j A[j, k, t])^2
+//! minimise over w >= 0, sum w <= 4, and a:   sum over k != P, t of (A[s, k, t] - a - sum_j w_j A[j, k, t])^2
 //! gap[s] = mean over t of (A[s, P, t] - a - sum_j w_j A[j, P, t])
 //! ```
 //!
@@ -16,21 +16,27 @@
 //! farthest from everybody. On the shipped family leaving it out made gaps of innocent models of -0.37 bits
 //! per byte, nine times the largest with it.
 //!
+//! The weights need not sum to one: a model that writes at a lower temperature, or that is sharper by nature, stands
+//! to all candidate parents as its like do, only more so, and a convex mix leaves the "more" as a gap. On the fitting
+//! part of the population suspects at temperature 0.7 reached deviates of 4.6 with a convex mix, and 6 of 695
+//! innocent ones were accused.
+//!
 //! Whether a gap is large is judged by placebo: the same is done for every control, with the row in
 //! question left out of its donors, and each gap is put in relation to how well the other columns were
 //! fitted. The probe-level error is not the error: badly fitted innocents leave gaps that are many of
 //! their standard errors from nothing.
 //!
 //! Sources: Abadie, Diamond and Hainmueller, *Journal of the American Statistical Association* 105 (2010)
-//! 493-505, for mix, placebos and the ratio; Doudchenko and Imbens, NBER working paper 22791 (2016),
-//! and Ferman and Pinto, *Quantitative Economics* 12 (2021) 1197-1221, for the level.
+//! 493-505, for mix, placebos and the ratio; Doudchenko and Imbens, NBER working paper 22791 (2016), for the level
+//! and for weights that do not sum to one; Ferman and Pinto, *Quantitative Economics* 12 (2021) 1197-1221, for the
+//! level.
 
 use std::collections::BTreeSet;
 
 use ndarray::Array3;
 use thiserror::Error;
 
-use super::{Standing, nearest_mix};
+use super::{Standing, nearest_scaled_mix};
 
 /// A donor must have a value on this share of the probes on which the row in question has one, in every
 /// column that is needed.
@@ -38,13 +44,16 @@ const MIN_PRESENT: f64 = 0.8;
 /// A row is fitted too badly when its error is above that of every control and so many times their
 /// median: then no control shows what such a misfit leaves. Fixed before the first fit was looked at.
 const TOO_BAD: f64 = 2.0;
+/// How much more pronounced than its donors a row may be at most: what a quarter of their temperature does to
+/// logarithms of probabilities.
+const PRONOUNCED: f64 = 4.0;
 
 /// One row with its mix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyntheticFit {
     /// The row.
     pub row: usize,
-    /// Donors with weight, the heaviest first; the weights sum to one.
+    /// Donors with weight, the heaviest first; the weights sum to at most four.
     pub mix: Vec<(usize, f64)>,
     /// Mean over probes of what the mix leaves at the column in question, in the cells' unit.
     pub gap: f64,
@@ -172,7 +181,7 @@ pub fn synthetic_fit(
     let (level, target) = values(row, &before);
     let (levels, centred): (Vec<f64>, Vec<Vec<f64>>) =
         kept.iter().map(|d| values(*d, &before)).unzip();
-    let found = nearest_mix(&centred, &target).ok_or(NoSynthetic::NoProbes)?;
+    let found = nearest_scaled_mix(&centred, &target, PRONOUNCED).ok_or(NoSynthetic::NoProbes)?;
     let rise = |m: usize, level: f64| values(m, &after).0 - level;
     let predicted: f64 = kept
         .iter()
@@ -309,14 +318,14 @@ mod tests {
         }
     }
 
-    // scipy.optimize.minimize(method="SLSQP") over weights and level, SciPy 1.17.1; see
-    // scripts/make-synthetic-answers.py.
+    // scipy.optimize.nnls over weights, the level taken out, SciPy 1.17.1; see scripts/make-synthetic-answers.py.
     #[test]
     fn gap_and_error_agree_with_scipy() {
         let fit = synthetic_fit(&table(), 3, 1, &[0, 1, 2, 4, 5, 6]).unwrap();
-        assert!((fit.gap + 0.080_721_074).abs() < 1e-6, "{fit:?}");
-        assert!((fit.error - 0.302_244_764_570).abs() < 1e-9, "{fit:?}");
-        assert!((fit.mix.iter().map(|(_, w)| w).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((fit.gap + 0.036_282_989_697).abs() < 1e-9, "{fit:?}");
+        assert!((fit.error - 0.288_462_668_321).abs() < 1e-9, "{fit:?}");
+        let weights: f64 = fit.mix.iter().map(|(_, w)| w).sum();
+        assert!((weights - 0.257_509_756).abs() < 1e-8, "{fit:?}");
     }
 
     #[test]
@@ -356,16 +365,36 @@ mod tests {
     }
 
     #[test]
-    fn one_donor_is_the_whole_mix() {
-        let fit = synthetic_fit(&table(), 0, 0, &[4]).unwrap();
-        assert_eq!(fit.mix, [(4, 1.0)]);
-        let cells = table();
-        let mean = |m: usize, columns: &[usize]| {
-            let of = cells.select(Axis(0), &[m]).select(Axis(1), columns);
+    fn a_row_that_is_a_donor_more_pronounced_leaves_no_gap() {
+        for times in [0.5, 1.0, 1.4, 3.0] {
+            let mut cells = table();
+            for k in 0..4 {
+                for t in 0..20 {
+                    cells[[0, k, t]] = times * cells[[4, k, t]] - 2.0;
+                }
+            }
+            let fit = synthetic_fit(&cells, 0, 0, &OTHERS).unwrap();
+            assert!(fit.gap.abs() < 1e-8 && fit.error < 1e-6, "{fit:?}");
+            assert!(fit.mix[0].0 == 4 && (fit.mix[0].1 - times).abs() < 1e-6, "{fit:?}");
+        }
+    }
+
+    #[test]
+    fn no_mix_is_a_level_alone() {
+        // The only donor goes down where the row goes up.
+        let mut cells = table();
+        for k in 0..4 {
+            for t in 0..20 {
+                cells[[0, k, t]] = -cells[[4, k, t]];
+            }
+        }
+        let fit = synthetic_fit(&cells, 0, 0, &[4]).unwrap();
+        assert!(fit.mix.is_empty(), "{fit:?}");
+        let mean = |columns: &[usize]| {
+            let of = cells.select(Axis(0), &[0]).select(Axis(1), columns);
             of.mean().unwrap()
         };
-        let gap = (mean(0, &[0]) - mean(0, &[1, 2, 3])) - (mean(4, &[0]) - mean(4, &[1, 2, 3]));
-        assert!((fit.gap - gap).abs() < 1e-12);
+        assert!((fit.gap - (mean(&[0]) - mean(&[1, 2, 3]))).abs() < 1e-12);
     }
 
     #[test]
@@ -377,8 +406,9 @@ mod tests {
             }
         }
         let fit = synthetic_fit(&cells, 0, 0, &OTHERS).unwrap();
-        assert_eq!(fit.mix, [(3, 1.0)]);
-        assert!(fit.gap.abs() < 1e-15 && fit.error < 1e-15, "{fit:?}");
+        assert!(fit.mix.len() == 1 && fit.mix[0].0 == 3, "{fit:?}");
+        assert!((fit.mix[0].1 - 1.0).abs() < 1e-12, "{fit:?}");
+        assert!(fit.gap.abs() < 1e-12 && fit.error < 1e-7, "{fit:?}");
         assert_eq!(ratio(0.0, 0.0), Some(0.0));
         assert_eq!(ratio(0.1, 0.0), None);
     }
