@@ -49,7 +49,7 @@ fn compare(suspect: &str, more: &[&str]) -> (Output, Option<Value>) {
     let report = out.join("report.json");
     let _ = fs::remove_file(&report);
     let output = parentage()
-        .args(["compare", "--quiet", "--tier", "quick", "--samples", "8"])
+        .args(["compare", "--quiet", "--tier", "quick", "--samples", "16"])
         .args(["--protected", &model("teacher"), "--suspect", suspect])
         .arg("--out")
         .arg(out)
@@ -82,7 +82,7 @@ fn recording(name: &str) -> PathBuf {
 
 fn collect(name: &str, tier: &str, out: &Path) {
     parentage()
-        .args(["collect", &model(name), "--tier", tier, "--samples", "8"])
+        .args(["collect", &model(name), "--tier", tier, "--samples", "16"])
         .arg("--out")
         .arg(out)
         .assert()
@@ -253,7 +253,7 @@ fn the_same_recordings_give_the_same_report_and_json_alone() {
                 "--tier",
                 "quick",
                 "--samples",
-                "8",
+                "16",
                 "--json",
             ])
             .args(["--protected", &model("teacher")])

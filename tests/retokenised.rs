@@ -79,7 +79,7 @@ fn compare(suspect: &Path, out: &Path) -> Value {
             "--tier",
             "quick",
             "--samples",
-            "8",
+            "16",
         ])
         .args([
             "--protected",

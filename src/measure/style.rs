@@ -32,10 +32,11 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use self::tally::{Skeleton, Tally, Trigram};
+use self::tally::{Counts, Skeleton, Tally, Trigram};
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 
@@ -188,18 +189,15 @@ fn tally(print: &Fingerprint, probes: &[&str]) -> Tally {
 }
 
 impl<K: Eq + Hash + Ord + Copy> Kinds<K> {
-    fn new(counts: &BTreeMap<String, Counted>, of: impl Fn(&Tally) -> &HashMap<K, usize>) -> Self {
-        let mut keys: Vec<K> = counts
-            .values()
-            .flat_map(|c| of(&c.whole).keys().copied())
-            .collect();
+    fn new(counts: &BTreeMap<String, Counted>, of: impl Fn(&Tally) -> &Counts<K>) -> Self {
+        let mut keys: Vec<K> = counts.values().flat_map(|c| of(&c.whole).keys()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let places: HashMap<K, usize> = keys.iter().copied().zip(0..).collect();
+        let places: HashMap<K, usize, RandomState> = keys.iter().copied().zip(0..).collect();
         let shares = |counted: &Counted| {
             let counts = of(&counted.whole);
-            let share = tally::shares(counts);
-            counts.keys().map(|key| (places[key], share(key))).collect()
+            let share = |key| (places[&key], counts.share(&key));
+            counts.keys().map(share).collect()
         };
         Self {
             shares: counts

@@ -27,6 +27,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use foldhash::fast::RandomState;
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -141,7 +142,7 @@ struct Order {
 
 /// Numbers in the order in which things come.
 #[derive(Default)]
-struct Numbers(HashMap<u64, u32>);
+struct Numbers(HashMap<u64, u32, RandomState>);
 
 impl Numbers {
     fn of(&mut self, thing: u64) -> u32 {
@@ -153,12 +154,19 @@ impl Numbers {
 impl<'a> Shelf<'a> {
     fn new(members: &BTreeMap<&'a str, &'a Fingerprint>) -> Self {
         let read = |texts: &[String]| -> Vec<u64> { texts.iter().flat_map(|t| slide(t)).collect() };
-        let texts = members.values().flat_map(|print| print.texts.values());
-        let mut windows: Vec<u64> = texts.flat_map(|texts| read(texts)).collect();
+        let own = |print: &&Fingerprint| {
+            let texts = print.texts.values();
+            let mut windows: Vec<u64> = texts.flat_map(|texts| read(texts)).collect();
+            windows.sort_unstable();
+            windows.dedup();
+            windows
+        };
+        let own: Vec<Vec<u64>> = members.par_iter().map(|(_, print)| own(print)).collect();
         // Those that share the end of their context side by side, so that they find what they share near by.
-        windows.sort_unstable_by_key(|window| turned(*window));
+        let mut windows = own.concat();
+        windows.par_sort_unstable_by_key(|window| turned(*window));
         windows.dedup();
-        let numbers: HashMap<u64, u32> = windows.iter().copied().zip(0..).collect();
+        let numbers: HashMap<u64, u32, RandomState> = windows.iter().copied().zip(0..).collect();
         let numbered =
             |texts: &[String]| Text::new(read(texts).iter().map(|w| numbers[w]).collect());
         let book = |(id, print): (&&'a str, &&'a Fingerprint)| {

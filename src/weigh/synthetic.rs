@@ -375,7 +375,10 @@ mod tests {
             }
             let fit = synthetic_fit(&cells, 0, 0, &OTHERS).unwrap();
             assert!(fit.gap.abs() < 1e-8 && fit.error < 1e-6, "{fit:?}");
-            assert!(fit.mix[0].0 == 4 && (fit.mix[0].1 - times).abs() < 1e-6, "{fit:?}");
+            assert!(
+                fit.mix[0].0 == 4 && (fit.mix[0].1 - times).abs() < 1e-6,
+                "{fit:?}"
+            );
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
+
 use super::words::{BREAK, FUNCTION_WORDS, NONE, Shape, function_word, mark_shape, word_shape};
 
 /// Characters of a sample beyond this are not read.
@@ -33,6 +35,50 @@ const MARKS: &[&[char]] = &[
 pub(super) type Trigram = [char; 3];
 /// Two or three shapes in a row; two have [`NONE`] for the third.
 pub(super) type Skeleton = [Shape; 3];
+
+/// How often each of some things was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Counts<K: Eq + Hash> {
+    seen: HashMap<K, usize, RandomState>,
+    all: usize,
+}
+
+impl<K: Eq + Hash> Default for Counts<K> {
+    fn default() -> Self {
+        Self {
+            seen: HashMap::default(),
+            all: 0,
+        }
+    }
+}
+
+impl<K: Eq + Hash + Copy> Counts<K> {
+    fn add(&mut self, key: K) {
+        *self.seen.entry(key).or_default() += 1;
+        self.all += 1;
+    }
+
+    fn join(&mut self, other: &Self) {
+        for (key, count) in &other.seen {
+            *self.seen.entry(*key).or_default() += count;
+        }
+        self.all += other.all;
+    }
+
+    fn count(&self, key: &K) -> usize {
+        self.seen.get(key).copied().unwrap_or(0)
+    }
+
+    /// The share of a thing among all that were seen.
+    pub(super) fn share(&self, key: &K) -> f64 {
+        ratio(self.count(key), self.all)
+    }
+
+    /// What was seen.
+    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+        self.seen.keys().copied()
+    }
+}
 
 /// What a text begins with.
 #[derive(Debug, Clone, Copy)]
@@ -68,9 +114,9 @@ pub(super) struct Tally {
     closed: usize,
     starts: [usize; STARTS],
     marks: [usize; MARKS.len()],
-    function: HashMap<usize, usize>,
-    pub(super) trigrams: HashMap<Trigram, usize>,
-    pub(super) skeletons: HashMap<Skeleton, usize>,
+    function: Counts<usize>,
+    pub(super) trigrams: Counts<Trigram>,
+    pub(super) skeletons: Counts<Skeleton>,
 }
 
 impl Tally {
@@ -126,9 +172,9 @@ impl Tally {
         self.closed += closed;
         each(&mut self.starts, starts);
         each(&mut self.marks, marks);
-        keys(&mut self.function, function);
-        keys(&mut self.trigrams, trigrams);
-        keys(&mut self.skeletons, skeletons);
+        self.function.join(function);
+        self.trigrams.join(trigrams);
+        self.skeletons.join(skeletons);
     }
 
     /// Whether there is nothing to tell a style from.
@@ -196,7 +242,7 @@ impl Tally {
             }
         }
         for w in run.windows(3) {
-            *self.trigrams.entry([w[0], w[1], w[2]]).or_default() += 1;
+            self.trigrams.add([w[0], w[1], w[2]]);
         }
     }
 
@@ -209,7 +255,7 @@ impl Tally {
                 let (lower, word) = lower(&text[at..at + length]);
                 self.words += 1;
                 if let Some(place) = function_word(&lower) {
-                    *self.function.entry(place).or_default() += 1;
+                    self.function.add(place);
                 }
                 shapes.push(word_shape(&word, &lower));
             } else if text[at] == '\n' {
@@ -220,10 +266,10 @@ impl Tally {
             at += length.max(1);
         }
         for w in shapes.windows(2) {
-            *self.skeletons.entry([w[0], w[1], NONE]).or_default() += 1;
+            self.skeletons.add([w[0], w[1], NONE]);
         }
         for w in shapes.windows(3) {
-            *self.skeletons.entry([w[0], w[1], w[2]]).or_default() += 1;
+            self.skeletons.add([w[0], w[1], w[2]]);
         }
     }
 
@@ -231,13 +277,10 @@ impl Tally {
     pub(super) fn profile(&self, trigrams: &[Trigram], skeletons: &[Skeleton]) -> Vec<f64> {
         let mut profile = Vec::new();
         for place in 0..FUNCTION_WORDS.len() {
-            let count = self.function.get(&place).copied().unwrap_or(0);
-            profile.push(ratio(count, self.words));
+            profile.push(ratio(self.function.count(&place), self.words));
         }
-        let share = shares(&self.trigrams);
-        profile.extend(trigrams.iter().map(share));
-        let share = shares(&self.skeletons);
-        profile.extend(skeletons.iter().map(share));
+        profile.extend(trigrams.iter().map(|key| self.trigrams.share(key)));
+        profile.extend(skeletons.iter().map(|key| self.skeletons.share(key)));
         let of_chars = [
             self.capitals,
             self.digits,
@@ -265,24 +308,12 @@ fn each(counts: &mut [usize], more: &[usize]) {
     }
 }
 
-fn keys<K: Eq + Hash + Copy>(counts: &mut HashMap<K, usize>, more: &HashMap<K, usize>) {
-    for (key, more) in more {
-        *counts.entry(*key).or_default() += more;
-    }
-}
-
 fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 {
         0.0
     } else {
         part as f64 / whole as f64
     }
-}
-
-/// The share of a run among all runs counted.
-pub(super) fn shares<K: Eq + Hash>(counts: &HashMap<K, usize>) -> impl Fn(&K) -> f64 {
-    let whole = counts.values().sum();
-    move |key| ratio(counts.get(key).copied().unwrap_or(0), whole)
 }
 
 /// How many characters at the start are one word: letters and digits, with apostrophes between.
@@ -345,9 +376,9 @@ mod tests {
         );
         assert_eq!(t.starts[Start::FunctionWord as usize], 2);
         // the, here, it, on, no
-        assert_eq!(t.function.values().sum::<usize>(), 5);
-        assert_eq!(t.trigrams[&['T', 'h', 'e']], 1);
-        assert_eq!(t.trigrams[&['!', ' ', '-']], 1);
+        assert_eq!(t.function.all, 5);
+        assert_eq!(t.trigrams.count(&['T', 'h', 'e']), 1);
+        assert_eq!(t.trigrams.count(&['!', ' ', '-']), 1);
     }
 
     #[test]
@@ -363,7 +394,11 @@ mod tests {
 
     #[test]
     fn joined_counts_are_those_of_all_texts() {
-        let texts = ["The cat's here. It sat!\n\n- on 2 mats", "", "Nö, \u{0}(so)!"];
+        let texts = [
+            "The cat's here. It sat!\n\n- on 2 mats",
+            "",
+            "Nö, \u{0}(so)!",
+        ];
         let mut joined = tally(&texts[..1]);
         joined.join(&tally(&texts[1..]));
         assert_eq!(joined, tally(&texts));
@@ -404,6 +439,6 @@ mod tests {
         let long = "a".repeat(1 << 20);
         let t = tally(&[&long, &"b ".repeat(1 << 20)]);
         assert_eq!(t.chars, 2 * MAX_CHARS);
-        assert_eq!(t.trigrams[&['a'; 3]], MAX_CHARS - 2);
+        assert_eq!(t.trigrams.count(&['a'; 3]), MAX_CHARS - 2);
     }
 }

@@ -45,7 +45,7 @@ pub struct SyntheticFacts {
 pub struct WeightFacts {
     /// The model.
     pub id: String,
-    /// Its share.
+    /// How much of it; weights add up to more than one where the suspect is more pronounced.
     pub weight: f64,
 }
 
