@@ -166,7 +166,7 @@ def handbuch(root):
         for part in paragraphs("" if line.startswith((".", "'")) else line for line in lines):
             text = re.sub(r"\\f(\[[^\]]*\]|\(..|.)|\\[,/&:|^%]|\\s[-+]?\d", "", part)
             text = re.sub(r"\\\((\w\w|..)|\\\[[^\]]*\]", " ", text).replace("\\-", "-").replace("\\ ", " ")
-            text = text.replace("\\(aq", "'").replace("\\e", "\\")
+            text = text.replace("\\e", "\\")
             if len(text) > 80 and text not in seen:
                 seen.add(text)
                 yield [text]

@@ -2,8 +2,8 @@
 //!
 //! [`Validation::new`] looks at the part `fit` of a population's scores alone to settle how a score becomes
 //! a likelihood ratio, and the threshold that holds false positives down, and tries both on the part `test`,
-//! condition by condition. [`case_ratio`] reads a case by [`built_in`], the validation that comes with the tool. The unit of evidence is the model, and intervals
-//! are over sources: models of one source are alike.
+//! condition by condition. [`case_ratio`] reads a case by [`built_in`], the validation that comes with the tool.
+//! The unit of evidence is the model, and intervals are over sources: models of one source are alike.
 
 mod attribution;
 mod calibration;

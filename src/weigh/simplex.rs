@@ -26,7 +26,8 @@ pub struct Mix {
 ///
 /// It is the nearest convex mix of the donors `most` times as large and of nothing.
 ///
-/// `None` as there, and for a bound that is not a positive number.
+/// `None` without donors or values, for lengths that differ, when a number is not finite, and for a bound that is not
+/// a positive number.
 pub fn nearest_scaled_mix(donors: &[Vec<f64>], target: &[f64], most: f64) -> Option<Mix> {
     if donors.is_empty() || !(most.is_finite() && most > 0.0) {
         return None;
