@@ -20,8 +20,8 @@ use crate::measure::Side;
 use crate::panel::Declared;
 use crate::passes::SecondPass;
 use crate::population::{
-    Asked, Case, DirectionScore, Part, Population, Score, Thinning, Triple, asked_as,
-    read_directions, read_scores, score, score_directions, write_lines,
+    Asked, Case, DirectionScore, Part, Population, PopulationError, Score, Thinning, Triple,
+    asked_as, read_directions, read_scores, score, score_directions, write_lines,
 };
 use crate::question::{Access, Question, ask_all};
 use crate::report::validation as report;
@@ -42,6 +42,13 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let (population, places) = Population::read(&args.population)?;
+    // Before anything is asked, which may take hours.
+    let fitted = args.fitted_on.as_deref().map(|other| {
+        let mut fitted = read_scores(&other.join(SCORES_FILE))?;
+        fitted.retain(|s| s.part == Part::Fit);
+        Ok::<_, PopulationError>(fitted)
+    });
+    let fitted = fitted.transpose()?;
     let (mut scores, directions) = if args.collect {
         let collecting = Collecting::new(args, common, &population, &places)?;
         let (scores, directions) = collecting.scores()?;
@@ -58,10 +65,9 @@ pub(super) fn run(
             read_directions(&kept(DIRECTIONS_FILE))?,
         )
     };
-    if let Some(other) = &args.fitted_on {
+    if let Some(fitted) = fitted {
         scores.retain(|s| s.part == Part::Test);
-        let fitted = read_scores(&other.join(SCORES_FILE))?;
-        scores.extend(fitted.into_iter().filter(|s| s.part == Part::Fit));
+        scores.extend(fitted);
     }
     let validation = Validation::new(&scores, &directions)?;
     let facts = to_json(&validation)?;
