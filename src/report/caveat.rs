@@ -249,9 +249,12 @@ impl Caveat {
             Self::SettingsUnseen { ids, accused } => format!(
                 "{}: may answer behind a system prompt or other settings that the other models do not have and nobody outside sees{}",
                 ids.join(", "),
-                accused.as_ref().map_or_else(String::new, |(condition, count, of)| format!(
-                    "; in the validation {count} of {of} innocent models were accused so ({condition})"
-                ))
+                accused.as_ref().map_or_else(
+                    || "; the validation has not tried what that does".to_owned(),
+                    |(condition, count, of)| format!(
+                        "; in the validation {count} of {of} innocent models were accused so ({condition})"
+                    )
+                )
             ),
             Self::HiddenReasoning { ids } => format!(
                 "{}: reasons out of sight before it answers, which the other models need not do",
