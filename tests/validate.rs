@@ -98,6 +98,30 @@ fn what_was_fitted_on_another_population_is_tried_on_this_one() {
     }
 }
 
+#[test]
+fn what_is_fitted_on_elsewhere_is_not_tried_on_here() {
+    let (directory, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(POPULATION);
+    let lineage = from.join("lineage.toml");
+    fs::copy(lineage, directory.path().join("lineage.toml")).unwrap();
+    let split = fs::read_to_string(from.join("split.toml")).unwrap();
+    let swapped = split.replace("\nfit =", "\nwas =");
+    let swapped = swapped.replace("\ntest =", "\nfit =");
+    let swapped = swapped.replace("\nwas =", "\ntest =");
+    fs::write(directory.path().join("split.toml"), swapped).unwrap();
+    let mut command = Command::cargo_bin("parentage").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.arg("validate").arg(directory.path());
+    command.args(["--fitted-on", POPULATION, "--out"]);
+    let output = command.arg(out.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("is fitted on there and tried on here"),
+        "{stderr}"
+    );
+}
+
 /// A population of models of the shipped family: the teacher's side is fitted on, that of its siblings tried on.
 fn of_the_family(directory: &Path) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/family");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use rayon::prelude::*;
@@ -43,13 +44,11 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let (population, places) = Population::read(&args.population)?;
     // Before anything is asked, which may take hours.
-    let fitted = args.fitted_on.as_deref().map(|other| {
-        let mut fitted = read_scores(&other.join(SCORES_FILE))?;
-        fitted.retain(|s| s.part == Part::Fit);
-        Ok::<_, PopulationError>(fitted)
-    });
-    let fitted = fitted.transpose()?;
-    let (mut scores, directions) = if args.collect {
+    let other = args.fitted_on.as_deref();
+    let fitted = other
+        .map(|other| fitted_on(other, &population))
+        .transpose()?;
+    let (mut scores, mut directions) = if args.collect {
         let collecting = Collecting::new(args, common, &population, &places)?;
         let (scores, directions) = collecting.scores()?;
         let keep = |file, lines: String| write_whole(&args.out.join(file), lines.as_bytes());
@@ -65,9 +64,13 @@ pub(super) fn run(
             read_directions(&kept(DIRECTIONS_FILE))?,
         )
     };
-    if let Some(fitted) = fitted {
+    if let Some((mut fitted, told)) = fitted {
         scores.retain(|s| s.part == Part::Test);
+        let tried: BTreeSet<Access> = scores.iter().map(|s| s.access).collect();
+        fitted.retain(|s| tried.contains(&s.access));
         scores.extend(fitted);
+        directions.retain(|d| d.triple.part == Part::Test);
+        directions.extend(told);
     }
     let validation = Validation::new(&scores, &directions)?;
     let facts = to_json(&validation)?;
@@ -82,6 +85,24 @@ pub(super) fn run(
     };
     stdout.write_all(&text).map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The fitting part of another population, none of whose sources may be tried on in this one.
+fn fitted_on(
+    other: &Path,
+    population: &Population,
+) -> Result<(Vec<Score>, Vec<DirectionScore>), PopulationError> {
+    let path = other.join(SCORES_FILE);
+    let mut scores = read_scores(&path)?;
+    scores.retain(|s| s.part == Part::Fit);
+    let tried = population.sources(Part::Test);
+    if let Some(both) = scores.iter().find(|s| tried.contains(&s.source)) {
+        let what = format!("'{}' is fitted on there and tried on here", both.source);
+        return Err(PopulationError::Split { path, what });
+    }
+    let mut directions = read_directions(&other.join(DIRECTIONS_FILE))?;
+    directions.retain(|d| d.triple.part == Part::Fit);
+    Ok((scores, directions))
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, CliError> {
@@ -144,6 +165,15 @@ impl<'a> Collecting<'a> {
         })
     }
 
+    /// The parts whose cases are scored: what is fitted elsewhere needs no fitting part here.
+    fn parts(&self) -> &'static [Part] {
+        if self.args.fitted_on.is_some() {
+            &[Part::Test]
+        } else {
+            &[Part::Fit, Part::Test]
+        }
+    }
+
     /// The models of a part, and of the test part the suspects that are served otherwise.
     fn asked_of(&self, part: Part) -> Vec<String> {
         let served = self.population.models(part).flat_map(|m| {
@@ -160,12 +190,12 @@ impl<'a> Collecting<'a> {
         self.round.posing.access == Access::Scored
     }
 
-    /// Every case of both parts in full, and those of the test part thinned and with the suspect served otherwise;
+    /// Every case of the parts in full, and those of the test part thinned and with the suspect served otherwise;
     /// and every triple.
     fn scores(&self) -> Result<(Vec<Score>, Vec<DirectionScore>), CliError> {
         let access = self.round.posing.access;
         let (mut scores, mut directions) = (Vec::new(), Vec::new());
-        for part in [Part::Fit, Part::Test] {
+        for &part in self.parts() {
             let triples = self.population.triples(part);
             // What is fitted is fitted on full cases.
             let thinnings = if self.args.whole || part == Part::Fit {

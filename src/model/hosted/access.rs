@@ -233,7 +233,7 @@ impl<'a> Check<'a> {
         path: String,
     ) -> Result<Result<Value, super::wire::Decline>, HostedError> {
         let mut talk = Talk::new(self.transport);
-        let answer = talk.send(&WireRequest::get(path)).await?;
+        let answer = talk.send(WireRequest::get(path)).await?;
         self.count(&talk.into_exchange());
         Ok(answer)
     }

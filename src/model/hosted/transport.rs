@@ -12,29 +12,30 @@ mod attempt;
 mod breaker;
 mod budget;
 mod gate;
-mod json;
 mod options;
 mod rate;
 mod retry;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::endpoint::{Auth, Endpoint};
 use super::error::HostedError;
 use super::price::Price;
-use super::wire::WireRequest;
+use super::wire::{Parsed, WireRequest, parse};
 use attempt::Heard;
 use breaker::Breaker;
 use budget::{Estimate, Reserved};
 use gate::{Gate, Inside};
-use json::Glance;
 use rate::Rate;
 use retry::Next;
+use usage::usage;
 
 pub use budget::{Budget, Limits, Spent};
 pub use options::Options;
@@ -50,8 +51,28 @@ pub(super) struct Reply {
     pub(super) headers: BTreeMap<String, String>,
     /// The body.
     pub(super) body: Vec<u8>,
+    /// The body parsed, or why it is not JSON.
+    pub(super) json: Result<Parsed, String>,
     /// How often the request was sent.
     pub(super) attempts: u32,
+}
+
+impl Reply {
+    /// A reply that is not yet counted.
+    fn new(status: u16, headers: BTreeMap<String, String>, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            headers,
+            json: parse(&body),
+            body,
+            attempts: 0,
+        }
+    }
+
+    /// The body where it is JSON.
+    fn value(&self) -> Option<&Value> {
+        self.json.as_ref().ok().map(|parsed| &parsed.value)
+    }
 }
 
 /// The way to one endpoint.
@@ -224,16 +245,13 @@ impl Transport {
             }
         };
         self.rate.learn(&reply.headers);
-        let glance = Glance::at(&reply.body);
-        let glance = glance.as_ref();
-        let usage = glance.and_then(Glance::usage);
-        match (reply.status, usage) {
+        match (reply.status, reply.value().and_then(usage)) {
             (200..300, Some(usage)) => reserved.counted(usage),
             (200..300, None) => drop(reserved),
             _ => reserved.turned_down(),
         }
-        let next = retry::judge(&reply, glance, &self.endpoint, posts);
-        if retry::overloaded(&reply, glance) {
+        let next = retry::judge(&reply, &self.endpoint, posts);
+        if retry::overloaded(&reply) {
             inside.overloaded();
         } else if matches!(next, Next::Done) {
             inside.went_well();
@@ -249,10 +267,7 @@ impl Transport {
                 failures,
                 reason: match reply.status {
                     0 => String::from_utf8_lossy(&reply.body).into_owned(),
-                    status => {
-                        let words = retry::words(&reply, Glance::at(&reply.body).as_ref());
-                        format!("status {status}: {words}")
-                    }
+                    status => format!("status {status}: {}", retry::words(&reply)),
                 },
             }),
             None => Ok(reply),

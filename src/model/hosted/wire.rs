@@ -34,7 +34,7 @@ use super::transport::Transport;
 
 pub(super) use decline::Decline;
 pub(super) use generate::Sampling;
-pub(super) use json::without_non_numbers;
+pub(super) use json::{Parsed, parse};
 pub(super) use learnt::Learnt;
 pub(super) use talk::Talk;
 

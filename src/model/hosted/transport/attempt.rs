@@ -36,12 +36,7 @@ pub(super) struct Broken {
 impl Broken {
     /// As a reply of status 0, whose body is the reason.
     pub(super) fn into_reply(self) -> Reply {
-        Reply {
-            status: 0,
-            headers: BTreeMap::new(),
-            body: self.reason.into_bytes(),
-            attempts: 0,
-        }
+        Reply::new(0, BTreeMap::new(), self.reason.into_bytes())
     }
 }
 
@@ -76,12 +71,7 @@ pub(super) async fn send(
     if let Some(key) = key {
         body = key.scrub(body);
     }
-    Ok(Heard::Whole(Reply {
-        status,
-        headers,
-        body,
-        attempts: 0,
-    }))
+    Ok(Heard::Whole(Reply::new(status, headers, body)))
 }
 
 fn texts(headers: &HeaderMap, key: Option<&Secret>) -> BTreeMap<String, String> {

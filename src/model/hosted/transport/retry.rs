@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::super::endpoint::Endpoint;
 use super::super::error::HostedError;
 use super::Reply;
-use super::json::Glance;
 
 /// The longest wait that a header may ask for, as OpenAI's own client takes it; zero and less are sent by
 /// servers that mean nothing by it.
@@ -31,17 +30,12 @@ pub(super) enum Next {
 
 /// Judges the reply to a request, which `posts` when it asks the model itself: what else a key may read, or
 /// which routes there are, does not end a run.
-pub(super) fn judge(
-    reply: &Reply,
-    glance: Option<&Glance>,
-    endpoint: &Endpoint,
-    posts: bool,
-) -> Next {
-    let status = effective(reply.status, glance);
+pub(super) fn judge(reply: &Reply, endpoint: &Endpoint, posts: bool) -> Next {
+    let status = effective(reply);
     if (200..300).contains(&status) {
-        return match glance {
-            Some(_) => Next::Done,
-            None => Next::Again(None),
+        return match reply.json {
+            Ok(_) => Next::Done,
+            Err(_) => Next::Again(None),
         };
     }
     if (300..400).contains(&status) {
@@ -50,25 +44,24 @@ pub(super) fn judge(
             to: reply.headers.get("location").cloned().unwrap_or_default(),
         });
     }
-    if posts && let Some(error) = terminal(status, &words(reply, glance), endpoint) {
+    if posts && let Some(error) = terminal(status, &words(reply), endpoint) {
         return Next::End(error);
     }
     match reply.headers.get("x-should-retry").map(String::as_str) {
-        Some("true") => Next::Again(asked(reply, glance)),
+        Some("true") => Next::Again(asked(reply)),
         Some("false") if retryable(status) => Next::Failed,
-        _ if retryable(status) => Next::Again(asked(reply, glance)),
+        _ if retryable(status) => Next::Again(asked(reply)),
         _ => Next::Done,
     }
 }
 
 /// Whether the server cannot keep up.
-pub(super) fn overloaded(reply: &Reply, glance: Option<&Glance>) -> bool {
-    matches!(effective(reply.status, glance), 429 | 503 | 504 | 529)
+pub(super) fn overloaded(reply: &Reply) -> bool {
+    matches!(effective(reply), 429 | 503 | 504 | 529)
 }
 
 /// What the reply says went wrong, cut short.
-pub(super) fn words(reply: &Reply, glance: Option<&Glance>) -> String {
-    let error = glance.and_then(|glance| glance.error.as_ref());
+pub(super) fn words(reply: &Reply) -> String {
     let said = |error: &Value| match error {
         Value::String(text) => text.clone(),
         Value::Object(fields) => ["type", "code", "status", "message"]
@@ -78,7 +71,7 @@ pub(super) fn words(reply: &Reply, glance: Option<&Glance>) -> String {
             .join(": "),
         _ => String::new(),
     };
-    let said = error.map(said).filter(|text| !text.is_empty());
+    let said = error(reply).map(said).filter(|text| !text.is_empty());
     let text = said.unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(WORDS) {
@@ -88,17 +81,22 @@ pub(super) fn words(reply: &Reply, glance: Option<&Glance>) -> String {
     }
 }
 
+/// What the reply has under `error`.
+fn error(reply: &Reply) -> Option<&Value> {
+    reply.value()?.get("error")
+}
+
 /// The status, or the one that a router put into the body of a 200.
-fn effective(status: u16, glance: Option<&Glance>) -> u16 {
+fn effective(reply: &Reply) -> u16 {
     let within = || {
-        let code = glance?.error.as_ref()?.get("code")?.as_u64()?;
+        let code = error(reply)?.get("code")?.as_u64()?;
         u16::try_from(code)
             .ok()
             .filter(|code| (400..600).contains(code))
     };
-    match status {
-        200..300 => within().unwrap_or(status),
-        _ => status,
+    match reply.status {
+        200..300 => within().unwrap_or(reply.status),
+        status => status,
     }
 }
 
@@ -169,12 +167,12 @@ fn terminal(status: u16, words: &str, endpoint: &Endpoint) -> Option<HostedError
 }
 
 /// The wait that the server asks for, if it is a sane one.
-fn asked(reply: &Reply, glance: Option<&Glance>) -> Option<Duration> {
+fn asked(reply: &Reply) -> Option<Duration> {
     let sane = |wait: &Duration| !wait.is_zero() && *wait <= LONGEST;
     milliseconds(&reply.headers)
         .filter(sane)
         .or_else(|| seconds_or_date(&reply.headers).filter(sane))
-        .or_else(|| retry_info(glance?).filter(sane))
+        .or_else(|| retry_info(reply).filter(sane))
 }
 
 fn milliseconds(headers: &BTreeMap<String, String>) -> Option<Duration> {
@@ -202,8 +200,8 @@ fn clock() -> SystemTime {
 }
 
 /// Gemini's `google.rpc.RetryInfo`: `{"retryDelay": "34.07s"}` among the details of the error.
-fn retry_info(glance: &Glance) -> Option<Duration> {
-    let details = glance.error.as_ref()?.get("details")?.as_array()?;
+fn retry_info(reply: &Reply) -> Option<Duration> {
+    let details = error(reply)?.get("details")?.as_array()?;
     let delay = details.iter().find_map(|d| d.get("retryDelay")?.as_str())?;
     let wait: f64 = delay.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(wait).ok()

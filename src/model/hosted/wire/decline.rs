@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Outcome;
+use super::json::at;
 
 /// How much of a server's words is kept.
 const MAX_MESSAGE: usize = 400;
@@ -37,7 +38,7 @@ impl Decline {
     /// Reads an error that came with a status of success.
     pub(super) fn within(status: u16, value: &Value) -> Option<Self> {
         // A router's upstream failed.
-        let choice = value.pointer("/choices/0").unwrap_or(&Value::Null);
+        let choice = at(value, "/choices/0").unwrap_or(&Value::Null);
         if choice.get("error").is_some_and(|error| !error.is_null()) {
             return Some(Self::from_json(status, choice));
         }

@@ -2,19 +2,27 @@
 
 use serde_json::Value;
 
-/// Parses a body. Bare `NaN` and `Infinity`, which some servers write, are read as null; the flag says so.
-pub(super) fn parse(body: &[u8]) -> Result<(Value, bool), serde_json::Error> {
-    match serde_json::from_slice(body) {
-        Ok(value) => Ok((value, false)),
-        Err(error) => match serde_json::from_slice(&without_non_numbers(body)) {
-            Ok(value) => Ok((value, true)),
-            Err(_) => Err(error),
-        },
-    }
+/// A body that was parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::model::hosted) struct Parsed {
+    /// What it says.
+    pub(in crate::model::hosted) value: Value,
+    /// Bare `NaN` and `Infinity`, which some servers write, were read as null.
+    pub(in crate::model::hosted) repaired: bool,
+}
+
+/// Parses a body, or says why it is not JSON.
+pub(in crate::model::hosted) fn parse(body: &[u8]) -> Result<Parsed, String> {
+    let read = |body: &[u8], repaired| {
+        let value = serde_json::from_slice(body);
+        value.map(|value| Parsed { value, repaired })
+    };
+    read(body, false)
+        .or_else(|error| read(&without_non_numbers(body), true).map_err(|_| error.to_string()))
 }
 
 /// The body with null where bare `NaN` and `Infinity` stand.
-pub(in crate::model::hosted) fn without_non_numbers(body: &[u8]) -> Vec<u8> {
+fn without_non_numbers(body: &[u8]) -> Vec<u8> {
     const WORDS: [&[u8]; 4] = [b"-Infinity", b"Infinity", b"NaN", b"-inf"];
     let mut out = Vec::with_capacity(body.len());
     let (mut at, mut quoted) = (0, false);
@@ -42,7 +50,7 @@ pub(in crate::model::hosted) fn without_non_numbers(body: &[u8]) -> Vec<u8> {
 }
 
 /// What stands at a pointer whose names have nothing to unescape: `Value::pointer` copies each of them.
-fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     let mut names = pointer.split('/').skip(1);
     names.try_fold(value, |value, name| match value {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
@@ -84,8 +92,9 @@ mod tests {
     fn numbers_that_json_does_not_have_become_null_outside_of_texts_only() {
         let body = br#"{"a": -Infinity, "b": [NaN, 1], "c": "\"NaN Infinity", "d": Infinity}"#;
         let expected = json!({"a": null, "b": [null, 1], "c": "\"NaN Infinity", "d": null});
-        assert_eq!(parse(body).unwrap(), (expected, true));
-        assert_eq!(parse(b"{\"a\": 1}").unwrap(), (json!({"a": 1}), false));
+        let parsed = |value, repaired| Ok(Parsed { value, repaired });
+        assert_eq!(parse(body), parsed(expected, true));
+        assert_eq!(parse(b"{\"a\": 1}"), parsed(json!({"a": 1}), false));
     }
 
     #[test]
@@ -100,7 +109,15 @@ mod tests {
 
     #[test]
     fn cut_off_and_foreign_bodies_are_errors() {
-        for body in [&b""[..], b"{\"a\": ", b"<html>", b"\"\\", b"{\"a\": -Inf"] {
+        for body in [
+            &b""[..],
+            b"{\"a\": ",
+            b"<html>",
+            b"\"\\",
+            b"{\"a\": -Inf",
+            b"{} trailing",
+            b"\xff",
+        ] {
             assert!(parse(body).is_err());
         }
     }

@@ -125,7 +125,7 @@ async fn tokenise(talk: &mut Talk<'_>, mut body: Value) -> Result<Option<Vec<u32
     }
     body["model"] = endpoint.model.as_str().into();
     let request = WireRequest::post("/tokenize".to_owned(), body);
-    let tokens = match talk.send(&request).await? {
+    let tokens = match talk.send(request).await? {
         Ok(reply) => reply["tokens"].as_array().and_then(|ids| {
             let id = |id: &Value| u32::try_from(id.as_u64()?).ok();
             ids.iter().map(id).collect::<Option<Vec<u32>>>()

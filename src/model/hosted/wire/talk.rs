@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::hosted::Endpoint;
 use crate::model::hosted::error::HostedError;
-use crate::model::hosted::transport::{Reply, Transport};
+use crate::model::hosted::transport::Transport;
 use crate::response::{Exchange, WireCall};
 
 use super::decline::Decline;
@@ -14,7 +14,7 @@ use super::generate::{Generate, Input, Sampling, Thought};
 use super::learnt::Ceiling;
 use super::logprobs::Shape;
 use super::reading::Reading;
-use super::{Form, Outcome, WireRequest, json};
+use super::{Form, Outcome, Parsed, WireRequest};
 
 /// The most requests for one generation: every optional parameter could be refused one by one.
 const MAX_TRIES: usize = 24;
@@ -149,54 +149,60 @@ impl<'a> Talk<'a> {
     /// Sends one request and keeps it with its reply.
     pub(in crate::model::hosted) async fn send(
         &mut self,
-        request: &WireRequest,
+        request: WireRequest,
     ) -> Result<Result<Value, Decline>, HostedError> {
-        let reply = self.transport.send(request).await?;
-        let answer = self.answer(&reply);
+        let reply = self.transport.send(&request).await?;
+        let answer = self.answer(reply.status, &reply.body, reply.json);
         let most = if answer.is_ok() {
             MAX_KEPT
         } else {
             MAX_KEPT_DECLINE
         };
-        let kept = &reply.body[..reply.body.len().min(most)];
+        let kept = |(name, _): &(String, String)| is_worth_keeping(name);
         self.exchange.calls.push(WireCall {
-            path: request.path.clone(),
-            request: request.body.clone().unwrap_or_default(),
+            path: request.path,
+            request: request.body.unwrap_or_default(),
             attempts: reply.attempts,
             status: reply.status,
-            headers: reply
-                .headers
-                .iter()
-                .filter(|(name, _)| is_worth_keeping(name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            reply: String::from_utf8_lossy(kept).into_owned(),
+            headers: reply.headers.into_iter().filter(kept).collect(),
             reply_bytes: reply.body.len() as u64,
+            reply: text_of(reply.body, most),
         });
         Ok(answer)
     }
 
-    fn answer(&mut self, reply: &Reply) -> Result<Value, Decline> {
-        if !(200..300).contains(&reply.status) {
-            return Err(Decline::read(reply.status, &reply.body));
+    fn answer(
+        &mut self,
+        status: u16,
+        body: &[u8],
+        json: Result<Parsed, String>,
+    ) -> Result<Value, Decline> {
+        if !(200..300).contains(&status) {
+            return Err(Decline::read(status, body));
         }
-        match json::parse(&reply.body) {
-            Ok((value, repaired)) => {
+        match json {
+            Ok(Parsed { value, repaired }) => {
                 if repaired {
                     self.note("json: numbers that JSON does not have, read as null");
                 }
-                match Decline::within(reply.status, &value) {
+                match Decline::within(status, &value) {
                     Some(decline) => Err(decline),
                     None => Ok(value),
                 }
             }
             Err(error) => Err(Decline {
-                status: reply.status,
+                status,
                 code: None,
                 param: None,
                 message: format!("the reply is not JSON: {error}"),
             }),
         }
+    }
+
+    /// The body that was sent last.
+    fn sent(&self) -> &Value {
+        let call = self.exchange.calls.last();
+        call.map_or(&Value::Null, |call| &call.request)
     }
 
     /// Generates, without what the server has refused before or refuses now.
@@ -241,11 +247,11 @@ impl<'a> Talk<'a> {
             if learnt.other_limit(&route) {
                 rename_limit(body);
             }
-            match self.send(&request).await? {
+            match self.send(request).await? {
                 Ok(value) => {
                     let reading = self.read(form, &value, &want);
                     if usual {
-                        learnt.keep_sampling(&route, &now, || sampling_of(&request));
+                        learnt.keep_sampling(&route, &now, || sampling_of(self.sent()));
                     }
                     if want.top > 0 {
                         self.accept(&route, want.top);
@@ -255,7 +261,7 @@ impl<'a> Talk<'a> {
                     }
                     return Ok(reading);
                 }
-                Err(decline) => match self.remedy(&decline, &request, &want, usual, &mut now) {
+                Err(decline) => match self.remedy(&decline, &route, &want, usual, &mut now) {
                     Remedy::Again => {}
                     Remedy::Nothing => return Err(Halt::Answer(decline.outcome())),
                 },
@@ -270,14 +276,13 @@ impl<'a> Talk<'a> {
     fn remedy(
         &mut self,
         decline: &Decline,
-        request: &WireRequest,
+        route: &str,
         want: &Generate<'_>,
         usual: bool,
         now: &mut BTreeSet<&'static str>,
     ) -> Remedy {
         let learnt = &self.endpoint().learnt;
-        let route = &request.path;
-        let body = request.body.as_ref().unwrap_or(&Value::Null);
+        let body = self.sent();
         if decline.is_too_long() {
             return Remedy::Nothing;
         }
@@ -380,6 +385,12 @@ impl<'a> Talk<'a> {
     }
 }
 
+/// The beginning of a body as text.
+fn text_of(mut body: Vec<u8>, most: usize) -> String {
+    body.truncate(most);
+    String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
 /// Headers that say who answered, under which version and which limits.
 fn is_worth_keeping(name: &str) -> bool {
     const NAMES: &[&str] = &[
@@ -440,10 +451,7 @@ fn rename_limit(body: &mut Value) {
 }
 
 /// The sampling parameters of a request, without the seed, which differs from call to call.
-fn sampling_of(request: &WireRequest) -> BTreeMap<String, Value> {
-    let Some(body) = &request.body else {
-        return BTreeMap::new();
-    };
+fn sampling_of(body: &Value) -> BTreeMap<String, Value> {
     let sent = |name: &&&str| !name.contains("seed");
     let value = |name: &&str| {
         let value = holders(body).find_map(|holder| holder.get(*name))?;

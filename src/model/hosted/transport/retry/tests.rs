@@ -3,23 +3,13 @@ use super::*;
 
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Reply {
-        status,
-        headers: headers.iter().map(own).collect(),
-        body: body.as_bytes().to_vec(),
-        attempts: 1,
-    }
+    let headers = headers.iter().map(own).collect();
+    Reply::new(status, headers, body.as_bytes().to_vec())
 }
 
 fn judged(status: u16, headers: &[(&str, &str)], body: &str, posts: bool) -> Next {
     let reply = reply(status, headers, body);
-    let glance = Glance::at(&reply.body);
-    judge(
-        &reply,
-        glance.as_ref(),
-        &endpoint("http://localhost"),
-        posts,
-    )
+    judge(&reply, &endpoint("http://localhost"), posts)
 }
 
 /// One letter for what follows.
@@ -181,10 +171,7 @@ fn the_wait_within_an_error_of_gemini_is_read() {
 
 #[test]
 fn a_servers_words_are_found_in_every_form_and_cut_short() {
-    let words = |body: &str| {
-        let reply = reply(500, &[], body);
-        words(&reply, Glance::at(&reply.body).as_ref())
-    };
+    let words = |body: &str| words(&reply(500, &[], body));
     assert_eq!(
         words(r#"{"error": {"type": "t", "code": null, "message": "m  \n n"}}"#),
         "t: m n"

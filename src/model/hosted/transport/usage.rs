@@ -1,62 +1,25 @@
-//! Replies as JSON, and what they say was used.
+//! What replies say was used.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::model::hosted::wire::without_non_numbers;
 use crate::response::Usage;
 
-/// The parts of a reply that the transport looks at; everything else is the dialect's.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Glance {
-    #[serde(default)]
-    pub(super) error: Option<Value>,
-    #[serde(default)]
-    usage: Option<Value>,
-    #[serde(default, rename = "usageMetadata")]
-    usage_metadata: Option<Value>,
-    #[serde(default)]
-    meta_info: Option<Value>,
-    #[serde(default)]
-    prompt_eval_count: Option<u64>,
-    #[serde(default)]
-    eval_count: Option<u64>,
-    #[serde(default)]
-    tokens_evaluated: Option<u64>,
-    #[serde(default)]
-    tokens_predicted: Option<u64>,
-}
-
-impl Glance {
-    /// Looks at a body; nothing when it is not JSON.
-    pub(super) fn at(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok().or_else(|| {
-            let body = without_non_numbers(body);
-            serde_json::from_slice(&body).ok().or_else(|| {
-                // A list, or a known field in an unknown form: JSON, but nothing to be seen in it.
-                let any = serde_json::from_slice::<IgnoredAny>(&body);
-                any.is_ok().then(Self::default)
-            })
+/// The tokens that the server counted; nothing when it did not. Every name that a dialect in use has for them;
+/// hidden reasoning is part of what was written.
+pub(super) fn usage(reply: &Value) -> Option<Usage> {
+    let fields = ["usage", "usageMetadata", "meta_info"];
+    let from = fields.into_iter().find_map(|name| read(reply.get(name)?));
+    from.or_else(|| {
+        let count = |names: [&str; 2]| names.into_iter().find_map(|n| reply.get(n)?.as_u64());
+        let prompt = count(["prompt_eval_count", "tokens_evaluated"]);
+        let completion = count(["eval_count", "tokens_predicted"]);
+        (prompt.is_some() || completion.is_some()).then(|| Usage {
+            prompt: prompt.unwrap_or(0),
+            completion: completion.unwrap_or(0),
+            reasoning: 0,
+            reported: true,
         })
-    }
-
-    /// The tokens that the server counted; nothing when it did not. Every name that a dialect in use has
-    /// for them; hidden reasoning is part of what was written.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        let fields = [&self.usage, &self.usage_metadata, &self.meta_info];
-        let from = fields.into_iter().flatten().find_map(read);
-        from.or_else(|| {
-            let prompt = self.prompt_eval_count.or(self.tokens_evaluated);
-            let completion = self.eval_count.or(self.tokens_predicted);
-            (prompt.is_some() || completion.is_some()).then(|| Usage {
-                prompt: prompt.unwrap_or(0),
-                completion: completion.unwrap_or(0),
-                reasoning: 0,
-                reported: true,
-            })
-        })
-    }
+    })
 }
 
 fn read(fields: &Value) -> Option<Usage> {
@@ -103,9 +66,10 @@ fn read(fields: &Value) -> Option<Usage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hosted::wire::parse;
 
-    fn usage(body: &str) -> Option<(u64, u64, u64)> {
-        let usage = Glance::at(body.as_bytes()).unwrap().usage()?;
+    fn counted(body: &str) -> Option<(u64, u64, u64)> {
+        let usage = usage(&parse(body.as_bytes()).unwrap().value)?;
         Some((usage.prompt, usage.completion, usage.reasoning))
     }
 
@@ -158,14 +122,7 @@ mod tests {
                 Some((5, 7, 0)),
             ),
         ] {
-            assert_eq!(usage(body), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_json_is_seen_to_be_none() {
-        for body in ["", "<html>", r#"{"a":"#, "{} trailing", "\u{fffd}"] {
-            assert!(Glance::at(body.as_bytes()).is_none(), "{body}");
+            assert_eq!(counted(body), expected, "{body}");
         }
     }
 }
