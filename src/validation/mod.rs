@@ -147,8 +147,9 @@ impl Validated {
     }
 }
 
-/// The validation that comes with this version, on the population under `models/population`.
-const BUILT_IN: &str = include_str!("../../models/population/validation.json");
+/// The validation that comes with this version: fitted on the population under `models/population`, tried on the one
+/// under `models/confirmation`.
+const BUILT_IN: &str = include_str!("../../models/confirmation/validation.json");
 
 /// The validation that comes with this version.
 ///
