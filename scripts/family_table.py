@@ -78,6 +78,7 @@ def main():
         kind = next(iter(kinds.values()), "none")
         finding = report["finding"]
         left = report["group"]["not_excluded"] if report["group"] else []
+        left = [args.protected if name == "protected" else name for name in left]
         is_right = right_of_group(kinds.keys(), finding, left) if of_group else right(kind, finding)
         if not is_right:
             wrong.append(suspect)
