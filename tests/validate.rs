@@ -205,24 +205,15 @@ fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
         "{}",
         String::from_utf8_lossy(&recorded.stderr)
     );
-    let collect = || {
-        let mut command = Command::cargo_bin("parentage").unwrap();
-        command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .arg("validate")
-            .arg(directory.path());
-        command
-            .args(["--collect", "--served", "--whole", "--quiet"])
-            .args(asking);
-        let output = command.arg("--out").arg(out.path()).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        fs::read_to_string(out.path().join("scores.jsonl")).unwrap()
+    let collect = |population: &Path, more: &[&str], out: &Path| {
+        let asked = [&["--collect", "--whole", "--quiet"], &asking[..], more].concat();
+        let output = validate(population, &asked, out);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        fs::read_to_string(out.join("scores.jsonl")).unwrap()
     };
-    let scores = collect();
+    let served = ["--served"];
+    let scores = collect(directory.path(), &served, out.path());
     let lines: Vec<serde_json::Value> = scores
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
@@ -251,5 +242,29 @@ fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
         found.unwrap()["t"].as_f64().unwrap()
     };
     assert!((t_of("") - t_of("instructed")).abs() > 1e-6);
-    assert_eq!(collect(), scores);
+    assert_eq!(collect(directory.path(), &served, out.path()), scores);
+    // What was recorded stands for the models, with what they have read: the same comes out, and nobody is asked.
+    let (recorded, again) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    of_the_family(recorded.path());
+    let places = fs::read_dir(out.path().join("recordings")).unwrap();
+    let places = places.map(|place| place.unwrap().path());
+    for place in places.chain([directory.path().join("kjv-1")]) {
+        let header = fs::read(place.join("recording.json")).unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+        let name = header["identity"]["name"].as_str().unwrap();
+        let id = name.rsplit('/').next().unwrap();
+        if !id.contains('@') {
+            let to = recorded.path().join(id);
+            fs::create_dir(&to).unwrap();
+            for file in ["recording.json", "answers.jsonl"] {
+                fs::copy(place.join(file), to.join(file)).unwrap();
+            }
+        }
+    }
+    let plain: String = scores
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("\"served\""))
+        .collect();
+    assert_eq!(collect(recorded.path(), &[], again.path()), plain);
+    assert!(!again.path().join("recordings").exists());
 }

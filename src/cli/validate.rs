@@ -190,6 +190,14 @@ impl<'a> Collecting<'a> {
         self.round.posing.access == Access::Scored
     }
 
+    /// Whether a model reads what others wrote, or has when it was recorded. With less access nobody does, as in a
+    /// comparison of models that all give no more.
+    fn reads(&self, id: &str) -> bool {
+        let target = &self.targets[id];
+        let recorded = matches!(target, Target::Recording { .. });
+        self.round.reads(target.name()) || recorded && self.round.posing.access == Access::Scored
+    }
+
     /// Every case of the parts in full, and those of the test part thinned and with the suspect served otherwise;
     /// and every triple.
     fn scores(&self) -> Result<(Vec<Score>, Vec<DirectionScore>), CliError> {
@@ -215,8 +223,7 @@ impl<'a> Collecting<'a> {
                 let panel = self.population.panel(case, Thinning::None);
                 let second = SecondPass::new(&panel, &first, access);
                 let asked = models.iter().map(|id| {
-                    // With less access nobody reads, as in a comparison of models that all give no more.
-                    let again = if self.round.reads(self.targets[id].name()) {
+                    let again = if self.reads(id) {
                         second.questions(id, &self.round.battery, self.round.posing)
                     } else {
                         Vec::new()
