@@ -95,7 +95,8 @@ def main():
                 # Weights are not seen through an endpoint, so what they alone show becomes distilled.
                 same = report["finding"] == wanted[0] or (
                     wanted[0] == "weight_derivative" and report["finding"] == "distilled")
-                wrong += not same or moved > 0.005
+                # An endpoint that tells less is no nearer than its samples.
+                wrong += not same or (args.grant == "scored" and moved > 0.005)
                 print(f"| {suspect} | {protected_is} | {suspect_is} | {report['finding']}{'' if same else ' **differs**'} "
                       f"| {report['pooled']['t']:.2f} | {len(values)} | {moved:.1e} |", flush=True)
     finally:
