@@ -2,18 +2,18 @@
 """Packs the recordings of a population into one file, and unpacks them.
 
     scripts/recordings.py pack DIRECTORY FILE.tar.xz
-    scripts/recordings.py unpack models/confirmation/recordings.tar.xz target/confirmation
+    scripts/recordings.py unpack models/confirmation/recordings.tar.xz target/recorded
 
 DIRECTORY has a directory a model, as `parentage collect` leaves it, named by the model's id. What follows from the rest
-is left out of the file (the number of a line and the digest of the line before it, a fifth of what cannot be
-compressed) and made again: unpacked recordings are the same, byte by byte.
+is left out of the file (the number of a line and the digest of the line before it, which no compressor finds) and made
+again: unpacked recordings are the same, byte by byte.
 """
 
 import hashlib
 import io
-import json
 import lzma
 import pathlib
+import re
 import sys
 import tarfile
 
@@ -51,19 +51,21 @@ def pack(directory, file):
 
 
 def unpack(file, directory):
+    headers = {}
     with tarfile.open(file, "r:xz") as tar:
         for member in tar:
-            model, _, name = member.name.partition("/")
-            if not member.isfile() or name not in (HEADER, ANSWERS) or pathlib.PurePath(model).name != model:
-                raise SystemExit(f"'{member.name}' is no part of a recording")
+            # A model's name must not lead out of the directory, and its answers follow on its header.
+            found = re.fullmatch(rf"(\w[\w.-]*)/({HEADER}|{ANSWERS})", member.name)
+            if not member.isfile() or not found or (found[2] == ANSWERS and found[1] not in headers):
+                raise SystemExit(f"'{member.name}' is no part of a recording, or comes before its header")
+            model, name = found.groups()
             content = tar.extractfile(member).read()
+            if name == HEADER:
+                headers[model] = content
+            else:
+                content = b"\n".join(chained(headers[model], content.split(b"\n"))) + b"\n"
             place = directory / model
             place.mkdir(parents=True, exist_ok=True)
-            if name == HEADER:
-                header = content
-                json.loads(header)
-            else:
-                content = b"\n".join(chained(header, content.split(b"\n"))) + b"\n"
             (place / name).write_bytes(content)
 
 
