@@ -103,7 +103,7 @@ pub fn affinity(
     measure: Measure,
     rows: &[Side<'_>],
     columns: &[Side<'_>],
-    exists: &dyn Fn(&str, &str) -> bool,
+    exists: &(dyn Fn(&str, &str) -> bool + Sync),
 ) -> Affinity {
     match measure {
         Measure::Style => style(rows, columns, exists),

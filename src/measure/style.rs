@@ -30,13 +30,12 @@ mod tally;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use self::tally::{Counts, Skeleton, Tally, Trigram};
+use self::tally::{Counts, Run, Tally};
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 
@@ -68,14 +67,14 @@ fn ids<'a>(sides: &[Side<'a>]) -> Vec<&'a str> {
 pub(super) struct Manners {
     blocks: usize,
     counts: BTreeMap<String, Counted>,
-    trigrams: Kinds<Trigram>,
-    skeletons: Kinds<Skeleton>,
+    trigrams: Kinds,
+    skeletons: Kinds,
 }
 
 /// Every key that some model has, in order, and by model how large a share which of them is.
 #[derive(Debug)]
-struct Kinds<K> {
-    keys: Vec<K>,
+struct Kinds {
+    keys: Vec<Run>,
     shares: BTreeMap<String, Vec<(usize, f64)>>,
 }
 
@@ -188,16 +187,15 @@ fn tally(print: &Fingerprint, probes: &[&str]) -> Tally {
     tally
 }
 
-impl<K: Eq + Hash + Ord + Copy> Kinds<K> {
-    fn new(counts: &BTreeMap<String, Counted>, of: impl Fn(&Tally) -> &Counts<K>) -> Self {
-        let mut keys: Vec<K> = counts.values().flat_map(|c| of(&c.whole).keys()).collect();
+impl Kinds {
+    fn new(counts: &BTreeMap<String, Counted>, of: impl Fn(&Tally) -> &Counts) -> Self {
+        let mut keys: Vec<Run> = counts.values().flat_map(|c| of(&c.whole).keys()).collect();
         keys.sort_unstable();
         keys.dedup();
-        let places: HashMap<K, usize, RandomState> = keys.iter().copied().zip(0..).collect();
+        let places: HashMap<Run, usize, RandomState> = keys.iter().copied().zip(0..).collect();
         let shares = |counted: &Counted| {
-            let counts = of(&counted.whole);
-            let share = |key| (places[&key], counts.share(&key));
-            counts.keys().map(share).collect()
+            let shares = of(&counted.whole).shares();
+            shares.map(|(key, share)| (places[&key], share)).collect()
         };
         Self {
             shares: counts
@@ -209,7 +207,7 @@ impl<K: Eq + Hash + Ord + Copy> Kinds<K> {
     }
 
     /// The keys with the largest mean share over some of the models; of equals, the first in order.
-    fn commonest<'m>(&self, models: impl Iterator<Item = &'m &'m str>, limit: usize) -> Vec<K> {
+    fn commonest<'m>(&self, models: impl Iterator<Item = &'m &'m str>, limit: usize) -> Vec<Run> {
         let mut sums = vec![0.0; self.keys.len()];
         for (key, share) in models.flat_map(|m| &self.shares[*m]) {
             sums[*key] += share;

@@ -21,13 +21,14 @@
 //! answers to that probe as well, its own ones; no text is read by a model made from it. A model without
 //! texts reads nothing.
 //!
-//! Every window of [`ORDER`] + 1 bytes that occurs anywhere gets a number once, and a reader the
-//! probability of each: time grows with the different windows times models and with bytes times pairs,
-//! memory with both. At most [`MAX_BYTES`] of a sample are read.
+//! A window is a byte with the [`ORDER`] before it, the nearest one foremost, so that in a sorted list all bytes behind a
+//! context stand side by side, whatever its length. What a model wrote is such a list, and what several authors wrote is
+//! one as well: a reader goes through it once for each length of context, in step with its own. Time grows with the
+//! different windows of all authors times readers and with bytes times pairs, memory with both. At most [`MAX_BYTES`] of
+//! a sample are read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::fast::RandomState;
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -47,7 +48,7 @@ const BITS: usize = 9;
 pub(super) fn wording(
     rows: &[Side<'_>],
     columns: &[Side<'_>],
-    exists: &dyn Fn(&str, &str) -> bool,
+    exists: &(dyn Fn(&str, &str) -> bool + Sync),
 ) -> [Affinity; 2] {
     let sides = rows.iter().chain(columns);
     let members: BTreeMap<&str, &Fingerprint> = sides.map(|s| (s.id, s.print)).collect();
@@ -56,43 +57,18 @@ pub(super) fn wording(
         .flat_map(|print| print.texts.keys().map(String::as_str))
         .collect();
     let probes: Vec<&str> = probes.into_iter().collect();
-    let shelf = Shelf::new(&members);
-    // By reader the author, and the place of what it gives: direction, row and column.
-    let mut by_reader: BTreeMap<&str, Vec<(&str, [usize; 3])>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate() {
-        for (k, column) in columns.iter().enumerate() {
-            if exists(row.id, column.id) {
-                let mut reads = |reader, author, place| {
-                    by_reader.entry(reader).or_default().push((author, place));
-                };
-                reads(row.id, column.id, [0, i, k]);
-                reads(column.id, row.id, [1, i, k]);
-            }
-        }
-    }
-    // One reader's probabilities at a time: together they are larger than all that was written.
-    let read = |(reader, pairs): (&str, Vec<(&str, [usize; 3])>)| {
-        let Some(bits) = shelf.bits(reader) else {
-            return Vec::new();
-        };
-        let mut values = Vec::new();
-        for (author, place) in pairs {
-            for (t, probe) in probes.iter().enumerate() {
-                if let Some(text) = shelf.books[author].get(probe) {
-                    values.push((place, t, -text.mean(&bits)));
-                }
-            }
-        }
-        values
-    };
-    let values: Vec<Vec<([usize; 3], usize, f64)>> = by_reader.into_par_iter().map(read).collect();
-    let nothing = || Array3::from_elem((rows.len(), columns.len(), probes.len()), f64::NAN);
-    let mut cells = [nothing(), nothing()];
-    for ([direction, i, k], t, value) in values.into_iter().flatten() {
-        cells[direction][[i, k, t]] = value;
-    }
+    let books = members.into_par_iter();
+    let books: BTreeMap<&str, Book<'_>> = books.map(|(id, print)| (id, Book::new(print))).collect();
+    let books =
+        |sides: &[Side<'_>]| -> Vec<&Book<'_>> { sides.iter().map(|s| &books[s.id]).collect() };
+    let (own, others) = (books(rows), books(columns));
+    let exists = |row: usize, column: usize| exists(rows[row].id, columns[column].id);
+    let (forth, mut back) = rayon::join(
+        || read(&own, &others, &probes, &exists),
+        || read(&others, &own, &probes, &|column, row| exists(row, column)),
+    );
+    back.swap_axes(0, 1);
     let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
-    let [forth, back] = cells;
     let table = |measure, cells| Affinity::new(measure, rows, columns, probes.clone(), cells);
     [
         table(Measure::Wording, forth),
@@ -100,25 +76,49 @@ pub(super) fn wording(
     ]
 }
 
-/// All texts, as numbers of their windows.
-struct Shelf<'a> {
-    /// The same windows seen through contexts of each length, the shortest first.
-    orders: Vec<Order>,
-    /// By model and probe, all samples together. No probe without a byte.
-    books: BTreeMap<&'a str, BTreeMap<&'a str, Text>>,
+/// What readers give to authors on each probe, [readers, authors, probes].
+fn read(
+    readers: &[&Book<'_>],
+    authors: &[&Book<'_>],
+    probes: &[&str],
+    exists: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Array3<f64> {
+    let shelf = Shelf::new(authors);
+    // One reader's costs at a time: together they are larger than all that was written.
+    let given = |(i, reader): (usize, &&Book<'_>)| -> Vec<f64> {
+        let costs = shelf.costs(reader);
+        let given = |(k, author): (usize, &&Book<'_>)| {
+            let costs = costs.as_ref().filter(|_| exists(i, k));
+            let costs = costs.map(|costs| shelf.of_author(k, costs));
+            let mean = |probe: &&str| Some(-author.texts.get(probe)?.mean(costs.as_ref()?));
+            let means = probes.iter().map(mean);
+            means.map(|mean| mean.unwrap_or(f64::NAN)).collect()
+        };
+        let by_author: Vec<Vec<f64>> = authors.par_iter().enumerate().map(given).collect();
+        by_author.concat()
+    };
+    let cells: Vec<Vec<f64>> = readers.par_iter().enumerate().map(given).collect();
+    let mut cells = cells.into_iter().flatten();
+    Array3::from_shape_simple_fn((readers.len(), authors.len(), probes.len()), || {
+        cells.next().unwrap_or(f64::NAN)
+    })
 }
 
-/// Which windows a text has, and how often.
+/// All that one model wrote.
+struct Book<'a> {
+    /// The different windows, in order.
+    windows: Vec<u64>,
+    /// How often each of them was written.
+    counts: Vec<u32>,
+    /// By probe, all samples together. No probe without a byte.
+    texts: BTreeMap<&'a str, Text>,
+}
+
+/// Which windows of its book a text has, by place, and how often.
+#[derive(Default)]
 struct Text(Vec<(u32, u32)>);
 
 impl Text {
-    fn new(mut windows: Vec<u32>) -> Option<Self> {
-        windows.sort_unstable();
-        let same = windows.chunk_by(|a, b| a == b);
-        let counts: Vec<(u32, u32)> = same.map(|w| (w[0], whole(w.len()))).collect();
-        (!counts.is_empty()).then_some(Self(counts))
-    }
-
     /// The mean of what each window costs.
     fn mean(&self, costs: &[f64]) -> f64 {
         let counts = self.0.iter().map(|(window, n)| (*window, f64::from(*n)));
@@ -129,114 +129,171 @@ impl Text {
     }
 }
 
-/// Of every window, which context it ends with and which byte behind it.
-#[derive(Default)]
-struct Order {
-    /// By number of the window, the number of the context and byte.
-    grams: Vec<u32>,
-    /// By number of the context and byte, that of the context.
-    contexts: Vec<u32>,
-    /// How many contexts there are.
-    different: usize,
-}
-
-/// Numbers in the order in which things come.
-#[derive(Default)]
-struct Numbers(HashMap<u64, u32, RandomState>);
-
-impl Numbers {
-    fn of(&mut self, thing: u64) -> u32 {
-        let next = whole(self.0.len());
-        *self.0.entry(thing).or_insert(next)
+impl<'a> Book<'a> {
+    fn new(print: &'a Fingerprint) -> Self {
+        let mut written: Vec<(u64, u32)> = Vec::new();
+        for (probe, texts) in (0..).zip(print.texts.values()) {
+            let windows = texts.iter().flat_map(|text| slide(text));
+            written.extend(windows.map(|window| (window, probe)));
+        }
+        // Keeps what is of one probe together, for it came so.
+        radsort::sort_by_key(&mut written, |(window, _)| *window);
+        let (mut windows, mut counts) = (Vec::new(), Vec::new());
+        let mut texts: Vec<Text> = print.texts.values().map(|_| Text::default()).collect();
+        for same in written.chunk_by(|a, b| a.0 == b.0) {
+            for here in same.chunk_by(|a, b| a.1 == b.1) {
+                let text = &mut texts[here[0].1 as usize].0;
+                text.push((whole(windows.len()), whole(here.len())));
+            }
+            windows.push(same[0].0);
+            counts.push(whole(same.len()));
+        }
+        let texts = print.texts.keys().map(String::as_str).zip(texts);
+        Self {
+            windows,
+            counts,
+            texts: texts.filter(|(_, text)| !text.0.is_empty()).collect(),
+        }
     }
 }
 
-impl<'a> Shelf<'a> {
-    fn new(members: &BTreeMap<&'a str, &'a Fingerprint>) -> Self {
-        let read = |texts: &[String]| -> Vec<u64> { texts.iter().flat_map(|t| slide(t)).collect() };
-        let own = |print: &&Fingerprint| {
-            let texts = print.texts.values();
-            let mut windows: Vec<u64> = texts.flat_map(|texts| read(texts)).collect();
-            windows.sort_unstable();
-            windows.dedup();
-            windows
-        };
-        let own: Vec<Vec<u64>> = members.par_iter().map(|(_, print)| own(print)).collect();
-        // Those that share the end of their context side by side, so that they find what they share near by.
-        let mut windows = own.concat();
-        windows.par_sort_unstable_by_key(|window| turned(*window));
-        windows.dedup();
-        let numbers: HashMap<u64, u32, RandomState> = windows.iter().copied().zip(0..).collect();
-        let numbered =
-            |texts: &[String]| Text::new(read(texts).iter().map(|w| numbers[w]).collect());
-        let book = |(id, print): (&&'a str, &&'a Fingerprint)| {
-            let texts = print.texts.iter();
-            let texts = texts.filter_map(|(probe, texts)| Some((probe.as_str(), numbered(texts)?)));
-            (*id, texts.collect())
+/// What some authors wrote.
+struct Shelf {
+    /// One a length of context, the shortest first.
+    orders: Vec<Order>,
+    /// By author, the places of its windows among all.
+    authors: Vec<Vec<u32>>,
+}
+
+impl Shelf {
+    fn new(authors: &[&Book<'_>]) -> Self {
+        let all = authors.iter().flat_map(|book| &book.windows);
+        let mut all: Vec<u64> = all.copied().collect();
+        all.par_sort();
+        all.dedup();
+        let places = |book: &&Book<'_>| {
+            let mut rest = (0..).zip(&all);
+            let place = |window| rest.find(|(_, other)| *other == window);
+            let places = book.windows.iter().filter_map(place);
+            places.map(|(place, _)| place).collect()
         };
         Self {
-            orders: (0..=ORDER)
-                .into_par_iter()
-                .map(|length| Order::new(&windows, length))
-                .collect(),
-            books: members.par_iter().map(book).collect(),
+            authors: authors.par_iter().map(places).collect(),
+            orders: Order::all(all),
         }
     }
 
-    /// How many bits each window's last byte costs a model of what one author wrote; nothing for who wrote
-    /// nothing.
-    fn bits(&self, author: &str) -> Option<Vec<f64>> {
-        let book = self.books.get(author).filter(|book| !book.is_empty())?;
-        let mut seen = vec![0; self.orders[ORDER].grams.len()];
-        for (window, count) in book.values().flat_map(|text| &text.0) {
-            seen[*window as usize] += count;
+    /// How many bits the last byte of each window costs a model of a book; nothing when that is empty.
+    fn costs(&self, reader: &Book<'_>) -> Option<Vec<f64>> {
+        if reader.windows.is_empty() {
+            return None;
         }
-        let mut probabilities = vec![1.0 / 256.0; seen.len()];
-        for order in &self.orders {
-            order.interpolate(&seen, &mut probabilities);
+        let orders = Order::all(reader.windows.clone());
+        let mut counts = vec![reader.counts.clone()];
+        for [shorter, order] in orders.array_windows().rev() {
+            let mut fewer = vec![0; shorter.grams.len()];
+            for (place, count) in order.shorter.iter().zip(&counts[counts.len() - 1]) {
+                fewer[*place as usize] += count;
+            }
+            counts.push(fewer);
+        }
+        let mut probabilities = vec![1.0 / 256.0];
+        for ((order, own), counts) in self.orders.iter().zip(&orders).zip(counts.iter().rev()) {
+            probabilities = order.interpolate(&own.grams, counts, &probabilities);
         }
         Some(probabilities.into_iter().map(|p| -p.log2()).collect())
     }
+
+    /// What is known of all windows, for those of one author.
+    fn of_author(&self, author: usize, costs: &[f64]) -> Vec<f64> {
+        let places = self.authors[author].iter();
+        places.map(|place| costs[*place as usize]).collect()
+    }
+}
+
+/// Windows with contexts of one length.
+struct Order {
+    /// A context and the byte behind it each, in order.
+    grams: Vec<u64>,
+    /// The place of each in the order before, where the context is shorter by the farthest byte.
+    shorter: Vec<u32>,
 }
 
 impl Order {
-    fn new(windows: &[u64], length: usize) -> Self {
-        let (mut grams, mut contexts) = (Numbers::default(), Numbers::default());
-        let mut order = Self::default();
-        for window in windows {
-            let gram = last(*window, length + 1);
-            let number = grams.of(gram);
-            if number as usize == order.contexts.len() {
-                order.contexts.push(contexts.of(gram >> BITS));
-            }
-            order.grams.push(number);
+    /// The same windows with contexts of every length, the shortest first.
+    fn all(windows: Vec<u64>) -> Vec<Self> {
+        let mut orders = Vec::new();
+        let mut grams = windows;
+        for _ in 0..ORDER {
+            let (fewer, shorter) = shorten(&grams);
+            orders.push(Self { grams, shorter });
+            grams = fewer;
         }
-        order.different = contexts.0.len();
-        order
+        let shorter = vec![0; grams.len()];
+        orders.push(Self { grams, shorter });
+        orders.reverse();
+        orders
     }
 
-    /// Goes from the probabilities behind shorter contexts to those behind these, for a model that has seen
-    /// every window so many times.
-    fn interpolate(&self, seen: &[u32], probabilities: &mut [f64]) {
-        let mut counts = vec![0_u32; self.contexts.len()];
-        for (gram, seen) in self.grams.iter().zip(seen) {
-            counts[*gram as usize] += seen;
-        }
-        // How many bytes were seen behind each context, and how many different ones.
-        let mut behind = vec![(0_u32, 0_u32); self.different];
-        for (context, count) in self.contexts.iter().zip(&counts) {
-            let (bytes, kinds) = &mut behind[*context as usize];
-            *bytes += count;
-            *kinds += u32::from(*count > 0);
-        }
-        for (gram, p) in self.grams.iter().zip(probabilities) {
-            let (bytes, kinds) = behind[self.contexts[*gram as usize] as usize];
-            if bytes > 0 {
-                let count = f64::from(counts[*gram as usize]);
-                *p = (count + f64::from(kinds) * *p) / f64::from(bytes + kinds);
+    /// Goes from the probabilities behind shorter contexts to those behind these, for a model that has seen some of
+    /// them so many times.
+    fn interpolate(&self, seen: &[u64], counts: &[u32], before: &[f64]) -> Vec<f64> {
+        let before = self.shorter.iter().map(|place| before[*place as usize]);
+        let mut probabilities: Vec<f64> = before.collect();
+        let mut seen = seen.iter().copied().zip(counts.iter().copied()).peekable();
+        let mut behind = Vec::new();
+        let mut at = 0;
+        for grams in self.grams.chunk_by(|a, b| context(*a) == context(*b)) {
+            let this = context(grams[0]);
+            let here = &mut probabilities[at..at + grams.len()];
+            at += grams.len();
+            while seen.next_if(|(gram, _)| context(*gram) < this).is_some() {}
+            behind.clear();
+            behind.extend(std::iter::from_fn(|| {
+                seen.next_if(|(gram, _)| context(*gram) == this)
+            }));
+            // How many bytes were seen, and how many different ones.
+            let bytes: u32 = behind.iter().map(|(_, count)| count).sum();
+            let kinds = whole(behind.len());
+            if bytes == 0 {
+                continue;
+            }
+            let mut behind = behind.iter().peekable();
+            for (gram, p) in grams.iter().zip(here) {
+                while behind.next_if(|(other, _)| other < gram).is_some() {}
+                let count = behind
+                    .next_if(|(other, _)| other == gram)
+                    .map_or(0, |(_, count)| *count);
+                *p = (f64::from(count) + f64::from(kinds) * *p) / f64::from(bytes + kinds);
             }
         }
+        probabilities
     }
+}
+
+/// The grams with a context shorter by its farthest byte, in order, and for each of those given its place among them.
+fn shorten(grams: &[u64]) -> (Vec<u64>, Vec<u32>) {
+    let shortened = |gram: u64| context(context(gram)) << BITS | (gram & ((1 << BITS) - 1));
+    let byte = |gram: u64| usize::from(gram.to_le_bytes()[0]);
+    let (mut fewer, mut places) = (Vec::new(), Vec::with_capacity(grams.len()));
+    let (mut here, mut place) = (Vec::new(), [0; 256]);
+    for grams in grams.chunk_by(|a, b| context(context(*a)) == context(context(*b))) {
+        here.clear();
+        here.extend(grams.iter().map(|gram| shortened(*gram)));
+        here.sort_unstable();
+        here.dedup();
+        for (gram, i) in here.iter().zip(fewer.len()..) {
+            place[byte(*gram)] = whole(i);
+        }
+        fewer.append(&mut here);
+        places.extend(grams.iter().map(|gram| place[byte(*gram)]));
+    }
+    (fewer, places)
+}
+
+/// What stands before the last symbol.
+fn context(gram: u64) -> u64 {
+    gram >> BITS
 }
 
 /// A number of windows: they are held in memory, where four thousand million of them do not fit.
@@ -244,27 +301,15 @@ fn whole(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// The bytes of a text, each packed behind those before it.
+/// The bytes of a text, each packed with the [`ORDER`] before it: the nearest one first, itself last.
 fn slide(text: &str) -> impl Iterator<Item = u64> {
-    let edges = (0..ORDER).fold(0, |window, _| (window << BITS) | EDGE);
+    let edges = (0..ORDER).fold(0, |context, _| (context << BITS) | EDGE);
     let bytes = text.as_bytes().iter().take(MAX_BYTES);
-    bytes.scan(edges, |window, byte| {
-        *window = last((*window << BITS) | u64::from(*byte), ORDER + 1);
-        Some(*window)
+    bytes.scan(edges, |context, byte| {
+        let window = (*context << BITS) | u64::from(*byte);
+        *context = (u64::from(*byte) << (BITS * (ORDER - 1))) | (*context >> BITS);
+        Some(window)
     })
-}
-
-/// A window with the byte before its last one foremost, then the one before that, and its last one at the end.
-fn turned(window: u64) -> u64 {
-    let symbol = |back: usize| window >> (BITS * back) & ((1 << BITS) - 1);
-    (1..=ORDER)
-        .chain([0])
-        .fold(0, |turned, back| (turned << BITS) | symbol(back))
-}
-
-/// The last symbols of a window.
-fn last(window: u64, symbols: usize) -> u64 {
-    window & ((1 << (BITS * symbols)) - 1)
 }
 
 #[cfg(test)]
@@ -303,6 +348,88 @@ mod tests {
             let table = read(&print(&[("p", reader)]), &print(&[("p", author)]));
             let cell = table.cells[[0, 0, 0]];
             assert!((cell + bits).abs() < 1e-12, "{cell} {author:?}");
+        }
+    }
+
+    /// The formula at the head of this file, counted afresh for every byte.
+    fn by_the_formula(reader: &[&str], text: &str) -> f64 {
+        let symbols = |text: &str| -> Vec<u64> {
+            let bytes = text.bytes().map(u64::from);
+            [EDGE; ORDER].into_iter().chain(bytes).collect()
+        };
+        let seen: Vec<Vec<u64>> = reader.iter().map(|text| symbols(text)).collect();
+        let text = symbols(text);
+        let mut bits = 0.0;
+        for end in ORDER..text.len() {
+            let mut p = 1.0 / 256.0;
+            for length in 0..=ORDER {
+                let context = &text[end - length..end];
+                let mut behind: BTreeMap<u64, f64> = BTreeMap::new();
+                for own in &seen {
+                    for at in ORDER..own.len() {
+                        if &own[at - length..at] == context {
+                            *behind.entry(own[at]).or_default() += 1.0;
+                        }
+                    }
+                }
+                let (all, kinds) = (behind.values().sum::<f64>(), behind.len() as f64);
+                if all > 0.0 {
+                    let count = behind.get(&text[end]).copied().unwrap_or(0.0);
+                    p = (count + kinds * p) / (all + kinds);
+                }
+            }
+            bits -= p.log2();
+        }
+        bits / (text.len() - ORDER) as f64
+    }
+
+    #[test]
+    fn many_readers_and_authors_at_once_agree_with_the_formula() {
+        // Few letters, so that contexts of every length are shared by some and not by others.
+        let mut state = 7_u32;
+        let mut text = || -> String {
+            let mut letter = |letters: &[char]| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                letters[(state >> 24) as usize % letters.len()]
+            };
+            let length = 1 + letter(&['0'; 1]) as usize % 7;
+            let letters = [&['a', 'b', 'c'][..], &['a', 'b', 'é', ' ']][length % 2];
+            (0..40 * length).map(|_| letter(letters)).collect()
+        };
+        let texts: Vec<[String; 3]> = (0..5).map(|_| [text(), text(), text()]).collect();
+        let texts: Vec<[&str; 3]> = texts
+            .iter()
+            .map(|t| t.each_ref().map(String::as_str))
+            .collect();
+        let prints: Vec<Fingerprint> = texts
+            .iter()
+            .map(|[p, q, r]| print(&[("p", &[p, q]), ("q", &[r])]))
+            .collect();
+        let ids = ["a", "b", "c", "d", "e"];
+        let sides: Vec<Side<'_>> = ids
+            .into_iter()
+            .zip(&prints)
+            .map(|(id, print)| Side { id, print })
+            .collect();
+        let [forth, back] = wording(&sides, &sides[..2], &|row, column| row != column);
+        for (i, row) in texts.iter().enumerate() {
+            for (k, column) in texts[..2].iter().enumerate() {
+                let found = [&forth, &back].map(|table| table.cells[[i, k, 1]]);
+                if i == k {
+                    assert!(found.iter().all(|cell| cell.is_nan()));
+                    continue;
+                }
+                let expected = [
+                    by_the_formula(row, column[2]),
+                    by_the_formula(column, row[2]),
+                ];
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!(
+                        (found + expected).abs() < 1e-12,
+                        "{i} {k}: {found} {expected}"
+                    );
+                }
+            }
         }
     }
 

@@ -1,11 +1,10 @@
 //! What is counted in texts: words, runs of characters, skeletons, marks and layout.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-use super::words::{BREAK, FUNCTION_WORDS, NONE, Shape, function_word, mark_shape, word_shape};
+use super::words::{BREAK, FUNCTION_WORDS, NONE, function_word, mark_shape, word_shape};
 
 /// Characters of a sample beyond this are not read.
 const MAX_CHARS: usize = 4096;
@@ -31,29 +30,27 @@ const MARKS: &[&[char]] = &[
     &['\n'],
 ];
 
-/// A run of three characters.
-pub(super) type Trigram = [char; 3];
-/// Two or three shapes in a row; two have [`NONE`] for the third.
-pub(super) type Skeleton = [Shape; 3];
+/// Two or three characters or shapes in a row, packed with the first one foremost. Two shapes have [`NONE`] for the third.
+pub(super) type Run = u64;
+
+/// Bits of a character or shape in a run.
+const BITS: usize = 21;
+
+/// A run of these.
+pub(super) fn run<T: Copy + Into<u32>>(of: [T; 3]) -> Run {
+    of.into_iter()
+        .fold(0, |run, one| run << BITS | u64::from(one.into()))
+}
 
 /// How often each of some things was seen.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Counts<K: Eq + Hash> {
-    seen: HashMap<K, usize, RandomState>,
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Counts {
+    seen: HashMap<u64, usize, RandomState>,
     all: usize,
 }
 
-impl<K: Eq + Hash> Default for Counts<K> {
-    fn default() -> Self {
-        Self {
-            seen: HashMap::default(),
-            all: 0,
-        }
-    }
-}
-
-impl<K: Eq + Hash + Copy> Counts<K> {
-    fn add(&mut self, key: K) {
+impl Counts {
+    fn add(&mut self, key: u64) {
         *self.seen.entry(key).or_default() += 1;
         self.all += 1;
     }
@@ -65,18 +62,25 @@ impl<K: Eq + Hash + Copy> Counts<K> {
         self.all += other.all;
     }
 
-    fn count(&self, key: &K) -> usize {
-        self.seen.get(key).copied().unwrap_or(0)
+    fn count(&self, key: u64) -> usize {
+        self.seen.get(&key).copied().unwrap_or(0)
     }
 
     /// The share of a thing among all that were seen.
-    pub(super) fn share(&self, key: &K) -> f64 {
+    pub(super) fn share(&self, key: u64) -> f64 {
         ratio(self.count(key), self.all)
     }
 
     /// What was seen.
-    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
         self.seen.keys().copied()
+    }
+
+    /// What was seen, each with its share.
+    pub(super) fn shares(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.seen
+            .iter()
+            .map(|(key, count)| (*key, ratio(*count, self.all)))
     }
 }
 
@@ -114,9 +118,9 @@ pub(super) struct Tally {
     closed: usize,
     starts: [usize; STARTS],
     marks: [usize; MARKS.len()],
-    function: Counts<usize>,
-    pub(super) trigrams: Counts<Trigram>,
-    pub(super) skeletons: Counts<Skeleton>,
+    function: Counts,
+    pub(super) trigrams: Counts,
+    pub(super) skeletons: Counts,
 }
 
 impl Tally {
@@ -226,38 +230,40 @@ impl Tally {
         if is_list_item(rest) {
             begin(Start::ListItem);
         }
-        let (word, _) = lower(rest.iter().take_while(|c| c.is_alphabetic()));
-        if function_word(&word).is_some() {
+        let mut word = Word::default();
+        word.read(rest.iter().take_while(|c| c.is_alphabetic()));
+        if function_word(&word.lower).is_some() {
             begin(Start::FunctionWord);
         }
     }
 
     /// Runs of three characters, white space of any length being one space.
     fn runs(&mut self, text: &[char]) {
-        let mut run: Vec<char> = Vec::with_capacity(text.len());
+        let mut chars: Vec<char> = Vec::with_capacity(text.len());
         for c in text {
             let c = if c.is_whitespace() { ' ' } else { *c };
-            if c != ' ' || run.last() != Some(&' ') {
-                run.push(c);
+            if c != ' ' || chars.last() != Some(&' ') {
+                chars.push(c);
             }
         }
-        for w in run.windows(3) {
-            self.trigrams.add([w[0], w[1], w[2]]);
+        for w in chars.windows(3) {
+            self.trigrams.add(run([w[0], w[1], w[2]]));
         }
     }
 
     fn skeletons(&mut self, text: &[char]) {
-        let mut shapes = Vec::new();
+        let (mut shapes, mut word) = (Vec::new(), Word::default());
         let mut at = 0;
         while at < text.len() {
             let length = word_length(&text[at..]);
             if length > 0 {
-                let (lower, word) = lower(&text[at..at + length]);
+                word.read(&text[at..at + length]);
                 self.words += 1;
-                if let Some(place) = function_word(&lower) {
+                let place = function_word(&word.lower);
+                if let Some(place) = place {
                     self.function.add(place);
                 }
-                shapes.push(word_shape(&word, &lower));
+                shapes.push(word_shape(&word.written, &word.lower, place));
             } else if text[at] == '\n' {
                 shapes.push(BREAK);
             } else if !text[at].is_whitespace() {
@@ -266,21 +272,21 @@ impl Tally {
             at += length.max(1);
         }
         for w in shapes.windows(2) {
-            self.skeletons.add([w[0], w[1], NONE]);
+            self.skeletons.add(run([w[0], w[1], NONE]));
         }
         for w in shapes.windows(3) {
-            self.skeletons.add([w[0], w[1], w[2]]);
+            self.skeletons.add(run([w[0], w[1], w[2]]));
         }
     }
 
     /// The features: relative frequencies and means, in the order that the selection fixes.
-    pub(super) fn profile(&self, trigrams: &[Trigram], skeletons: &[Skeleton]) -> Vec<f64> {
+    pub(super) fn profile(&self, trigrams: &[Run], skeletons: &[Run]) -> Vec<f64> {
         let mut profile = Vec::new();
-        for place in 0..FUNCTION_WORDS.len() {
-            profile.push(ratio(self.function.count(&place), self.words));
+        for (place, _) in (0..).zip(FUNCTION_WORDS) {
+            profile.push(ratio(self.function.count(place), self.words));
         }
-        profile.extend(trigrams.iter().map(|key| self.trigrams.share(key)));
-        profile.extend(skeletons.iter().map(|key| self.skeletons.share(key)));
+        profile.extend(trigrams.iter().map(|key| self.trigrams.share(*key)));
+        profile.extend(skeletons.iter().map(|key| self.skeletons.share(*key)));
         let of_chars = [
             self.capitals,
             self.digits,
@@ -327,10 +333,24 @@ fn word_length(text: &[char]) -> usize {
     length
 }
 
-/// A word in lower case and as written, both cut.
-fn lower<'a>(word: impl IntoIterator<Item = &'a char>) -> (String, String) {
-    let written: String = word.into_iter().take(MAX_WORD).collect();
-    (written.to_lowercase(), written)
+/// A word as written and in lower case, both cut. One is used for many words, whose letters then lie ready.
+#[derive(Default)]
+struct Word {
+    written: String,
+    lower: String,
+}
+
+impl Word {
+    fn read<'a>(&mut self, letters: impl IntoIterator<Item = &'a char>) {
+        self.written.clear();
+        self.written.extend(letters.into_iter().take(MAX_WORD));
+        if self.written.is_ascii() {
+            self.lower.clone_from(&self.written);
+            self.lower.make_ascii_lowercase();
+        } else {
+            self.lower = self.written.to_lowercase();
+        }
+    }
 }
 
 /// Whether a line begins as an item of a list: a bullet or a number, and a space.
@@ -377,8 +397,8 @@ mod tests {
         assert_eq!(t.starts[Start::FunctionWord as usize], 2);
         // the, here, it, on, no
         assert_eq!(t.function.all, 5);
-        assert_eq!(t.trigrams.count(&['T', 'h', 'e']), 1);
-        assert_eq!(t.trigrams.count(&['!', ' ', '-']), 1);
+        assert_eq!(t.trigrams.count(run(['T', 'h', 'e'])), 1);
+        assert_eq!(t.trigrams.count(run(['!', ' ', '-'])), 1);
     }
 
     #[test]
@@ -413,8 +433,8 @@ mod tests {
 
     #[test]
     fn profiles_have_one_length_and_no_holes() {
-        let trigrams = [['a', 'b', 'c']];
-        let skeletons = [[1, 2, NONE]];
+        let trigrams = [run(['a', 'b', 'c'])];
+        let skeletons = [run([1, 2, NONE])];
         let texts = [
             "",
             "\u{202e}\u{0}\u{7f}",
@@ -439,6 +459,6 @@ mod tests {
         let long = "a".repeat(1 << 20);
         let t = tally(&[&long, &"b ".repeat(1 << 20)]);
         assert_eq!(t.chars, 2 * MAX_CHARS);
-        assert_eq!(t.trigrams.count(&['a'; 3]), MAX_CHARS - 2);
+        assert_eq!(t.trigrams.count(run(['a'; 3])), MAX_CHARS - 2);
     }
 }

@@ -41,12 +41,22 @@ fn features_are_what_is_commonest_over_the_models_of_the_panel() {
     let manners = Manners::new(&[side("a", &a), side("b", &b), side("c", &c)]);
     let found = |models: &[&str], limit| -> Vec<String> {
         let keys = manners.trigrams.commonest(models.iter(), limit);
-        keys.iter().map(|key| key.iter().collect()).collect()
+        keys.into_iter().map(spelt).collect()
     };
     // Of equals the first in order, and nothing that only others wrote.
     assert_eq!(found(&["a", "b"], 3), ["xyz", "yzq", "yzx"]);
     assert_eq!(found(&["a"], 9), ["xyz", "yzx", "zxy"]);
     assert_eq!(found(&["b", "c"], 1), ["eee"]);
+}
+
+/// The characters of a run.
+fn spelt(run: Run) -> String {
+    let at = |place: u64| u32::try_from((run >> (21 * place)) & 0x1f_ffff_u64).unwrap();
+    [2, 1, 0]
+        .map(at)
+        .into_iter()
+        .filter_map(char::from_u32)
+        .collect()
 }
 
 fn print(texts: &[(&str, &[&str])]) -> Fingerprint {

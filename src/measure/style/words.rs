@@ -1,5 +1,10 @@
 //! Words as style sees them: the usual ones by name, the rest by shape.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+
 /// The most usual words of English that carry grammar rather than matter, in order.
 #[rustfmt::skip]
 pub(super) const FUNCTION_WORDS: &[&str] = &[
@@ -57,13 +62,15 @@ const MARKS: Shape = 16;
 const WORDS: Shape = MARKS + 128;
 
 /// The place of a word among the function words. The word is in lower case.
-pub(super) fn function_word(word: &str) -> Option<usize> {
-    FUNCTION_WORDS.binary_search(&word).ok()
+pub(super) fn function_word(word: &str) -> Option<u64> {
+    static PLACES: LazyLock<HashMap<&str, u64, RandomState>> =
+        LazyLock::new(|| FUNCTION_WORDS.iter().copied().zip(0..).collect());
+    PLACES.get(word).copied()
 }
 
-/// The shape of a word as written, of which `lower` is the lower case.
-pub(super) fn word_shape(word: &str, lower: &str) -> Shape {
-    if let Some(place) = function_word(lower) {
+/// The shape of a word as written, of which `lower` is the lower case and `place` that among the function words.
+pub(super) fn word_shape(word: &str, lower: &str, place: Option<u64>) -> Shape {
+    if let Some(place) = place {
         return WORDS + shape_of(place);
     }
     let capitals = word.chars().filter(|c| c.is_uppercase()).count();
@@ -77,8 +84,11 @@ pub(super) fn word_shape(word: &str, lower: &str) -> Shape {
         FOREIGN
     } else {
         let ends = |endings: &&[&str]| endings.iter().any(|e| lower.ends_with(e));
-        let ending = ENDINGS.iter().position(|e| lower.len() > SHORT && ends(e));
-        ending.map_or(PLAIN, |place| PLAIN + 1 + shape_of(place))
+        let places = (0..).zip(ENDINGS);
+        let ending = places
+            .filter(|_| lower.len() > SHORT)
+            .find(|(_, endings)| ends(endings));
+        ending.map_or(PLAIN, |(place, _)| PLAIN + 1 + shape_of(place))
     }
 }
 
@@ -91,7 +101,7 @@ pub(super) fn mark_shape(mark: char) -> Shape {
 }
 
 /// Places in the tables above are small.
-fn shape_of(place: usize) -> Shape {
+fn shape_of(place: u64) -> Shape {
     Shape::try_from(place).unwrap_or(Shape::MAX - WORDS)
 }
 
@@ -113,7 +123,10 @@ mod tests {
 
     #[test]
     fn words_keep_their_grammar_and_lose_their_matter() {
-        let shape = |word: &str| word_shape(word, &word.to_lowercase());
+        let shape = |word: &str| {
+            let lower = word.to_lowercase();
+            word_shape(word, &lower, function_word(&lower))
+        };
         assert_eq!(shape("The"), shape("the"));
         assert_ne!(shape("the"), shape("of"));
         assert_eq!(shape("walking"), shape("talking"));
