@@ -2,11 +2,11 @@
 """Packs the recordings of a population into one file, and unpacks them.
 
     scripts/recordings.py pack DIRECTORY FILE.tar.xz
-    scripts/recordings.py unpack models/confirmation/recordings.tar.xz target/recorded
+    scripts/recordings.py unpack models/confirmation/recordings.tar.xz target/recorded [MODEL ...]
 
 DIRECTORY has a directory a model, as `parentage collect` leaves it, named by the model's id. What follows from the rest
 is left out of the file (the number of a line and the digest of the line before it, which no compressor finds) and made
-again: unpacked recordings are the same, byte by byte.
+again: unpacked recordings are the same, byte by byte. With models named, only theirs are unpacked.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def pack(directory, file):
                 tar.addfile(member, io.BytesIO(content))
 
 
-def unpack(file, directory):
+def unpack(file, directory, only):
     headers = {}
     with tarfile.open(file, "r:xz") as tar:
         for member in tar:
@@ -62,17 +62,26 @@ def unpack(file, directory):
             content = tar.extractfile(member).read()
             if name == HEADER:
                 headers[model] = content
-            else:
+            if only and model not in only:
+                continue
+            if name == ANSWERS:
                 content = b"\n".join(chained(headers[model], content.split(b"\n"))) + b"\n"
             place = directory / model
             place.mkdir(parents=True, exist_ok=True)
             (place / name).write_bytes(content)
+    for model in only:
+        if model not in headers:
+            raise SystemExit(f"there is no model '{model}' in '{file}'")
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("pack", "unpack"):
-        sys.exit(__doc__)
-    {"pack": pack, "unpack": unpack}[sys.argv[1]](pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    match sys.argv[1:]:
+        case ["pack", directory, file]:
+            pack(pathlib.Path(directory), pathlib.Path(file))
+        case ["unpack", file, directory, *only]:
+            unpack(pathlib.Path(file), pathlib.Path(directory), only)
+        case _:
+            sys.exit(__doc__)
 
 
 main()
