@@ -1,7 +1,7 @@
 //! One request at a time, through retries, rates, the budget and the circuit breaker.
 //!
 //! ```text
-//! request -> rate (requests and tokens a minute, pauses) -> gate (how many at once) -> budget
+//! request -> rate (requests and tokens a minute) -> gate (how many at once, none in a pause) -> budget
 //!         -> attempt -> judgement: last word | another attempt after a pause | end of the run
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::endpoint::{Auth, Endpoint};
 use super::error::HostedError;
@@ -148,7 +148,7 @@ impl Transport {
         let mut attempts = 0;
         loop {
             self.rate.pace(prepared.estimate.paced()).await;
-            let inside = self.gate.enter().await;
+            let inside = self.enter().await;
             let price = self.price.as_ref();
             let budget = &self.options.budget;
             let reserved = budget.reserve(prepared.estimate, price).await?;
@@ -180,6 +180,18 @@ impl Transport {
                 self.rate.pause(asked);
             }
             sleep(pause).await;
+        }
+    }
+
+    /// Waits for a place inside while the server has asked for no pause: one may have begun while others waited.
+    async fn enter(&self) -> Inside<'_> {
+        loop {
+            let inside = self.gate.enter().await;
+            let Some(until) = self.rate.paused() else {
+                return inside;
+            };
+            drop(inside);
+            sleep_until(until).await;
         }
     }
 

@@ -62,30 +62,11 @@ pub(super) struct Estimate {
 impl Estimate {
     /// Of a body with its text. What limits the tokens written has a name of its own in every dialect.
     pub(super) fn of(body: &Value, text: &str) -> Self {
-        const WRITTEN: [&str; 7] = [
-            "max_tokens",
-            "max_completion_tokens",
-            "max_output_tokens",
-            "maxOutputTokens",
-            "max_new_tokens",
-            "n_predict",
-            "num_predict",
-        ];
-        const NESTED: [&str; 3] = ["generationConfig", "options", "sampling_params"];
-        const SAMPLES: [&str; 3] = ["n", "best_of", "candidateCount"];
-        let levels = || {
-            let nested = NESTED.into_iter().filter_map(|name| body.get(name));
-            std::iter::once(body).chain(nested)
-        };
-        let most = |names: &[&str]| {
-            let found =
-                levels().flat_map(|level| names.iter().filter_map(move |n| level.get(n)?.as_u64()));
-            found.max()
-        };
-        let samples = most(&SAMPLES).unwrap_or(1).max(1);
+        let (mut written, mut samples) = (0, 1);
+        bound(body, &mut written, &mut samples);
         Self {
             prompt: text.len() as u64,
-            completion: most(&WRITTEN).unwrap_or(0).saturating_mul(samples),
+            completion: written.saturating_mul(samples),
         }
     }
 
@@ -96,6 +77,33 @@ impl Estimate {
 
     fn spent(self, price: Option<&Price>) -> Spent {
         spent(self.prompt, self.completion, price)
+    }
+}
+
+/// Raises the tokens a sample and the samples a request to what an object and those within it name.
+fn bound(fields: &Value, written: &mut u64, samples: &mut u64) {
+    const WRITTEN: [&str; 7] = [
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "maxOutputTokens",
+        "max_new_tokens",
+        "n_predict",
+        "num_predict",
+    ];
+    const NESTED: [&str; 3] = ["generationConfig", "options", "sampling_params"];
+    const SAMPLES: [&str; 3] = ["n", "best_of", "candidateCount"];
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        let name = name.as_str();
+        if let Some(count) = value.as_u64() {
+            if WRITTEN.contains(&name) {
+                *written = count.max(*written);
+            } else if SAMPLES.contains(&name) {
+                *samples = count.max(*samples);
+            }
+        } else if NESTED.contains(&name) {
+            bound(value, written, samples);
+        }
     }
 }
 

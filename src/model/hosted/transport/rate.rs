@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::super::endpoint::Endpoint;
 
@@ -68,17 +68,16 @@ impl Rate {
         }
     }
 
-    /// Waits until a request with so many tokens may go.
+    /// Waits until the rates let a request with so many tokens go.
     pub(super) async fn pace(&self, tokens: u64) {
         self.requests.take(1).await;
         self.tokens.take(tokens).await;
-        loop {
-            let hold = *self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-            match hold {
-                Some(until) if until > Instant::now() => sleep_until(until).await,
-                _ => return,
-            }
-        }
+    }
+
+    /// The end of the pause that holds now, if one does.
+    pub(super) fn paused(&self) -> Option<Instant> {
+        let hold = *self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        hold.filter(|until| *until > Instant::now())
     }
 
     /// Nothing goes for this long: the server asked for it.
@@ -207,12 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_nothing_waits_but_for_a_pause() {
+    fn without_a_rate_nothing_waits_and_of_pauses_the_longest_holds() {
         let rate = rate(0, 0);
         assert!(time(rate.pace(u64::MAX)) < 50);
-        rate.pause(Duration::from_millis(120));
-        rate.pause(Duration::from_millis(10));
-        assert!(time(rate.pace(1)) >= 100);
+        assert_eq!(rate.paused(), None);
+        rate.pause(Duration::from_secs(120));
+        rate.pause(Duration::from_secs(10));
+        let left = rate.paused().unwrap() - Instant::now();
+        assert!(left > Duration::from_secs(60), "{left:?}");
+        rate.pause(Duration::ZERO);
+        assert!(rate.paused().is_some());
     }
 
     #[test]

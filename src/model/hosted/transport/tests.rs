@@ -138,6 +138,37 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_pause_that_the_server_asks_for_holds_back_those_who_wait_for_a_place() {
+    let server = MockServer::start().await;
+    let came = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&came);
+    let respond = move |_: &Request| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(Instant::now());
+        match seen.len() {
+            1 => status(429).insert_header("retry-after-ms", "600"),
+            _ => status(200).set_delay(Duration::from_millis(50)),
+        }
+    };
+    Mock::given(any())
+        .respond_with(respond)
+        .mount(&server)
+        .await;
+    let (transport, request) = (transport(&server.uri(), brisk()), request());
+    let sent = (0..12).map(|_| transport.send(&request));
+    for reply in futures::future::join_all(sent).await {
+        assert_eq!(reply.unwrap().status, 200);
+    }
+    let came = came.lock().unwrap();
+    assert_eq!(came.len(), 13);
+    // The gate lets four in at first; the others must not follow as soon as these have left.
+    let early = came
+        .iter()
+        .filter(|at| **at - came[0] < Duration::from_millis(500));
+    assert!((1..=4).contains(&early.count()), "{came:?}");
+}
+
+#[tokio::test]
 async fn what_stays_is_not() {
     for lasting in [400, 404, 413, 422, 501] {
         let (reply, asked) = one(vec![status(lasting), status(200)]).await;

@@ -22,11 +22,11 @@ pub(in crate::model::hosted) struct Decline {
 }
 
 impl Decline {
-    /// Reads an error reply of any form.
-    pub(super) fn read(status: u16, body: &[u8]) -> Self {
-        match serde_json::from_slice::<Value>(body) {
-            Ok(value) => Self::from_json(status, &value),
-            Err(_) => Self {
+    /// Reads an error reply of any form, with its body parsed where that is JSON.
+    pub(super) fn read(status: u16, body: &[u8], json: Option<&Value>) -> Self {
+        match json {
+            Some(value) => Self::from_json(status, value),
+            None => Self {
                 status,
                 code: None,
                 param: None,

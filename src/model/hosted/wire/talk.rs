@@ -178,7 +178,8 @@ impl<'a> Talk<'a> {
         json: Result<Parsed, String>,
     ) -> Result<Value, Decline> {
         if !(200..300).contains(&status) {
-            return Err(Decline::read(status, body));
+            let value = json.as_ref().ok().map(|parsed| &parsed.value);
+            return Err(Decline::read(status, body, value));
         }
         match json {
             Ok(Parsed { value, repaired }) => {

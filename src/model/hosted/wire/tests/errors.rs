@@ -7,6 +7,16 @@ async fn declined(name: &str, status: u16, body: &str) -> Heard {
     line.ask(&turn(), TEXT).await
 }
 
+/// What a reply is read as.
+fn decline(status: u16, body: &str) -> Decline {
+    let json = parse(body.as_bytes()).ok();
+    Decline::read(
+        status,
+        body.as_bytes(),
+        json.as_ref().map(|parsed| &parsed.value),
+    )
+}
+
 /// Endpoint, status, body, what is said of it.
 const FORMS: &[(&str, u16, &str, &str)] = &[
     (
@@ -106,9 +116,8 @@ const FORMS: &[(&str, u16, &str, &str)] = &[
 #[test]
 fn every_form_of_error_gives_its_status_code_and_words() {
     for (_, status, body, words) in FORMS {
-        let decline = Decline::read(*status, body.as_bytes());
         let expected = Outcome::Unavailable((*words).to_owned());
-        assert_eq!(decline.outcome(), expected, "{body}");
+        assert_eq!(decline(*status, body).outcome(), expected, "{body}");
     }
 }
 
@@ -213,12 +222,11 @@ fn filters_before_the_model_are_refusals() {
             r#"{"error":{"code":403,"message":"Your input was flagged","metadata":{"reasons":["x"]}}}"#,
         ),
     ] {
-        let outcome = Decline::read(status, body.as_bytes()).outcome();
+        let outcome = decline(status, body).outcome();
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
     }
     // Trouble with the server is none, whatever words it uses.
-    let body = br#"{"error":{"message":"moderation is down"}}"#;
-    let outcome = Decline::read(500, body).outcome();
+    let outcome = decline(500, r#"{"error":{"message":"moderation is down"}}"#).outcome();
     assert!(matches!(outcome, Outcome::Unavailable(_)));
 }
 
