@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Declared, Lineage, Named, same_source};
+use super::lineage::same_source;
+use super::{Declared, Lineage, Named};
 
 /// Two models are of one size when neither has more than so many times the other's parameters.
 const SAME_SIZE: f64 = 2.0;

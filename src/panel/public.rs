@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Declared, Lineage, LineageError, kinds, same_source};
+use super::lineage::same_source;
+use super::{Declared, Lineage, LineageError, kinds};
 
 /// The list, as it lies in the repository.
 const LIST: &str = include_str!("../../models/public.toml");
