@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::battery::{Ask, Battery, Probe};
+use crate::digest;
 use crate::evidence::{Entry, Recording};
 use crate::question::Request;
 use crate::response::{Continuation, Response};
@@ -52,14 +53,31 @@ pub struct Fingerprint {
     pub shorts: BTreeMap<String, Vec<String>>,
     /// `write`: the samples, in order of their number.
     pub texts: BTreeMap<String, Vec<String>>,
-    /// Log-probability (nats) of texts written by others, by probe and text.
-    pub readings: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Log-probabilities of texts written by others, by probe.
+    pub readings: BTreeMap<String, Readings>,
     /// Questions without an answer.
     pub unanswered: usize,
     /// What became of the questions, all passes together.
     pub counts: AnswerCounts,
     /// Answers left out because sentinels show that the model had changed before them.
     pub set_aside: usize,
+}
+
+/// Log-probabilities (nats) of texts, by a digest of each: everybody reads the same texts, which stand with who wrote
+/// them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Readings(BTreeMap<u128, f64>);
+
+impl Readings {
+    /// Adds a text's log-probability.
+    pub fn insert(&mut self, text: &str, log_probability: f64) {
+        self.0.insert(digest::key(&text), log_probability);
+    }
+
+    /// A text's log-probability, if it was read.
+    pub fn get(&self, text: &str) -> Option<f64> {
+        self.0.get(&digest::key(&text)).copied()
+    }
 }
 
 impl AnswerCounts {
@@ -185,7 +203,7 @@ struct Parts {
     rotations: Vec<Vec<f64>>,
     next: Option<Vec<Continuation>>,
     pool: Option<BTreeMap<String, f64>>,
-    readings: Option<BTreeMap<String, f64>>,
+    readings: Option<Readings>,
     texts: BTreeMap<(usize, usize), String>,
     shorts: BTreeMap<(usize, usize), String>,
 }
@@ -207,14 +225,20 @@ impl Parts {
             (Request::Score { texts }, Response::Scored { scores }) => {
                 let logs = scores.iter().map(|s| s.log_probability);
                 let named = texts.iter().zip(logs.clone());
-                let named = named.filter_map(|(text, log)| Some((text.as_ref().to_owned(), log?)));
+                let named = named.filter_map(|(text, log)| Some((text.as_ref(), log?)));
                 match ask {
                     Ask::Choose { .. } => {
                         let logs: Option<Vec<f64>> = logs.collect();
                         self.rotations.extend(logs.and_then(|l| normalise(&l)));
                     }
-                    Ask::Next => self.pool.get_or_insert_default().extend(named),
-                    Ask::Write { .. } => self.readings.get_or_insert_default().extend(named),
+                    Ask::Next => {
+                        let named = named.map(|(text, log)| (text.to_owned(), log));
+                        self.pool.get_or_insert_default().extend(named);
+                    }
+                    Ask::Write { .. } => {
+                        let readings = self.readings.get_or_insert_default();
+                        named.for_each(|(text, log)| readings.insert(text, log));
+                    }
                 }
             }
             (Request::Next { .. }, Response::Next { top }) => match ask {

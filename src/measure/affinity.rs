@@ -11,7 +11,7 @@ use super::distance::bhattacharyya;
 use super::pools::{Pools, shared};
 use super::style::style;
 use super::wording::wording;
-use crate::fingerprint::{Fingerprint, to_read};
+use crate::fingerprint::{Fingerprint, Readings, to_read};
 use crate::response::Continuation;
 
 /// A model on one side of the table.
@@ -356,9 +356,9 @@ fn first_word(text: &str) -> String {
 }
 
 /// Minus bits per byte over the texts that were to be read; nothing when none was.
-fn reading(readings: &BTreeMap<String, f64>, texts: &[String]) -> Option<f64> {
+fn reading(readings: &Readings, texts: &[String]) -> Option<f64> {
     let read: Vec<(usize, f64)> = to_read(texts)
-        .filter_map(|text| Some((text.len(), *readings.get(text)?)))
+        .filter_map(|text| Some((text.len(), readings.get(text)?)))
         .filter(|(bytes, log)| *bytes > 0 && log.is_finite())
         .collect();
     let bytes: usize = read.iter().map(|(b, _)| b).sum();
@@ -453,11 +453,9 @@ mod tests {
 
     #[test]
     fn reading_counts_bits_per_byte_over_what_was_read() {
-        let readings: BTreeMap<String, f64> = [
-            ("abcd".to_owned(), -8.0 * std::f64::consts::LN_2),
-            (String::new(), 0.0),
-        ]
-        .into();
+        let mut readings = Readings::default();
+        readings.insert("abcd", -8.0 * std::f64::consts::LN_2);
+        readings.insert("", 0.0);
         let texts = ["abcd".to_owned(), String::new(), "unread".to_owned()];
         assert!((reading(&readings, &texts).unwrap() + 2.0).abs() < 1e-12);
         assert_eq!(reading(&readings, &texts[1..]), None);
