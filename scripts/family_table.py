@@ -2,19 +2,22 @@
 """Compares every model of a family with a protected one of it, and says where the finding is wrong.
 
     cargo build --release
-    scripts/family_table.py models/family teacher [--out DIR] [--tier standard] [--binary PATH] [FLAG...]
+    scripts/family_table.py models/family teacher [--out DIR] [--tier standard] [--binary PATH] [--keep]
+        [FLAG...]
 
 Flags that this script does not know (`--access text`, `--repeats 32`) go to `parentage compare`. Prints a Markdown
 table and ends with exit code 1 if a true student is not `distilled`, a model made from the protected one's weights is
 neither `weight_derivative` nor `same_model`, or an innocent model is any of the three. With `--family` the question is
 about the protected model's group, whose members are no suspects: a student of any member is to be `family` or
 `distilled` with its true parent among those that cannot be excluded, and a last column has these. What the lineage file
-says of a suspect is used here, to judge the finding; the tool itself does not look at it.
+says of a suspect is used here, to judge the finding; the tool itself does not look at it. A case is removed once its
+report was read, unless it was there before or `--keep` says otherwise.
 """
 
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -50,6 +53,10 @@ def right_of_group(parents, finding, left):
     return accused == bool(parents) and (not left or not parents or bool(parents & set(left)))
 
 
+def cases(out):
+    return set(pathlib.Path(out, "cases").glob("*/"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("family", type=pathlib.Path)
@@ -57,6 +64,7 @@ def main():
     parser.add_argument("--out", default="target/family-table")
     parser.add_argument("--tier", default="standard")
     parser.add_argument("--binary", default="target/release/parentage")
+    parser.add_argument("--keep", action="store_true", help="keep the cases, about 70 MB each")
     args, more = parser.parse_known_args()
     lineage = args.family / "lineage.toml"
     models = {m["id"]: m for m in tomllib.loads(lineage.read_text())["model"]}
@@ -66,6 +74,7 @@ def main():
         group = [i for i, m in models.items() if m.get("group") == models[args.protected]["group"]]
     wrong, header = [], None
     suspects = {suspect: entry for suspect, entry in models.items() if suspect not in group}
+    before = cases(args.out)
     for suspect, entry in suspects.items():
         run = subprocess.run(
             [args.binary, "compare", "--json", "--quiet", "--tier", args.tier, "--out", args.out,
@@ -73,6 +82,8 @@ def main():
              "--suspect", args.family / entry["path"], *more],
             stdout=subprocess.PIPE, check=True)
         report = json.loads(run.stdout)
+        for case in () if args.keep else cases(args.out) - before:
+            shutil.rmtree(case)
         kinds = {member: truth(models, suspect, member) for member in group}
         kinds = {member: kind for member, kind in kinds.items() if kind != "none"}
         kind = next(iter(kinds.values()), "none")
