@@ -267,4 +267,18 @@ fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
         .collect();
     assert_eq!(collect(recorded.path(), &[], again.path()), plain);
     assert!(!again.path().join("recordings").exists());
+    // What is fitted on elsewhere needs no fitting part here, nor its models.
+    let lineage = recorded.path().join("lineage.toml");
+    let text = fs::read_to_string(&lineage).unwrap();
+    for id in text.split("id = \"").skip(1).take(7) {
+        let id = id.split('"').next().unwrap();
+        fs::remove_dir_all(recorded.path().join(id)).unwrap();
+    }
+    fs::write(&lineage, text.replace("models/family/", "nowhere/")).unwrap();
+    let tried: String = plain
+        .split_inclusive('\n')
+        .filter(|line| line.contains("\"test\""))
+        .collect();
+    let elsewhere = ["--fitted-on", POPULATION];
+    assert_eq!(collect(recorded.path(), &elsewhere, again.path()), tried);
 }

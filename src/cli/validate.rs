@@ -114,7 +114,16 @@ fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, CliError> {
 /// What models answered, and the bytes of their weight files.
 type Answered = (BTreeMap<String, Fingerprint>, BTreeMap<String, u64>);
 
-/// The models of a population, being asked.
+/// The parts whose cases are scored: what is fitted elsewhere needs no fitting part here.
+fn parts(args: &Validate) -> &'static [Part] {
+    if args.fitted_on.is_some() {
+        &[Part::Test]
+    } else {
+        &[Part::Fit, Part::Test]
+    }
+}
+
+/// The models of a population whose cases are scored, being asked.
 struct Collecting<'a> {
     args: &'a Validate,
     quiet: bool,
@@ -132,7 +141,9 @@ impl<'a> Collecting<'a> {
     ) -> Result<Self, CliError> {
         let notes = Progress::new("fetching", 0, common.quiet);
         let mut targets = BTreeMap::new();
-        for (id, model) in places {
+        let asked = parts(args).iter().flat_map(|part| population.models(*part));
+        let asked: BTreeSet<&str> = asked.map(|m| m.id.as_str()).collect();
+        for (id, model) in places.iter().filter(|(id, _)| asked.contains(id.as_str())) {
             // A recording may stand for a model, in a directory of its name.
             let recording = args.population.join(id);
             let model = if evidence::is_recording(&recording) {
@@ -165,15 +176,6 @@ impl<'a> Collecting<'a> {
         })
     }
 
-    /// The parts whose cases are scored: what is fitted elsewhere needs no fitting part here.
-    fn parts(&self) -> &'static [Part] {
-        if self.args.fitted_on.is_some() {
-            &[Part::Test]
-        } else {
-            &[Part::Fit, Part::Test]
-        }
-    }
-
     /// The models of a part, and of the test part the suspects that are served otherwise.
     fn asked_of(&self, part: Part) -> Vec<String> {
         let served = self.population.models(part).flat_map(|m| {
@@ -203,7 +205,7 @@ impl<'a> Collecting<'a> {
     fn scores(&self) -> Result<(Vec<Score>, Vec<DirectionScore>), CliError> {
         let access = self.round.posing.access;
         let (mut scores, mut directions) = (Vec::new(), Vec::new());
-        for &part in self.parts() {
+        for &part in parts(self.args) {
             let triples = self.population.triples(part);
             // What is fitted is fitted on full cases.
             let thinnings = if self.args.whole || part == Part::Fit {
