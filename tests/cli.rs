@@ -9,7 +9,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use assert_cmd::Command;
 use predicates::prelude::*;
 use serde_json::Value;
-use tempfile::TempDir;
 
 const FAMILY: &str = "models/family";
 const LINEAGE: &str = "models/family/lineage.toml";
@@ -18,7 +17,7 @@ const STRANGERS: [&str; 5] = ["kjv-1", "foldoc-1", "wordnet-1", "foldoc-b", "kjv
 
 /// What tests have in common, so that every model of the family is asked once.
 struct Shared {
-    directory: TempDir,
+    directory: PathBuf,
     /// Comparisons use all cores and write one report.json: one at a time.
     turn: Mutex<()>,
 }
@@ -26,9 +25,18 @@ struct Shared {
 fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| Shared {
-        directory: tempfile::tempdir().unwrap(),
+        directory: afresh("cli-shared"),
         turn: Mutex::new(()),
     })
+}
+
+/// An empty directory of the build's. What is shared to the end is never dropped, so that a temporary one would stay behind,
+/// 150 MB with each run.
+fn afresh(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
 }
 
 fn parentage() -> Command {
@@ -45,7 +53,7 @@ fn model(name: &str) -> String {
 fn compare(suspect: &str, more: &[&str]) -> (Output, Option<Value>) {
     let shared = shared();
     let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let out = shared.directory.path();
+    let out = shared.directory.as_path();
     let report = out.join("report.json");
     let _ = fs::remove_file(&report);
     let output = parentage()
@@ -69,15 +77,15 @@ fn finding(suspect: &str) -> String {
 
 /// The recording of a model that the comparisons have made.
 fn recording(name: &str) -> PathBuf {
-    static MADE: OnceLock<TempDir> = OnceLock::new();
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let made = tempfile::tempdir().unwrap();
+        let made = afresh("cli-recordings");
         for name in ["student-text", "kjv-1", "sibling-1"] {
-            collect(name, "quick", &made.path().join(name));
+            collect(name, "quick", &made.join(name));
         }
         made
     });
-    made.path().join(name)
+    made.join(name)
 }
 
 fn collect(name: &str, tier: &str, out: &Path) {
@@ -244,7 +252,7 @@ fn the_same_recordings_give_the_same_report_and_json_alone() {
     let shared = shared();
     compare(&model("student-text"), &["--controls", LINEAGE]);
     let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    let out = shared.directory.path();
+    let out = shared.directory.as_path();
     let run = || {
         let output = parentage()
             .args([

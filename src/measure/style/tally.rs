@@ -34,7 +34,7 @@ const MARKS: &[&[char]] = &[
 pub(super) type Run = u64;
 
 /// Bits of a character or shape in a run.
-const BITS: usize = 21;
+pub(super) const BITS: usize = 21;
 
 /// A run of these.
 pub(super) fn run<T: Copy + Into<u32>>(of: [T; 3]) -> Run {

@@ -1,3 +1,4 @@
+use super::tally::BITS;
 use super::*;
 
 // numpy and scipy.spatial.distance.cosine on z-scores (ddof = 0), SciPy 1.17.1.
@@ -51,7 +52,7 @@ fn features_are_what_is_commonest_over_the_models_of_the_panel() {
 
 /// The characters of a run.
 fn spelt(run: Run) -> String {
-    let at = |place: u64| u32::try_from((run >> (21 * place)) & 0x1f_ffff_u64).unwrap();
+    let at = |place: usize| u32::try_from((run >> (BITS * place)) & ((1 << BITS) - 1)).unwrap();
     [2, 1, 0]
         .map(at)
         .into_iter()
