@@ -254,6 +254,7 @@ fn hosted_code(error: &HostedError) -> u8 {
         HostedError::Client { .. }
         | HostedError::Runtime { .. }
         | HostedError::Broken { .. }
+        | HostedError::Ended { .. }
         | HostedError::ServedChanged { .. } => 3,
         HostedError::Billing { .. } | HostedError::Budget { .. } => 4,
         HostedError::Key { .. }

@@ -248,6 +248,26 @@ fn a_key_that_is_revoked_ends_the_run_and_keeps_the_answers_before() {
 }
 
 #[test]
+fn once_a_run_has_ended_those_who_wait_are_not_sent() {
+    let peer = Peer::start(|_| Does::Says(401, Vec::new(), "{}".to_owned()));
+    let options = Options {
+        concurrency: 64,
+        ..brisk()
+    };
+    let model = model(&peer, options);
+    let (answers, asked) = ask(&model, &questions(100));
+    assert!(matches!(cause(asked), HostedError::Auth { .. }));
+    assert!(answers.is_empty());
+    // As many as go at once before anything is known of a server.
+    assert!((1..=4).contains(&peer.asked()), "{}", peer.asked());
+    // Another run begins afresh.
+    let before = peer.asked();
+    let (_, asked) = ask(&model, &questions(1));
+    assert!(matches!(cause(asked), HostedError::Auth { .. }));
+    assert_eq!(peer.asked(), before + 1);
+}
+
+#[test]
 fn one_request_that_fails_for_good_is_an_answer_and_many_are_the_end() {
     let peer = Peer::start(|asked| {
         let prompt = asked.body["messages"][0]["content"].as_str().unwrap();

@@ -74,6 +74,12 @@ pub enum HostedError {
         /// What the next request may need.
         next: String,
     },
+    /// A request was still waiting when another one ended the run.
+    #[error("'{endpoint}' was not asked: the run had ended before")]
+    Ended {
+        /// The endpoint's name.
+        endpoint: String,
+    },
     /// Too many requests in a row came to nothing.
     #[error("'{endpoint}' failed {failures} requests in a row, the last one: {reason}")]
     Broken {
@@ -150,7 +156,7 @@ impl HostedError {
             Self::Budget { .. } => Some(
                 "what was answered is kept; run the same command again with a higher limit to go on",
             ),
-            Self::Broken { .. } => {
+            Self::Broken { .. } | Self::Ended { .. } => {
                 Some("what was answered is kept; run the same command again to go on")
             }
             Self::ServedChanged { .. } => {

@@ -115,7 +115,7 @@ impl HostedModel {
     }
 
     /// Asks everything and hands on answers as they come, until there are no more, the sink breaks off, or
-    /// the run cannot go on. Then what is under way gets a while to end.
+    /// the run cannot go on. Then what is under way gets a while to end, and nothing more is sent.
     async fn ask_all(
         &self,
         questions: &[Question],
@@ -126,6 +126,7 @@ impl HostedModel {
         let most = self.transport.options().concurrency.max(1);
         let closing = Cell::new(None);
         let mut failure = None;
+        self.transport.open();
         let mut under_way = stream::iter(questions.iter().enumerate())
             .take_while(|_| ready(closing.get().is_none()))
             .map(ask)
@@ -148,6 +149,7 @@ impl HostedModel {
                         _ => GRACE,
                     };
                     closing.set(Some(Instant::now() + grace));
+                    self.transport.close();
                     failure = Some(error);
                 }
                 Some((_, Err(_))) => {}

@@ -148,7 +148,7 @@ impl Transport {
         let mut attempts = 0;
         loop {
             self.rate.pace(prepared.estimate.paced()).await;
-            let inside = self.enter().await;
+            let inside = self.enter().await?;
             let price = self.price.as_ref();
             let budget = &self.options.budget;
             let reserved = budget.reserve(prepared.estimate, price).await?;
@@ -183,12 +183,25 @@ impl Transport {
         }
     }
 
+    /// Lets requests go.
+    pub(super) fn open(&self) {
+        self.gate.open();
+    }
+
+    /// Lets no further request go, nor another attempt: those who wait are told that the run has ended.
+    pub(super) fn close(&self) {
+        self.gate.close();
+    }
+
     /// Waits for a place inside while the server has asked for no pause: one may have begun while others waited.
-    async fn enter(&self) -> Inside<'_> {
+    async fn enter(&self) -> Result<Inside<'_>, HostedError> {
         loop {
-            let inside = self.gate.enter().await;
+            let ended = || HostedError::Ended {
+                endpoint: self.endpoint.name.clone(),
+            };
+            let inside = self.gate.enter().await.ok_or_else(ended)?;
             let Some(until) = self.rate.paused() else {
-                return inside;
+                return Ok(inside);
             };
             drop(inside);
             sleep_until(until).await;

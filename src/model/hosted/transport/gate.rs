@@ -25,6 +25,8 @@ struct State {
     inside: usize,
     /// Cuts so far. What entered before the last cut says nothing about the limit after it.
     cuts: u64,
+    /// Nobody enters any more.
+    closed: bool,
 }
 
 impl Gate {
@@ -36,21 +38,37 @@ impl Gate {
                 limit: FIRST.min(most) as f64,
                 inside: 0,
                 cuts: 0,
+                closed: false,
             }),
             freed: Notify::new(),
             most,
         }
     }
 
-    /// Waits until there is room.
-    pub(super) async fn enter(&self) -> Inside<'_> {
+    /// Waits until there is room; nothing once it is closed.
+    pub(super) async fn enter(&self) -> Option<Inside<'_>> {
         loop {
+            // Made before looking, so that nothing freed or closed in between is missed.
             let freed = self.freed.notified();
+            if self.lock().closed {
+                return None;
+            }
             if let Some(inside) = self.try_enter() {
-                return inside;
+                return Some(inside);
             }
             freed.await;
         }
+    }
+
+    /// Sends away those who wait and whoever comes, until it is opened.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.freed.notify_waiters();
+    }
+
+    /// Lets requests in again.
+    pub(super) fn open(&self) {
+        self.lock().closed = false;
     }
 
     fn try_enter(&self) -> Option<Inside<'_>> {
@@ -175,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn once_closed_nobody_gets_in_and_those_inside_may_end() {
+        let gate = Gate::new(1);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let inside = gate.enter().await.unwrap();
+            let (waited, ()) = futures::future::join(gate.enter(), async { gate.close() }).await;
+            assert!(waited.is_none() && gate.enter().await.is_none());
+            inside.went_well();
+            assert!(gate.enter().await.is_none());
+            gate.open();
+            assert!(gate.enter().await.is_some());
+        });
+    }
+
+    #[test]
     fn all_who_wait_get_in_and_never_too_many() {
         let gate = Gate::new(7);
         let most = std::sync::atomic::AtomicUsize::new(0);
@@ -184,7 +219,7 @@ mod tests {
         runtime.block_on(futures::future::join_all((0..500).map(|i| {
             let (gate, most) = (&gate, &most);
             async move {
-                let inside = gate.enter().await;
+                let inside = gate.enter().await.unwrap();
                 most.fetch_max(gate.lock().inside, std::sync::atomic::Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 match i % 17 {
