@@ -184,17 +184,42 @@ fn of_the_family(directory: &Path) {
     .unwrap();
 }
 
+const ASKING: [&str; 4] = ["--tier", "quick", "--samples", "1"];
+
+/// Asks a population; the scores.
+fn collect(population: &Path, more: &[&str], out: &Path) -> String {
+    let asked = [&["--collect", "--whole", "--quiet"], &ASKING[..], more].concat();
+    let output = validate(population, &asked, out);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    fs::read_to_string(out.join("scores.jsonl")).unwrap()
+}
+
+/// Puts a recording of a model, served as it is, into a population in its place.
+fn stand_in(recording: &Path, population: &Path) {
+    let header = fs::read(recording.join("recording.json")).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    let name = header["identity"]["name"].as_str().unwrap();
+    let id = name.rsplit('/').next().unwrap();
+    if !id.contains('@') {
+        let to = population.join(id);
+        fs::create_dir(&to).unwrap();
+        for file in ["recording.json", "answers.jsonl"] {
+            fs::copy(recording.join(file), to.join(file)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
     let (directory, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     of_the_family(directory.path());
-    let asking = ["--tier", "quick", "--samples", "1"];
     let mut command = Command::cargo_bin("parentage").unwrap();
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     // A recording stands for one of the models: it has answered what it has answered.
     let recorded = command
         .args(["collect", "--quiet", "models/family/kjv-1"])
-        .args(asking);
+        .args(ASKING);
     let recorded = recorded
         .arg("--out")
         .arg(directory.path().join("kjv-1"))
@@ -205,13 +230,6 @@ fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
         "{}",
         String::from_utf8_lossy(&recorded.stderr)
     );
-    let collect = |population: &Path, more: &[&str], out: &Path| {
-        let asked = [&["--collect", "--whole", "--quiet"], &asking[..], more].concat();
-        let output = validate(population, &asked, out);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{stderr}");
-        fs::read_to_string(out.join("scores.jsonl")).unwrap()
-    };
     let served = ["--served"];
     let scores = collect(directory.path(), &served, out.path());
     let lines: Vec<serde_json::Value> = scores
@@ -246,20 +264,10 @@ fn what_is_collected_is_scored_and_only_what_can_be_served_otherwise_is() {
     // What was recorded stands for the models, with what they have read: the same comes out, and nobody is asked.
     let (recorded, again) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     of_the_family(recorded.path());
-    let places = fs::read_dir(out.path().join("recordings")).unwrap();
-    let places = places.map(|place| place.unwrap().path());
-    for place in places.chain([directory.path().join("kjv-1")]) {
-        let header = fs::read(place.join("recording.json")).unwrap();
-        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
-        let name = header["identity"]["name"].as_str().unwrap();
-        let id = name.rsplit('/').next().unwrap();
-        if !id.contains('@') {
-            let to = recorded.path().join(id);
-            fs::create_dir(&to).unwrap();
-            for file in ["recording.json", "answers.jsonl"] {
-                fs::copy(place.join(file), to.join(file)).unwrap();
-            }
-        }
+    let made = fs::read_dir(out.path().join("recordings")).unwrap();
+    let made = made.map(|place| place.unwrap().path());
+    for place in made.chain([directory.path().join("kjv-1")]) {
+        stand_in(&place, recorded.path());
     }
     let plain: String = scores
         .split_inclusive('\n')
