@@ -15,6 +15,7 @@ report was read, unless it was there before or `--keep` says otherwise.
 """
 
 import argparse
+import glob
 import json
 import pathlib
 import shutil
@@ -53,8 +54,9 @@ def right_of_group(parents, finding, left):
     return accused == bool(parents) and (not left or not parents or bool(parents & set(left)))
 
 
-def cases(out):
-    return set(pathlib.Path(out, "cases").glob("*/"))
+def cases(out, suspect):
+    """The cases about a suspect, which are named by the last part of its path and a digest."""
+    return set(pathlib.Path(out, "cases").glob(f"{glob.escape(pathlib.Path(suspect).name)}-????????"))
 
 
 def main():
@@ -74,15 +76,15 @@ def main():
         group = [i for i, m in models.items() if m.get("group") == models[args.protected]["group"]]
     wrong, header = [], None
     suspects = {suspect: entry for suspect, entry in models.items() if suspect not in group}
-    before = cases(args.out)
     for suspect, entry in suspects.items():
+        before = cases(args.out, entry["path"])
         run = subprocess.run(
             [args.binary, "compare", "--json", "--quiet", "--tier", args.tier, "--out", args.out,
              "--controls", lineage, "--protected", args.family / models[args.protected]["path"],
              "--suspect", args.family / entry["path"], *more],
             stdout=subprocess.PIPE, check=True)
         report = json.loads(run.stdout)
-        for case in () if args.keep else cases(args.out) - before:
+        for case in () if args.keep else cases(args.out, entry["path"]) - before:
             shutil.rmtree(case)
         kinds = {member: truth(models, suspect, member) for member in group}
         kinds = {member: kind for member, kind in kinds.items() if kind != "none"}

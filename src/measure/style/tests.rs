@@ -60,6 +60,19 @@ fn spelt(run: Run) -> String {
         .collect()
 }
 
+#[test]
+fn runs_of_any_characters_are_told_apart() {
+    for text in [
+        "abc",
+        "\u{10ffff}\u{10ffff}\u{10ffff}",
+        "\0本\u{1f600}",
+        "\0\0a",
+    ] {
+        let chars: Vec<char> = text.chars().collect();
+        assert_eq!(spelt(tally::run([chars[0], chars[1], chars[2]])), text);
+    }
+}
+
 fn print(texts: &[(&str, &[&str])]) -> Fingerprint {
     let mut print = Fingerprint::default();
     for (probe, samples) in texts {
