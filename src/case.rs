@@ -1,6 +1,7 @@
 //! The case: from fingerprints in their roles to weighed facts. A pure function of what was recorded.
 
 mod family;
+mod houses;
 mod without;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
 use crate::measure::text_equality::{TextEquality, text_equality};
+use crate::measure::open_text::{Gram, nearness};
 use crate::measure::{
-    Affinity, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
+    Affinity, Basis, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
     affinities, contrast, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
@@ -26,6 +28,13 @@ pub use without::{WithoutOne, without_each};
 /// Why a measure whose mix does not fit the suspect says nothing.
 const MISFIT: &str = "no mix of controls answers the other candidate parents as the suspect does: it is fitted worse \
                       than every control, and more than twice as badly as their median";
+
+/// So many other houses of candidate parents stand for a matched alternative.
+const MIN_HOUSES: usize = 2;
+/// Why a measure of open text has no mix.
+const NO_MIX: &str = "nearness is read off all models at once, not off a mix of them";
+/// Why a house has no contrast.
+const NOT_OF_A_HOUSE: &str = "a contrast is of one candidate parent";
 
 /// One measure with what it says.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +169,7 @@ pub(crate) fn weigh_prepared(
         worst_without_one: jackknife.as_deref().map(worst),
         without_strongest: without_strongest(&scores),
         apart: apart(panel, &measures),
-        matched_alternatives: matched_alternatives.len(),
+        matched_alternatives: matched_alternatives.len() + sides.comparable_houses(),
         matched_controls: panel
             .controls
             .iter()
@@ -242,6 +251,7 @@ fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<Te
 struct Sides<'a> {
     panel: &'a Panel,
     prepared: Option<&'a Prepared>,
+    basis: Basis,
     rows: Vec<Side<'a>>,
     columns: Vec<Side<'a>>,
     /// The suspect's base, if it has answers.
@@ -259,6 +269,13 @@ impl<'a> Sides<'a> {
         Self {
             panel,
             prepared: None,
+            basis: match (
+                prints.get(&panel.protected.model),
+                prints.get(&panel.suspect.model),
+            ) {
+                (Some(protected), Some(suspect)) => Basis::of(protected, suspect),
+                _ => Basis::Battery,
+            },
             rows: std::iter::once(&panel.suspect)
                 .chain(&panel.base)
                 .chain(&panel.controls)
@@ -295,23 +312,38 @@ impl<'a> Sides<'a> {
         let known = |prepared: &Prepared| -> Option<Vec<Affinity>> {
             let model = |id: &str| self.model(id);
             let table = |m| prepared.affinity(m, &self.rows, &self.columns, &model, &exists);
-            Measure::ALL.into_iter().map(table).collect()
+            self.basis.measures().iter().copied().map(table).collect()
         };
         let known = self.prepared.and_then(known);
-        known.unwrap_or_else(|| affinities(&self.rows, &self.columns, &exists))
+        known.unwrap_or_else(|| affinities(self.basis, &self.rows, &self.columns, &exists))
     }
 
     fn measure(&self, affinity: Affinity) -> MeasureResult {
+        let figures = match &affinity.gram {
+            // By these measures a house is asked about as a whole.
+            Some(gram) => self.figures_of_text(&affinity, gram, &self.panel.asked()),
+            None => self.figures(&affinity, &self.panel.protected.id),
+        };
         MeasureResult {
             measure: affinity.measure,
             weight: affinity.measure.weight(),
-            figures: self.figures(&affinity, &self.panel.protected.id),
+            figures,
             affinity,
         }
     }
 
+    /// Other houses of candidate parents, where nearness is read beside them: comparable models of other makers, which
+    /// stand for what the suspect could have from shared data. One alone may be unlike the protected model.
+    fn comparable_houses(&self) -> usize {
+        let houses = houses::houses(self.panel, &self.panel.asked()).others.len();
+        if self.basis == Basis::OpenText && houses >= MIN_HOUSES { houses } else { 0 }
+    }
+
     /// What a table says with one of the candidate parents in the protected model's place.
     fn figures(&self, table: &Affinity, parent: &str) -> Figures {
+        if let Some(gram) = &table.gram {
+            return self.figures_of_text(table, gram, &[parent]);
+        }
         let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
         let synthetic = synthetic(table, &self.panel.suspect.id, parent, self.base);
         let synthetic = synthetic.map_err(|e| e.to_string());
@@ -329,6 +361,23 @@ impl<'a> Sides<'a> {
             },
             contrast,
             synthetic,
+        }
+    }
+
+    /// The same by a measure of open text, with one candidate parent or several of one house.
+    fn figures_of_text(&self, table: &Affinity, gram: &Gram, asked: &[&str]) -> Figures {
+        let houses = houses::houses(self.panel, asked);
+        let controls: Vec<&str> = self.panel.controls.iter().map(|c| c.id.as_str()).collect();
+        let exists = |row: &str, column: &str| self.exists(row, column);
+        let scores = nearness(gram, &self.panel.suspect.id, &houses, &controls, &exists);
+        let contrast = match asked {
+            [parent] => self.contrast(table, parent).map_err(|e| e.to_string()),
+            _ => Err(NOT_OF_A_HOUSE.to_owned()),
+        };
+        Figures {
+            scores: scores.map_err(|e| e.to_string()),
+            contrast,
+            synthetic: Err(NO_MIX.to_owned()),
         }
     }
 

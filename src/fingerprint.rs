@@ -101,6 +101,15 @@ impl Fingerprint {
         taking.print()
     }
 
+    /// Whether it has answers to open questions and nothing else.
+    pub fn is_open_text(&self) -> bool {
+        !self.texts.is_empty()
+            && self.choices.is_empty()
+            && self.next.is_empty()
+            && self.pool.is_empty()
+            && self.shorts.is_empty()
+    }
+
     /// The same without all but some probes.
     #[must_use]
     pub fn part(&self, probes: &BTreeSet<&str>) -> Self {

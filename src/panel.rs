@@ -56,6 +56,9 @@ pub struct Member {
     /// What it is to the case, as far as it is declared; nothing for roles other than control.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<ControlKind>,
+    /// The group that it is declared to belong to: with others it is a house of candidate parents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// All models of a comparison.
@@ -178,6 +181,12 @@ impl Panel {
         panel
     }
 
+    /// The candidate parents (ids) that are asked about: the protected model, and its group if the question is about it.
+    pub fn asked(&self) -> Vec<&str> {
+        let group = self.family.iter().map(String::as_str);
+        std::iter::once(self.protected.id.as_str()).chain(group).collect()
+    }
+
     /// The third model, with what is declared of it and the panel.
     fn third(&self, model: &str, lineages: &[Lineage]) -> Third {
         let declared = lineages
@@ -247,6 +256,9 @@ impl Panel {
     fn add(&mut self, lineage: &Lineage, named: &Named, about: &kinds::About<'_>) {
         let protected = lineage.find_model(&named.protected);
         let suspect = lineage.find_model(&named.suspect);
+        if let Some(protected) = protected {
+            self.protected.group.clone_from(&protected.group);
+        }
         let siblings: Vec<&Declared> = lineage
             .models
             .iter()
@@ -255,12 +267,11 @@ impl Panel {
                 group.is_some() && m.group.as_ref() == group
             })
             .collect();
-        let third = named.third.as_ref().and_then(|m| lineage.find_model(m));
-        let like_third = lineage.models.iter().filter(|m| {
-            let group = third.and_then(|t| t.group.as_ref());
-            group.is_some() && m.group.as_ref() == group && !siblings.iter().any(|s| s.id == m.id)
-        });
-        let candidates: Vec<&Declared> = siblings.iter().copied().chain(like_third).collect();
+        let of_others = lineage
+            .models
+            .iter()
+            .filter(|m| m.group.is_some() && !siblings.iter().any(|s| s.id == m.id));
+        let candidates: Vec<&Declared> = siblings.iter().copied().chain(of_others).collect();
         let is = |m: &Declared, other: Option<&Declared>| other.is_some_and(|o| o.id == m.id);
         for entry in &lineage.models {
             let offered = lineage.picked.as_ref();
@@ -309,6 +320,7 @@ impl Panel {
                     .map(|s| s.id.clone())
                     .collect(),
                 kinds: about.kinds(lineage, entry),
+                group: entry.group.clone(),
             };
             if siblings.iter().any(|s| s.id == entry.id) {
                 self.alternatives.push(Member {
@@ -334,6 +346,7 @@ fn single(id: &str, model: &str, matching: Matching) -> Member {
         base: None,
         known_parents: Vec::new(),
         kinds: Vec::new(),
+        group: None,
     }
 }
 

@@ -41,6 +41,7 @@ pub fn measures(sides: Sides) -> Vec<Measure> {
         | Measure::Style
         | Measure::Wording
         | Measure::WordingReverse => true,
+        Measure::Habits | Measure::Phrases => false,
     };
     Measure::ALL.into_iter().filter(usable).collect()
 }

@@ -29,7 +29,7 @@
 //! choice among the members).
 
 use super::{Case, Figures, Sides, pool};
-use crate::measure::{Contrast, Measure, Scores};
+use crate::measure::{Basis, Contrast, Measure, Scores};
 use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
 use crate::weigh::{Row, Standing, pooled};
 
@@ -152,9 +152,7 @@ fn stand(scores: &[MemberScores], out: &[&str], measure: Option<Measure>) -> Opt
 /// Puts the question about the group in the place of that about the protected model alone.
 pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     let panel = sides.panel;
-    let group: Vec<&str> = std::iter::once(panel.protected.id.as_str())
-        .chain(panel.family.iter().map(String::as_str))
-        .collect();
+    let group = panel.asked();
     let figures = |member: &str| -> Vec<(Measure, Figures)> {
         let measures = case.measures.iter();
         measures
@@ -188,8 +186,11 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     evidence.apart = apart(&contrasts, group.len());
     // Members are alike in data and kind by declaration.
     evidence.matched_alternatives = evidence.matched_alternatives.max(group.len() - 1);
-    set(evidence, &now, &scores, &[]);
-    case.pooled_controls = now.controls;
+    // By open text the pooled figures are about the whole house already.
+    if sides.basis == Basis::Battery {
+        set(evidence, &now, &scores, &[]);
+        case.pooled_controls = now.controls;
+    }
     let (not_excluded, excluded): (Vec<&Apart>, Vec<&Apart>) =
         evidence.apart.iter().partition(|a| a.p >= APART_P);
     let ids = |apart: Vec<&Apart>| -> Vec<String> {

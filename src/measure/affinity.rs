@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use super::Measure;
+use super::{Basis, Measure};
 use super::distance::bhattacharyya;
+use super::open_text::{Gram, Written};
 use super::pools::{Pools, shared};
 use super::style::style;
 use super::wording::wording;
@@ -36,6 +37,8 @@ pub struct Affinity {
     pub probes: Vec<String>,
     /// [rows, columns, probes]; NaN where a cell does not exist.
     pub cells: Array3<f64>,
+    /// Of the measures of open text the inner products of all models, which nearness is read from.
+    pub gram: Option<Gram>,
 }
 
 impl Affinity {
@@ -54,6 +57,7 @@ impl Affinity {
             columns: ids(columns),
             probes,
             cells,
+            gram: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Affinity {
             columns: ids(&self.columns, columns),
             probes: self.probes.clone(),
             cells: self.cells.select(Axis(0), rows).select(Axis(1), columns),
+            gram: self.gram.clone(),
         }
     }
 }
@@ -118,15 +123,43 @@ pub fn affinity(
         Measure::Preference | Measure::Next | Measure::Likelihood | Measure::LikelihoodReverse => {
             by_pair(measure, rows, columns, exists)
         }
+        Measure::Habits | Measure::Phrases => {
+            let written = Written::new(&[rows, columns].concat());
+            let found = of_written(&written, measure, rows, columns, exists);
+            let none = Array3::from_elem((rows.len(), columns.len(), 0), f64::NAN);
+            found.unwrap_or_else(|| Affinity::new(measure, rows, columns, Vec::new(), none))
+        }
     }
 }
 
-/// The same by every measure, in the order of [`Measure::ALL`].
+/// A measure of open text; `None` for another measure.
+fn of_written(
+    written: &Written,
+    measure: Measure,
+    rows: &[Side<'_>],
+    columns: &[Side<'_>],
+    exists: &dyn Fn(&str, &str) -> bool,
+) -> Option<Affinity> {
+    let sides = [rows, columns].concat();
+    let ids: BTreeMap<&str, &str> = sides.iter().map(|s| (s.id, s.id)).collect();
+    let found = written.compare(measure, rows, columns, &|id| ids[id])?;
+    Some(found.existing(exists))
+}
+
+/// The same by every measure of a basis, in the order of [`Measure::ALL`].
 pub fn affinities(
+    basis: Basis,
     rows: &[Side<'_>],
     columns: &[Side<'_>],
     exists: &(dyn Fn(&str, &str) -> bool + Sync),
 ) -> Vec<Affinity> {
+    if basis == Basis::OpenText {
+        let written = Written::new(&[rows, columns].concat());
+        let measures = basis.measures().iter();
+        return measures
+            .filter_map(|m| of_written(&written, *m, rows, columns, exists))
+            .collect();
+    }
     let (mut tables, style) = rayon::join(
         || pairwise(rows, columns, exists),
         || style(rows, columns, exists),
@@ -228,7 +261,11 @@ fn compare<'a>(
                 reading(readings, texts)
             })
         }
-        Measure::Style | Measure::Wording | Measure::WordingReverse => Vec::new(),
+        Measure::Style
+        | Measure::Wording
+        | Measure::WordingReverse
+        | Measure::Habits
+        | Measure::Phrases => Vec::new(),
     }
 }
 

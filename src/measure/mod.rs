@@ -9,6 +9,7 @@ pub mod distance;
 pub mod drift;
 pub mod equality;
 pub mod lineage;
+pub mod open_text;
 mod pools;
 mod prepared;
 mod scores;
@@ -25,6 +26,8 @@ pub use synthetic::{Gap, Synthetic, synthetic};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::fingerprint::Fingerprint;
 
 /// A way to compare two models.
 #[derive(
@@ -46,11 +49,45 @@ pub enum Measure {
     Wording,
     /// How well a small model of the column's texts predicts what the row wrote (minus bits per byte).
     WordingReverse,
+    /// Likeness of what answers begin with, whatever they are about (cosine of stabilised shares, -1 to 1).
+    Habits,
+    /// Wording shared on the same prompt, beyond what others share (cosine of weighted phrases, 0 to 1).
+    Phrases,
+}
+
+/// What the models of a panel answered, and so by which measures they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// A battery of this tool: closed questions, contexts to go on with and open questions.
+    Battery,
+    /// Open text alone: answers to prompts, collected by whomever.
+    OpenText,
+}
+
+impl Basis {
+    /// What suspect and protected model allow: open text is the basis if either has nothing else.
+    pub fn of(protected: &Fingerprint, suspect: &Fingerprint) -> Self {
+        if protected.is_open_text() || suspect.is_open_text() {
+            Self::OpenText
+        } else {
+            Self::Battery
+        }
+    }
+
+    /// The measures that are looked at.
+    pub fn measures(self) -> &'static [Measure] {
+        let all = &Measure::ALL;
+        match self {
+            Self::Battery => &all[..7],
+            Self::OpenText => &all[7..],
+        }
+    }
 }
 
 impl Measure {
-    /// All measures, in the order of reports.
-    pub const ALL: [Self; 7] = [
+    /// All measures, in the order of reports. Those of [`Basis::OpenText`] stand last.
+    pub const ALL: [Self; 9] = [
         Self::Preference,
         Self::Next,
         Self::Likelihood,
@@ -58,6 +95,8 @@ impl Measure {
         Self::Style,
         Self::Wording,
         Self::WordingReverse,
+        Self::Habits,
+        Self::Phrases,
     ];
 
     /// What it counts in the pooled figure beside the others.
@@ -68,7 +107,7 @@ impl Measure {
     pub fn weight(self) -> f64 {
         match self {
             Self::Wording => 4.0,
-            Self::Style => 2.0,
+            Self::Style | Self::Habits => 2.0,
             _ => 1.0,
         }
     }
@@ -76,7 +115,10 @@ impl Measure {
     /// Whether its value on a probe takes nothing but the answers to that probe. The others look at all open
     /// text at once: their values are no steps of a bet.
     pub fn is_by_probe(self) -> bool {
-        !matches!(self, Self::Style | Self::Wording | Self::WordingReverse)
+        matches!(
+            self,
+            Self::Preference | Self::Next | Self::Likelihood | Self::LikelihoodReverse
+        )
     }
 
     /// The name in files and reports.
@@ -89,6 +131,8 @@ impl Measure {
             Self::Style => "style",
             Self::Wording => "wording",
             Self::WordingReverse => "wording_reverse",
+            Self::Habits => "habits",
+            Self::Phrases => "phrases",
         }
     }
 
@@ -100,6 +144,8 @@ impl Measure {
                 "bits per byte, negated"
             }
             Self::Style => "cosine of z-scored features",
+            Self::Habits => "cosine of stabilised shares",
+            Self::Phrases => "cosine of weighted phrases",
         }
     }
 }

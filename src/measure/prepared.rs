@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::affinity::pairwise;
 use super::equality::{Equality, equality};
+use super::open_text::Written;
 use super::style::Manners;
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
@@ -19,6 +20,7 @@ use crate::fingerprint::Fingerprint;
 pub struct Prepared {
     tables: Vec<Affinity>,
     manners: Manners,
+    written: Written,
     /// How alike each model's answers are to each parent's, by parent and model.
     likeness: BTreeMap<(String, String), Option<Equality>>,
 }
@@ -44,6 +46,7 @@ impl Prepared {
             likeness: pairs.par_iter().map(alike).collect(),
             tables: pairwise(&rows, &columns, &|_, _| true),
             manners: Manners::new(&rows),
+            written: Written::new(&rows),
         }
     }
 
@@ -65,8 +68,13 @@ impl Prepared {
         model: &dyn Fn(&str) -> &'m str,
         exists: &dyn Fn(&str, &str) -> bool,
     ) -> Option<Affinity> {
-        if measure == Measure::Style {
-            return self.manners.compare(rows, columns, model, exists);
+        match measure {
+            Measure::Style => return self.manners.compare(rows, columns, model, exists),
+            Measure::Habits | Measure::Phrases => {
+                let found = self.written.compare(measure, rows, columns, model)?;
+                return Some(found.existing(exists));
+            }
+            _ => {}
         }
         let table = self.tables.iter().find(|t| t.measure == measure)?;
         let places = |sides: &[Side<'_>], names: &[String]| -> Option<Vec<usize>> {

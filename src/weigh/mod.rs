@@ -15,6 +15,7 @@ mod direction;
 mod dose;
 mod interval;
 mod power;
+mod residual;
 mod ranks;
 mod signed_rank;
 mod simplex;
@@ -41,6 +42,7 @@ pub use interval::{MeanInterval, mean_interval};
 pub use power::{
     DoseEffect, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
+pub use residual::Given;
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
