@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
-use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::open_text::{Gram, nearness};
+use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
     Affinity, Basis, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
     affinities, contrast, synthetic,
@@ -336,7 +336,11 @@ impl<'a> Sides<'a> {
     /// stand for what the suspect could have from shared data. One alone may be unlike the protected model.
     fn comparable_houses(&self) -> usize {
         let houses = houses::houses(self.panel, &self.panel.asked()).others.len();
-        if self.basis == Basis::OpenText && houses >= MIN_HOUSES { houses } else { 0 }
+        if self.basis == Basis::OpenText && houses >= MIN_HOUSES {
+            houses
+        } else {
+            0
+        }
     }
 
     /// What a table says with one of the candidate parents in the protected model's place.

@@ -184,7 +184,9 @@ impl Panel {
     /// The candidate parents (ids) that are asked about: the protected model, and its group if the question is about it.
     pub fn asked(&self) -> Vec<&str> {
         let group = self.family.iter().map(String::as_str);
-        std::iter::once(self.protected.id.as_str()).chain(group).collect()
+        std::iter::once(self.protected.id.as_str())
+            .chain(group)
+            .collect()
     }
 
     /// The third model, with what is declared of it and the panel.

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use super::{Basis, Measure};
 use super::distance::bhattacharyya;
 use super::open_text::{Gram, Written};
 use super::pools::{Pools, shared};
 use super::style::style;
 use super::wording::wording;
+use super::{Basis, Measure};
 use crate::fingerprint::{Fingerprint, Readings, to_read};
 use crate::response::Continuation;
 

@@ -8,7 +8,7 @@ use super::{Part, Population};
 use crate::digest;
 use crate::panel::{Declared, Lineage, Named, Panel};
 
-/// What a suspect truly is to a protected model. All but the first two are innocent.
+/// What a suspect truly is to a protected model. All but the first two and the last are innocent.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -28,11 +28,13 @@ pub enum Relation {
     SameData,
     /// None of these.
     Other,
+    /// What is declared neither says that it learned from the protected model nor rules it out.
+    Unknown,
 }
 
 impl Relation {
     /// All relations.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Student,
         Self::Derivative,
         Self::Sibling,
@@ -40,6 +42,7 @@ impl Relation {
         Self::UnseenStudent,
         Self::SameData,
         Self::Other,
+        Self::Unknown,
     ];
 
     /// The relations of innocent models: each is an explanation to be weighed against.
@@ -61,6 +64,7 @@ impl Relation {
             Self::UnseenStudent => "unseen_student",
             Self::SameData => "same_data",
             Self::Other => "other",
+            Self::Unknown => "unknown",
         }
     }
 

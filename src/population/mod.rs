@@ -11,6 +11,7 @@
 //! the questions of direction.
 
 mod cases;
+mod houses;
 mod score;
 mod triples;
 
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::panel::{Declared, Lineage, LineageError};
 
 pub use cases::{Case, Relation, Thinning};
+pub use houses::Houses;
 pub use score::{Asked, OtherScore, Score, asked_as, read_scores, score};
 pub use triples::{DirectionScore, ThirdIs, Triple, read_directions, score_directions};
 

@@ -153,41 +153,66 @@ pub fn score(
     let mut panel = population.panel(case, thinning);
     panel.suspect.model = asked_as(&case.suspect, served);
     let weighed = case::weigh_prepared(&panel, prints, Some(prepared), Gates::default(), order);
-    let t = |standing: &crate::weigh::Standing| standing.t.map(|t| t.t);
-    let evidence = &weighed.evidence;
-    Score {
-        part: case.part,
-        source: case.source.clone(),
-        protected: case.protected.clone(),
-        suspect: case.suspect.clone(),
-        kind: case.kind.clone(),
-        relation: case.relation,
+    let scored = Scored {
+        case,
         access: *access,
         thinning,
         served,
-        dose: case.dose,
-        controls: evidence.controls,
         probes: order.len(),
-        finding: weighed.verdict.finding,
-        not_excluded: weighed.verdict.not_excluded.clone(),
-        pooled: evidence.pooled.as_ref().map(|s| s.score),
-        t: evidence.pooled.as_ref().and_then(t),
-        contrast: weighed.pooled_contrast.as_ref().and_then(|s| {
-            let controls = s.controls.len();
-            t(&s.standing()).map(|t| OtherScore { t, controls })
-        }),
-        measures: weighed
-            .measures
-            .iter()
-            .filter_map(|m| {
-                Some((
-                    m.measure.name().to_owned(),
-                    t(&m.figures.scores.as_ref().ok()?.standing())?,
-                ))
-            })
-            .collect(),
         bytes: bytes.get(&panel.suspect.model).copied(),
-        divergence: evidence.equality.map(|e| e.divergence),
+    };
+    scored.of(&weighed)
+}
+
+/// A case as it was tried.
+pub(super) struct Scored<'a> {
+    pub(super) case: &'a Case,
+    pub(super) access: Access,
+    pub(super) thinning: Thinning,
+    pub(super) served: Served,
+    pub(super) probes: usize,
+    pub(super) bytes: Option<u64>,
+}
+
+impl Scored<'_> {
+    /// What came out of it.
+    pub(super) fn of(&self, weighed: &case::Case) -> Score {
+        let t = |standing: &crate::weigh::Standing| standing.t.map(|t| t.t);
+        let (case, evidence) = (self.case, &weighed.evidence);
+        Score {
+            part: case.part,
+            source: case.source.clone(),
+            protected: case.protected.clone(),
+            suspect: case.suspect.clone(),
+            kind: case.kind.clone(),
+            relation: case.relation,
+            access: self.access,
+            thinning: self.thinning,
+            served: self.served,
+            dose: case.dose,
+            controls: evidence.controls,
+            probes: self.probes,
+            finding: weighed.verdict.finding,
+            not_excluded: weighed.verdict.not_excluded.clone(),
+            pooled: evidence.pooled.as_ref().map(|s| s.score),
+            t: evidence.pooled.as_ref().and_then(t),
+            contrast: weighed.pooled_contrast.as_ref().and_then(|s| {
+                let controls = s.controls.len();
+                t(&s.standing()).map(|t| OtherScore { t, controls })
+            }),
+            measures: weighed
+                .measures
+                .iter()
+                .filter_map(|m| {
+                    Some((
+                        m.measure.name().to_owned(),
+                        t(&m.figures.scores.as_ref().ok()?.standing())?,
+                    ))
+                })
+                .collect(),
+            bytes: self.bytes,
+            divergence: evidence.equality.map(|e| e.divergence),
+        }
     }
 }
 

@@ -26,7 +26,11 @@ impl<'a> Given<'a> {
             gram[[places[i], places[j]]] + if i == j { ridge * trace } else { 0.0 }
         });
         let factor = Cholesky::new(matrix)?;
-        Some(Self { gram, places, factor })
+        Some(Self {
+            gram,
+            places,
+            factor,
+        })
     }
 
     /// The correlation of a model with the mean of some others in what is left of them given these models.
@@ -48,14 +52,19 @@ impl<'a> Given<'a> {
         let of_others = |i: usize| others.iter().map(|g| self.gram[[i, *g]]).sum::<f64>() * share;
         let sides = DMatrix::from_fn(n, 2, |i, side| {
             let place = self.places[i];
-            if side == 0 { self.gram[[place, model]] } else { of_others(place) }
+            if side == 0 {
+                self.gram[[place, model]]
+            } else {
+                of_others(place)
+            }
         });
         let explained = sides.transpose() * self.factor.solve(&sides);
         let own = self.gram[[model, model]] - explained[(0, 0)];
         let between = of_others(model) - explained[(0, 1)];
         let theirs = others.iter().map(|g| of_others(*g)).sum::<f64>() * share - explained[(1, 1)];
         let r = between / (own * theirs).sqrt();
-        (!others.is_empty() && own > 0.0 && theirs > 0.0 && r.is_finite()).then(|| r.clamp(-1.0, 1.0))
+        (!others.is_empty() && own > 0.0 && theirs > 0.0 && r.is_finite())
+            .then(|| r.clamp(-1.0, 1.0))
     }
 }
 
@@ -83,11 +92,18 @@ mod tests {
         for (ridge, others, expected) in EXPECTED {
             let given = Given::new(&gram, vec![3, 4, 5], ridge).unwrap();
             let found = given.correlation(0, others).unwrap();
-            assert!((found - expected).abs() < 1e-10, "{ridge} {others:?}: {found}");
+            assert!(
+                (found - expected).abs() < 1e-10,
+                "{ridge} {others:?}: {found}"
+            );
         }
     }
 
-    const EXPECTED: [(f64, &[usize], f64); 3] = [(0.3, &[1], 0.846_201_504_408), (0.01, &[1], 0.922_766_057_933), (0.3, &[1, 2], 0.186_194_209_908)];
+    const EXPECTED: [(f64, &[usize], f64); 3] = [
+        (0.3, &[1], 0.846_201_504_408),
+        (0.01, &[1], 0.922_766_057_933),
+        (0.3, &[1, 2], 0.186_194_209_908),
+    ];
 
     #[test]
     fn a_large_ridge_leaves_the_plain_correlation() {

@@ -50,7 +50,11 @@ fn of_window(panel: &Panel<'_>, window: usize) -> Array2<f64> {
         *held.entry(*feature).or_default() += share;
     }
     let least = panel.members.len() as f64 / ONE_OF;
-    let kept: Vec<u64> = held.into_iter().filter(|(_, sum)| *sum >= least).map(|(f, _)| f).collect();
+    let kept: Vec<u64> = held
+        .into_iter()
+        .filter(|(_, sum)| *sum >= least)
+        .map(|(f, _)| f)
+        .collect();
     let vectors: Vec<Vec<f64>> = counted.par_iter().map(|c| c.vector(&kept)).collect();
     let width = kept.len();
     let flat: Vec<f64> = vectors.into_iter().flatten().collect();
@@ -105,7 +109,10 @@ impl Shares {
 
 /// `asin sqrt((n x + 1/2) / (n + 1))` of a share x of n answers.
 fn stabilised(share: f64, answers: f64) -> f64 {
-    ((answers * share + 0.5) / (answers + 1.0)).clamp(0.0, 1.0).sqrt().asin()
+    ((answers * share + 0.5) / (answers + 1.0))
+        .clamp(0.0, 1.0)
+        .sqrt()
+        .asin()
 }
 
 #[cfg(test)]
@@ -121,7 +128,10 @@ mod tests {
             (1.0, 3.0, 1.209_429_202_888_189),
         ] {
             let found = stabilised(share, answers);
-            assert!((found - expected).abs() < 1e-12, "{share} {answers}: {found}");
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{share} {answers}: {found}"
+            );
         }
     }
 }

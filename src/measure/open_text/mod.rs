@@ -49,7 +49,9 @@ fn centred(inner: &Array2<f64>) -> Array2<f64> {
     let n = inner.nrows() as f64;
     let means: Vec<f64> = inner.rows().into_iter().map(|r| r.sum() / n).collect();
     let mean = means.iter().sum::<f64>() / n;
-    Array2::from_shape_fn(inner.dim(), |(i, j)| inner[[i, j]] - means[i] - means[j] + mean)
+    Array2::from_shape_fn(inner.dim(), |(i, j)| {
+        inner[[i, j]] - means[i] - means[j] + mean
+    })
 }
 
 /// The features of everything that some models wrote.
@@ -100,7 +102,11 @@ impl Written {
             _ => return None,
         };
         let gram = Gram {
-            ids: panel.members.iter().map(|(id, _)| (*id).to_owned()).collect(),
+            ids: panel
+                .members
+                .iter()
+                .map(|(id, _)| (*id).to_owned())
+                .collect(),
             values: centred(&gram),
         };
         let mut affinity = match by_probe {
@@ -124,7 +130,9 @@ struct Panel<'a> {
 /// The models with answers to most of what half of the panel answered, and the prompts that all of these answered.
 ///
 /// A profile over other prompts than the others' would tell the prompts, not the model.
-fn shared<'a>(members: BTreeMap<&'a str, Answers<'a>>) -> (Vec<(&'a str, Answers<'a>)>, Vec<&'a str>) {
+fn shared<'a>(
+    members: BTreeMap<&'a str, Answers<'a>>,
+) -> (Vec<(&'a str, Answers<'a>)>, Vec<&'a str>) {
     let mut answered: BTreeMap<&str, usize> = BTreeMap::new();
     for answers in members.values() {
         for probe in answers.keys() {
@@ -140,8 +148,10 @@ fn shared<'a>(members: BTreeMap<&'a str, Answers<'a>>) -> (Vec<(&'a str, Answers
         let present = usual.iter().filter(|p| answers.contains_key(**p)).count();
         present > 0 && present as f64 >= MIN_PRESENT * usual.len() as f64
     };
-    let kept: Vec<(&str, Answers<'_>)> =
-        members.into_iter().filter(|(_, answers)| enough(answers)).collect();
+    let kept: Vec<(&str, Answers<'_>)> = members
+        .into_iter()
+        .filter(|(_, answers)| enough(answers))
+        .collect();
     let by_all = |probe: &&str| kept.iter().all(|(_, answers)| answers.contains_key(*probe));
     let probes = usual.into_iter().filter(by_all).collect();
     (kept, probes)
@@ -163,7 +173,13 @@ fn alike(measure: Measure, rows: &[Side<'_>], columns: &[Side<'_>], gram: &Gram)
     let cells = Array3::from_shape_fn((rows.len(), columns.len(), 1), |(i, k, _)| {
         cell(&rows[i], &columns[k]).unwrap_or(f64::NAN)
     });
-    Affinity::new(measure, rows, columns, vec!["all prompts".to_owned()], cells)
+    Affinity::new(
+        measure,
+        rows,
+        columns,
+        vec!["all prompts".to_owned()],
+        cells,
+    )
 }
 
 #[cfg(test)]

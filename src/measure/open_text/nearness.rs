@@ -65,7 +65,11 @@ pub fn nearness(
     controls: &[&str],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Result<Scores, NoNearness> {
-    let known = Known { gram, suspect, exists };
+    let known = Known {
+        gram,
+        suspect,
+        exists,
+    };
     let suspect = gram.place(suspect).ok_or(NoNearness::NoSuspect)?;
     let asked = known.places(&houses.asked);
     if asked.is_empty() {
@@ -79,20 +83,34 @@ pub fn nearness(
         .collect();
     let value = |model: usize| -> Option<f64> {
         let own = known.correlation(model, &houses.own, &asked)?;
-        let rest = others.iter().map(|(house, places)| known.correlation(model, house, places));
+        let rest = others
+            .iter()
+            .map(|(house, places)| known.correlation(model, house, places));
         let rest: Vec<f64> = rest.collect::<Option<_>>()?;
         let all = own + rest.iter().sum::<f64>();
-        Some(if rest.is_empty() { own } else { own - all / (rest.len() + 1) as f64 })
+        Some(if rest.is_empty() {
+            own
+        } else {
+            own - all / (rest.len() + 1) as f64
+        })
     };
-    let candidates: BTreeSet<&str> =
-        houses.own.iter().chain(houses.others.iter().flatten()).copied().collect();
+    let candidates: BTreeSet<&str> = houses
+        .own
+        .iter()
+        .chain(houses.others.iter().flatten())
+        .copied()
+        .collect();
     let innocent = |id: &&&str| {
         !candidates.contains(**id) && houses.own.iter().all(|parent| exists(id, parent))
     };
     let control = |id: &&str| Some(((*id).to_owned(), value(gram.place(id)?)?));
     Ok(Scores {
         suspect: value(suspect).ok_or(NoNearness::NoneGiven)?,
-        controls: controls.iter().filter(innocent).filter_map(control).collect(),
+        controls: controls
+            .iter()
+            .filter(innocent)
+            .filter_map(control)
+            .collect(),
     })
 }
 
@@ -114,7 +132,9 @@ impl Known<'_> {
             let id = self.gram.ids[*place].as_str();
             *place != model
                 && id != self.suspect
-                && house.iter().all(|parent| id != *parent && (self.exists)(id, parent))
+                && house
+                    .iter()
+                    .all(|parent| id != *parent && (self.exists)(id, parent))
         };
         let places = (0..self.gram.ids.len()).filter(given).collect();
         let others: Vec<usize> = members.iter().copied().filter(|m| *m != model).collect();

@@ -51,7 +51,7 @@ pub(super) fn inner(
 }
 
 /// A phrase of one answer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Held {
     phrase: u64,
     member: usize,
@@ -68,12 +68,17 @@ fn of_prompt(panel: &Panel<'_>, probe: &str) -> Array2<f64> {
     for (member, (_, of)) in panel.members.iter().enumerate() {
         for features in &of[probe] {
             let phrases = features.phrases.iter();
-            held.extend(phrases.map(|phrase| Held { phrase: *phrase, member, answer: answers }));
+            held.extend(phrases.map(|phrase| Held {
+                phrase: *phrase,
+                member,
+                answer: answers,
+            }));
             samples[member] += 1.0;
             answers += 1;
         }
     }
-    held.sort_unstable();
+    // Keeps a model's answers together, for they came so.
+    radsort::sort_by_key(&mut held, |one| one.phrase);
     let runs: Vec<(&[Held], f64)> = held
         .chunk_by(|a, b| a.phrase == b.phrase)
         .filter_map(|run| Some((run, weight(run, n)?)))
@@ -108,7 +113,9 @@ fn weight(run: &[Held], n: usize) -> Option<f64> {
 fn unit_parts(run: &[Held], weight: f64, squares: &[f64], samples: &[f64]) -> Vec<(usize, f64)> {
     run.chunk_by(|a, b| a.member == b.member)
         .map(|of_member| {
-            let parts = of_member.iter().map(|one| weight / squares[one.answer].sqrt());
+            let parts = of_member
+                .iter()
+                .map(|one| weight / squares[one.answer].sqrt());
             let member = of_member[0].member;
             (member, parts.sum::<f64>() / samples[member])
         })

@@ -89,7 +89,8 @@ mod tests {
     fn words_marks_and_line_ends_are_told_apart() {
         let found = words("Sure!  Don't\tworry:\n\n1. 東京 is\r\nbig\n");
         let expected = [
-            "Sure", "!", "Don't", "worry", ":", "\n\n", "1", ".", "東", "京", "is", "\r\n", "big", "\n",
+            "Sure", "!", "Don't", "worry", ":", "\n\n", "1", ".", "東", "京", "is", "\r\n", "big",
+            "\n",
         ];
         assert_eq!(found, expected);
         assert!(words(" \t ").is_empty());
