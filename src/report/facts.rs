@@ -100,7 +100,7 @@ pub struct Report {
     pub texts: Option<TextGate>,
     /// The weight gate.
     pub weights: Option<WeightEvidence>,
-    /// Each measure.
+    /// Each measure, but those for which imported answers hold nothing.
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
@@ -253,7 +253,12 @@ impl Report {
             equality: evidence.equality,
             texts: evidence.texts,
             weights: evidence.weights.clone(),
-            measures: case.measures.iter().map(figures::measure).collect(),
+            measures: case
+                .measures
+                .iter()
+                .filter(|m| !sources.conditions.holds_nothing(m))
+                .map(figures::measure)
+                .collect(),
             pooled: figures::pooled(case),
             pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
             pooled_ratio: case.pooled_ratio.as_ref().map(BesideFacts::new),

@@ -1,0 +1,1 @@
+//! Every format with its traps, and what must not get through.
