@@ -205,7 +205,10 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, BatteryError> {
     parse(path, &text)
 }
 
-pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, BatteryError> {
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    text: &str,
+) -> Result<T, BatteryError> {
     toml::from_str(text).map_err(|source| BatteryError::Parse {
         path: path.to_owned(),
         source: Box::new(source),
@@ -213,7 +216,11 @@ pub(super) fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Re
 }
 
 /// Checks the probes and puts them in turns over the families.
-pub(super) fn assemble(name: String, version: u32, raw: Vec<RawFamily>) -> Result<Battery, BatteryError> {
+pub(super) fn assemble(
+    name: String,
+    version: u32,
+    raw: Vec<RawFamily>,
+) -> Result<Battery, BatteryError> {
     let mut families = Vec::new();
     let mut queues = Vec::new();
     for family in raw {

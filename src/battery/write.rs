@@ -106,8 +106,7 @@ mod tests {
 
     #[test]
     fn every_text_is_read_back_as_it_was() {
-        let odd =
-            "\u{feff}a\r\nb\r\t\"\"\"'''\\ \\n \u{1}\u{7f}\u{85}\u{2028}\u{10ffff}\n\n ";
+        let odd = "\u{feff}a\r\nb\r\t\"\"\"'''\\ \\n \u{1}\u{7f}\u{85}\u{2028}\u{10ffff}\n\n ";
         let options = vec![odd.trim().to_owned(), "x".to_owned()];
         let probes = vec![
             probe("f-1", "f", Ask::Write { max_tokens: 7 }, odd),

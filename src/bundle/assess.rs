@@ -99,9 +99,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
     let of = |is: fn(&Source) -> bool| {
         let members = panel.members().into_iter();
         let members = members.filter(|m| is(source(m)));
-        members
-            .map(|m| (m.id.clone(), source(m).clone()))
-            .collect()
+        members.map(|m| (m.id.clone(), source(m).clone())).collect()
     };
     let conditions = Conditions {
         probes: bundle.asked,

@@ -317,11 +317,7 @@ fn open_battery(asking: &Asking, imported: bool) -> Result<(Battery, bool), CliE
 }
 
 /// The battery that an import wrote beside its recordings.
-fn battery_beside(
-    model: &str,
-    recording: &Path,
-    mark: &BatteryMark,
-) -> Result<Battery, CliError> {
+fn battery_beside(model: &str, recording: &Path, mark: &BatteryMark) -> Result<Battery, CliError> {
     let path = recording.parent().unwrap_or(Path::new("")).join("battery");
     let missing = || CliError::NoBattery {
         model: model.to_owned(),
@@ -345,10 +341,7 @@ pub(super) fn slug(header: &Header) -> String {
     anonymous.identity.name.clear();
     anonymous.identity.source = anonymous.identity.source.item();
     anonymous.tool.clear();
-    format!(
-        "{name}-{}",
-        &digest::of_value(&anonymous)[..8]
-    )
+    format!("{name}-{}", &digest::of_value(&anonymous)[..8])
 }
 
 /// Raised by the first Ctrl-C, so that the answer in hand is still kept; a second one ends at once.

@@ -96,7 +96,9 @@ impl LeftOut {
             }
             Self::NotText => "prompts that are not text alone",
             Self::EmptyPrompt => "empty prompts",
-            Self::NamesOptions => "prompts with '{options}' in them, which batteries read otherwise",
+            Self::NamesOptions => {
+                "prompts with '{options}' in them, which batteries read otherwise"
+            }
             Self::LongPrompt => "prompts longer than 1 MiB",
             Self::OneModelAlone => "answers to prompts that no other model answered",
         }
@@ -191,7 +193,9 @@ impl Gathered {
         }
         let held = self.held(place, &row.model)?;
         let samples = held.answers.entry(asked).or_default();
-        let same = samples.iter().find(|(n, _)| row.sample.is_some() && *n == row.sample);
+        let same = samples
+            .iter()
+            .find(|(n, _)| row.sample.is_some() && *n == row.sample);
         if same.is_some_and(|(_, other)| *other != response) {
             return Err(ImportError::Field {
                 place: place.clone(),
@@ -206,7 +210,11 @@ impl Gathered {
             return Ok(());
         }
         if samples.len() == MAX_SAMPLES {
-            return Err(too_much(place, "brings more samples of a prompt", MAX_SAMPLES));
+            return Err(too_much(
+                place,
+                "brings more samples of a prompt",
+                MAX_SAMPLES,
+            ));
         }
         samples.push((row.sample, response));
         Ok(())

@@ -138,8 +138,7 @@ pub(super) fn read_archive(
     told(&place, &log.eval, gathered)?;
     for name in archive.samples()? {
         let place = Place::member(&file.path, &name);
-        let sample: Sample =
-            parse(&archive.read(&name)?).map_err(|e| form(&place, settings, e))?;
+        let sample: Sample = parse(&archive.read(&name)?).map_err(|e| form(&place, settings, e))?;
         take(&place, &log.eval, sample, gathered)?;
     }
     Ok(())
@@ -230,7 +229,10 @@ impl<'a> Archive<'a> {
         let bytes = bytes.ok_or_else(|| too_much("has more bytes", MAX_MEMBER))?;
         self.unpacked += bytes.len() as u64;
         if self.unpacked > MAX_UNPACKED {
-            return Err(too_much("makes the archive unpack to more bytes", MAX_UNPACKED));
+            return Err(too_much(
+                "makes the archive unpack to more bytes",
+                MAX_UNPACKED,
+            ));
         }
         Ok(bytes)
     }

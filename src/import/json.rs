@@ -224,9 +224,10 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_null_outside_of_texts() {
-        let value: Value =
-            parse(br#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity \\", "d": NaN}"#)
-                .unwrap();
+        let value: Value = parse(
+            br#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity \\", "d": NaN}"#,
+        )
+        .unwrap();
         let wanted = serde_json::json!({
             "a": null, "b": [null, null], "c": "NaN \" Infinity \\", "d": null,
         });

@@ -157,7 +157,10 @@ fn closed(requests: &[Request], repeats: &[Vec<Value>]) -> Option<(Asked, Respon
         .iter()
         .zip(repeats)
         .partition(|(request, _)| request.context == *context);
-    if elsewhere.iter().any(|(request, _)| !request.context.is_empty()) {
+    if elsewhere
+        .iter()
+        .any(|(request, _)| !request.context.is_empty())
+    {
         return None;
     }
     let (mut options, mut scores) = (Vec::new(), Vec::new());

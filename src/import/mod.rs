@@ -118,7 +118,9 @@ fn read_file(
         (AnswerFormat::AlpacaEval, Some(bytes)) => {
             alpaca_eval::read(file, &bytes, settings, gathered)
         }
-        (AnswerFormat::Inspect, Some(bytes)) => inspect::read_json(file, &bytes, settings, gathered),
+        (AnswerFormat::Inspect, Some(bytes)) => {
+            inspect::read_json(file, &bytes, settings, gathered)
+        }
         (AnswerFormat::Promptfoo, Some(bytes)) => promptfoo::read(file, &bytes, settings, gathered),
         (AnswerFormat::Inspect, None) => inspect::read_archive(file, settings, gathered),
         (AnswerFormat::LmEval, _) => lm_eval::read(file, settings, gathered),

@@ -185,9 +185,7 @@ fn response(reply: Reply) -> Response {
         Some("content_filter" | "safety" | "SAFETY") => Response::Refused {
             reason: format!("content filter: {said}"),
         },
-        Some("tool_calls" | "tool_use" | "function_call") => {
-            unavailable("the model called a tool")
-        }
+        Some("tool_calls" | "tool_use" | "function_call") => unavailable("the model called a tool"),
         Some("length" | "max_tokens" | "MAX_TOKENS") => ended(Finish::Length),
         _ => ended(Finish::Stop),
     }

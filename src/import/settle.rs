@@ -281,7 +281,9 @@ mod tests {
 
     #[test]
     fn names_become_directories_of_their_own() {
-        let names = vec!["org/a", "other/a", "B", "b", "battery", "...", "c d", "../../e"];
+        let names = vec![
+            "org/a", "other/a", "B", "b", "battery", "...", "c d", "../../e",
+        ];
         let made = directories(names.clone());
         let distinct: BTreeSet<String> = made.iter().map(|d| d.to_lowercase()).collect();
         assert_eq!(distinct.len(), names.len());

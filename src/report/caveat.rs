@@ -466,9 +466,7 @@ impl Conditions {
             } if !last(served).starts_with(last(asked)) => Some(served.clone()),
             Source::Imported { model, served, .. } => {
                 let mut other = served.iter();
-                other
-                    .find(|s| !last(s).starts_with(last(model)))
-                    .cloned()
+                other.find(|s| !last(s).starts_with(last(model))).cloned()
             }
             _ => None,
         };
