@@ -31,16 +31,16 @@ impl Found {
 
 /// Whether a file that lies in a directory is one of the format, by its name.
 fn is_of(format: AnswerFormat, name: &str) -> bool {
+    let ends_in = |ending: &str| Path::new(name).extension().is_some_and(|e| e == ending);
     match format {
-        AnswerFormat::Jsonl => name.ends_with(".jsonl"),
+        AnswerFormat::Jsonl => ends_in("jsonl"),
         AnswerFormat::AlpacaEval => name == "model_outputs.json",
-        AnswerFormat::LmEval => name.starts_with("samples_") && name.ends_with(".jsonl"),
+        AnswerFormat::LmEval => name.starts_with("samples_") && ends_in("jsonl"),
         // Beside logs lie manifests of sets of them.
         AnswerFormat::Inspect => {
-            name.ends_with(".eval")
-                || (name.ends_with(".json") && !["logs.json", "eval-set.json"].contains(&name))
+            ends_in("eval") || (ends_in("json") && !["logs.json", "eval-set.json"].contains(&name))
         }
-        AnswerFormat::Promptfoo => name.ends_with(".json"),
+        AnswerFormat::Promptfoo => ends_in("json"),
     }
 }
 

@@ -256,12 +256,12 @@ impl<'a> Archive<'a> {
                     todo: "write the log anew in the usual form, with inspect log convert",
                 });
             }
-            let stem = rest.strip_suffix(".json").unwrap_or(rest);
+            let Some(stem) = rest.strip_suffix(".json") else {
+                continue;
+            };
             let (id, epoch) = stem.rsplit_once("_epoch_").unwrap_or((stem, ""));
-            if rest.ends_with(".json") {
-                let epoch = epoch.parse::<u64>().unwrap_or(0);
-                samples.insert((id.to_owned(), epoch, name.to_string()), name.to_string());
-            }
+            let epoch = epoch.parse::<u64>().unwrap_or(0);
+            samples.insert((id.to_owned(), epoch, name.to_string()), name.to_string());
         }
         Ok(samples.into_values().collect())
     }

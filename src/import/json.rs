@@ -38,11 +38,11 @@ pub(super) fn limited(reader: impl Read, limit: u64) -> std::io::Result<Option<V
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
+/// Takes a line with its number from 1.
+pub(super) type TakeLine<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), ImportError>;
+
 /// Goes through the lines of a file that are not blank, each with its number from 1.
-pub(super) fn each_line(
-    path: &Path,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), ImportError>,
-) -> Result<(), ImportError> {
+pub(super) fn each_line(path: &Path, take: TakeLine<'_>) -> Result<(), ImportError> {
     let failed = |source| ImportError::Read {
         path: path.to_owned(),
         source,

@@ -170,10 +170,7 @@ fn closed(requests: &[Request], repeats: &[Vec<Value>]) -> Option<(Asked, Respon
             return None;
         }
         options.push(option);
-        scores.push(Scored {
-            log_probability: log_likelihood(repeats.first()?)?,
-            tokens: 0,
-        });
+        scores.push(scored(repeats.first()?)?);
     }
     let asked = Asked {
         pose: Pose::Raw,
@@ -183,17 +180,21 @@ fn closed(requests: &[Request], repeats: &[Vec<Value>]) -> Option<(Asked, Respon
     (scores.len() > 1).then_some((asked, Response::Scored { scores }))
 }
 
-/// The log-likelihood of `[log-likelihood, is greedy]`, as numbers or as texts of them; nothing inside for what is
-/// no probability, nothing for something else.
-fn log_likelihood(pair: &Value) -> Option<Option<f64>> {
+/// The score in `[log-likelihood, is greedy]`, as numbers or as texts of them; without a value for what is no
+/// probability, nothing for something else.
+fn scored(pair: &Value) -> Option<Scored> {
     let first = pair.as_array()?.first()?;
-    let value = match first {
+    let value: f64 = match first {
         Value::String(text) => text.parse().ok()?,
         Value::Null => f64::NAN,
         other => other.as_f64()?,
     };
     // Sums of rounded logarithms may lie a little above that of one.
-    Some((value.is_finite() && value <= 1e-3).then_some(value.min(0.0)))
+    let known = value.is_finite() && value <= 1e-3;
+    Some(Scored {
+        log_probability: known.then_some(value.min(0.0)),
+        tokens: 0,
+    })
 }
 
 /// The requests of a row, in their order: an object of `gen_args_0`, `gen_args_1`, ..., or in older files a list of

@@ -68,8 +68,8 @@ pub(super) fn settle(
             limit: MAX_QUESTIONS as u64,
         });
     }
-    let names = names(gathered.models.keys().collect());
-    let directories = directories(names.iter().map(String::as_str).collect());
+    let names = names(&gathered.models.keys().collect::<Vec<_>>());
+    let directories = directories(&names);
     let mut models = Vec::new();
     let held = std::mem::take(&mut gathered.models).into_values();
     for ((name, directory), held) in names.into_iter().zip(directories).zip(held) {
@@ -203,7 +203,7 @@ fn posing(gathered: &Gathered, shared: &BTreeSet<usize>) -> Posing {
 }
 
 /// What models are called: as in the files, but by their directories where those have the same name.
-fn names(models: Vec<&Named>) -> Vec<String> {
+fn names(models: &[&Named]) -> Vec<String> {
     let clashing = |name: &str| models.iter().filter(|(other, _)| other == name).count() > 1;
     let name = |(name, home): &&Named| match home {
         Some(home) if clashing(name) => home.clone(),
@@ -212,7 +212,7 @@ fn names(models: Vec<&Named>) -> Vec<String> {
     let first: Vec<String> = models.iter().map(name).collect();
     // Two directories may have one name as well, or one that is a model's.
     let of_two = |name: &String| first.iter().filter(|other| *other == name).count() > 1;
-    let told_apart = first.iter().zip(&models).map(|(name, (own, _))| {
+    let told_apart = first.iter().zip(models).map(|(name, (own, _))| {
         if of_two(name) && name != own {
             format!("{own} ({name})")
         } else {
@@ -223,13 +223,13 @@ fn names(models: Vec<&Named>) -> Vec<String> {
 }
 
 /// A directory for each name: plain, and another one for each, on any system.
-fn directories(names: Vec<&str>) -> Vec<String> {
+fn directories(names: &[String]) -> Vec<String> {
     let plain: Vec<String> = names.iter().map(|name| plain_name(name)).collect();
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for name in &plain {
         *count.entry(name.to_lowercase()).or_default() += 1;
     }
-    let directory = |(name, plain): (&&str, &String)| {
+    let directory = |(name, plain): (&String, &String)| {
         let lower = plain.to_lowercase();
         if plain.is_empty() || lower == BATTERY || count[&lower] > 1 {
             format!("{plain}-{}", &digest::of_value(name)[..8])
@@ -281,10 +281,11 @@ mod tests {
 
     #[test]
     fn names_become_directories_of_their_own() {
-        let names = vec![
+        let names = [
             "org/a", "other/a", "B", "b", "battery", "...", "c d", "../../e",
         ];
-        let made = directories(names.clone());
+        let names = names.map(str::to_owned);
+        let made = directories(&names);
         let distinct: BTreeSet<String> = made.iter().map(|d| d.to_lowercase()).collect();
         assert_eq!(distinct.len(), names.len());
         assert!(made[0].starts_with("a-") && made[4].starts_with("battery-"));
@@ -303,7 +304,7 @@ mod tests {
             of("two", "x"),
             of("other", "y"),
         ];
-        let names = names(models.iter().collect());
+        let names = names(&models.each_ref());
         assert_eq!(names, ["one", "gpt (two)", "two", "other"]);
     }
 }

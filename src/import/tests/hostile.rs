@@ -138,10 +138,9 @@ fn a_line_without_an_end_and_an_endless_answer_are_bounded() {
 
 #[test]
 fn more_models_and_samples_than_are_taken_are_refused() {
-    let models: String = (0..10_001)
-        .map(|i| format!("{{\"model\":\"m{i}\",\"prompt\":\"p\",\"answer\":\"a\"}}\n"))
-        .collect();
-    let files = Files::new(&[("a.jsonl", &models)]);
+    let line = |i: usize| format!(r#"{{"model":"m{i}","prompt":"p","answer":"a"}}"#);
+    let models: Vec<String> = (0..10_001).map(line).collect();
+    let files = Files::new(&[("a.jsonl", &models.join("\n"))]);
     let error = files.error(AnswerFormat::Jsonl);
     assert!(
         error.contains("line 10001 of") && error.contains("at most 10000"),
