@@ -1,14 +1,14 @@
 //! Who answered: what was claimed and what was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A weight file, by content.
+/// A file that a model or its answers came from, by content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileDigest {
-    /// Its name within the model, with forward slashes.
+    /// Its name within the model or below the directory that was searched, with forward slashes.
     pub name: String,
     /// Its length in bytes.
     pub bytes: u64,
@@ -137,6 +137,75 @@ pub enum Source {
         /// Its script.
         script: String,
     },
+    /// Answers that somebody else collected, taken out of files: this tool asked nothing.
+    Imported {
+        /// The form of the files.
+        format: AnswerFormat,
+        /// What the files call the model.
+        model: String,
+        /// The files, in order of name.
+        files: Vec<FileDigest>,
+        /// What the files say of how it was asked, every value that occurs; nothing where they say nothing.
+        settings: BTreeMap<String, BTreeSet<String>>,
+        /// Names under which replies came, where the files hold any.
+        served: BTreeSet<String>,
+    },
+}
+
+/// A form of files that answers are imported from.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerFormat {
+    /// One JSON object a line with named fields.
+    Jsonl,
+    /// Lists of instruction, output and generator.
+    AlpacaEval,
+    /// What the lm-evaluation-harness writes with `--log_samples`.
+    LmEval,
+    /// Logs of Inspect.
+    Inspect,
+    /// What promptfoo writes with `--output`.
+    Promptfoo,
+}
+
+impl AnswerFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Jsonl,
+        Self::AlpacaEval,
+        Self::LmEval,
+        Self::Inspect,
+        Self::Promptfoo,
+    ];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::AlpacaEval => "alpaca-eval",
+            Self::LmEval => "lm-eval",
+            Self::Inspect => "inspect",
+            Self::Promptfoo => "promptfoo",
+        }
+    }
+}
+
+/// The last part of a model's name as a plain name for files: at most 60 letters, digits, `-`, `_` and `.`, not
+/// beginning with a dot. It may be empty, and two names may have the same.
+pub fn plain_name(name: &str) -> String {
+    let name = name.trim_end_matches('/');
+    let last = name.rsplit(['/', ':']).next().unwrap_or(name);
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let plain: String = last.chars().map(plain).take(60).collect();
+    plain.trim_start_matches('.').to_owned()
 }
 
 /// What became of one ability in the access check.
@@ -178,11 +247,26 @@ impl Source {
         item
     }
 
+    /// Whether the answers were imported.
+    pub fn is_imported(&self) -> bool {
+        matches!(self, Self::Imported { .. })
+    }
+
+    /// Takes away what is made of answers: whoever guesses one that is withheld could check the guess by it.
+    pub(crate) fn forget_answers(&mut self) {
+        if let Self::Imported { files, .. } = self {
+            for file in files {
+                file.bytes = 0;
+                file.sha256.clear();
+            }
+        }
+    }
+
     /// Bytes of the weight files, if this is a model of weights.
     pub fn bytes(&self) -> Option<u64> {
         match self {
             Self::Weights { files, .. } => Some(files.iter().map(|f| f.bytes).sum()),
-            Self::Endpoint { .. } | Self::Scripted { .. } => None,
+            Self::Endpoint { .. } | Self::Scripted { .. } | Self::Imported { .. } => None,
         }
     }
 
@@ -190,7 +274,7 @@ impl Source {
     pub fn digest(&self) -> Option<&str> {
         match self {
             Self::Weights { digest, .. } => Some(digest),
-            Self::Endpoint { .. } | Self::Scripted { .. } => None,
+            Self::Endpoint { .. } | Self::Scripted { .. } | Self::Imported { .. } => None,
         }
     }
 }

@@ -44,6 +44,7 @@ pub mod estimate;
 pub mod evidence;
 pub mod fingerprint;
 pub mod identity;
+pub mod import;
 pub mod measure;
 pub mod model;
 pub mod panel;

@@ -606,7 +606,7 @@ fn recordings_are_drawn_as_a_tree() {
 fn help_says_what_each_command_does() {
     for command in [
         "", "compare", "verify", "report", "seal", "diff", "collect", "battery", "tree", "schema",
-        "probe", "redact", "serve", "validate", "view",
+        "import", "probe", "redact", "serve", "validate", "view",
     ] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()

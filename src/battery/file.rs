@@ -5,12 +5,12 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Ask, BUILT_IN, Battery, Family, Pose, Probe};
 
 /// A family file beyond this size is refused.
-const MAX_FILE_BYTES: u64 = 8 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;
 /// A battery of more probes is refused.
 const MAX_PROBES: usize = 100_000;
 /// A written answer longer than this is refused, in tokens.
@@ -45,6 +45,15 @@ pub enum BatteryError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// A file cannot be written as TOML.
+    #[error("cannot write battery file '{}' as TOML", path.display())]
+    Compose {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: toml::ser::Error,
+    },
     /// A probe is not usable.
     #[error("probe '{id}' {what}")]
     Probe {
@@ -59,6 +68,12 @@ pub enum BatteryError {
         /// Its name.
         name: String,
     },
+    /// An absurdly long file.
+    #[error("battery file '{}' is longer than 64 MiB", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
     /// Absurdly many probes.
     #[error("the battery '{name}' has more than 100,000 probes")]
     TooLarge {
@@ -67,44 +82,46 @@ pub enum BatteryError {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawBattery {
-    name: String,
-    version: u32,
-    #[expect(dead_code, reason = "a sentence for readers of the file")]
-    about: String,
-    families: Vec<String>,
+pub(super) struct RawBattery {
+    pub(super) name: String,
+    pub(super) version: u32,
+    /// A sentence for readers of the file.
+    pub(super) about: String,
+    pub(super) families: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFamily {
-    family: String,
-    title: String,
-    why: String,
-    source: String,
+pub(super) struct RawFamily {
+    pub(super) family: String,
+    pub(super) title: String,
+    pub(super) why: String,
+    pub(super) source: String,
     #[serde(default, rename = "probe")]
-    probes: Vec<RawProbe>,
+    pub(super) probes: Vec<RawProbe>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProbe {
-    id: String,
-    ask: RawAsk,
-    prompt: String,
-    #[serde(default)]
-    lead: String,
-    pose: Option<Pose>,
-    #[serde(default)]
-    options: Vec<String>,
-    max_tokens: Option<usize>,
+pub(super) struct RawProbe {
+    pub(super) id: String,
+    pub(super) ask: RawAsk,
+    pub(super) prompt: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) lead: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pose: Option<Pose>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) options: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_tokens: Option<usize>,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum RawAsk {
+pub(super) enum RawAsk {
     Choose,
     Next,
     Write,
@@ -174,16 +191,24 @@ impl Battery {
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, BatteryError> {
     let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text))
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
         .map_err(|source| BatteryError::Read {
             path: path.to_owned(),
             source,
         })?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(BatteryError::TooLong {
+            path: path.to_owned(),
+        });
+    }
     parse(path, &text)
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, BatteryError> {
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    text: &str,
+) -> Result<T, BatteryError> {
     toml::from_str(text).map_err(|source| BatteryError::Parse {
         path: path.to_owned(),
         source: Box::new(source),
@@ -191,7 +216,11 @@ fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, Bat
 }
 
 /// Checks the probes and puts them in turns over the families.
-fn assemble(name: String, version: u32, raw: Vec<RawFamily>) -> Result<Battery, BatteryError> {
+pub(super) fn assemble(
+    name: String,
+    version: u32,
+    raw: Vec<RawFamily>,
+) -> Result<Battery, BatteryError> {
     let mut families = Vec::new();
     let mut queues = Vec::new();
     for family in raw {

@@ -1,10 +1,11 @@
 //! The battery: an ordered, named, digested set of probes.
 //!
 //! `file` reads batteries from TOML and refuses what is malformed; `lint` warns of what is
-//! legal but weak; [`Battery::select`] cuts nested tiers.
+//! legal but weak; `write` makes the files of a new battery; [`Battery::select`] cuts nested tiers.
 
 mod file;
 mod lint;
+mod write;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use crate::digest;
 
 pub use file::BatteryError;
 pub use lint::{Finding, lint};
+pub use write::{BatteryFile, compose};
 
 /// The batteries that ship with the tool.
 pub const BUILT_IN: [&str; 1] = ["core-v1"];

@@ -95,9 +95,12 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         let counts = members.map(|m| (m.id.clone(), count(&bundle.prints[&m.model])));
         counts.filter(|(_, n)| *n > 0).collect()
     };
-    let source = |m: &&Member| &bundle.recordings[&m.model].header.identity.source;
-    let endpoints = panel.members().into_iter();
-    let endpoints = endpoints.filter(|m| matches!(source(m), Source::Endpoint { .. }));
+    let source = |m: &Member| &bundle.recordings[&m.model].header.identity.source;
+    let of = |is: fn(&Source) -> bool| {
+        let members = panel.members().into_iter();
+        let members = members.filter(|m| is(source(m)));
+        members.map(|m| (m.id.clone(), source(m).clone())).collect()
+    };
     let conditions = Conditions {
         probes: bundle.asked,
         published: plan.published,
@@ -106,12 +109,11 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         planned_after: bundle.planned_after,
         posing: plan.posing,
         planned: plan.order.len(),
-        endpoints: endpoints
-            .map(|m| (m.id.clone(), source(&m).clone()))
-            .collect(),
+        endpoints: of(|source| matches!(source, Source::Endpoint { .. })),
+        imported: of(Source::is_imported),
         set_aside: counts(|print| print.set_aside),
     };
-    let bytes = |member: &Member| source(&member).bytes();
+    let bytes = |member: &Member| source(member).bytes();
     let circumstances = Circumstances {
         access: plan.posing.access,
         probes: bundle.asked,

@@ -218,7 +218,9 @@ impl Environment {
                 .iter()
                 .filter_map(|(name, header)| match &header.identity.source {
                     Source::Weights { arithmetic, .. } => Some((name.clone(), arithmetic.clone())),
-                    Source::Endpoint { .. } | Source::Scripted { .. } => None,
+                    Source::Endpoint { .. } | Source::Scripted { .. } | Source::Imported { .. } => {
+                        None
+                    }
                 });
         Self {
             tool: env!("CARGO_PKG_VERSION").to_owned(),

@@ -385,8 +385,14 @@ impl Planned {
         let (mut planned, mut waived) = (0, 0);
         for (model, asked) in &asked {
             let replayed = plan.replayed.contains(model);
-            // A recording made beforehand cannot be asked, and what cannot read is not asked to.
-            let readings = if replayed || plan.readers.contains(model) {
+            // A recording made beforehand cannot be asked, and what cannot read is not asked to; of imported answers
+            // that is known.
+            let imported = bundle.recordings[model]
+                .header
+                .identity
+                .source
+                .is_imported();
+            let readings = if (replayed && !imported) || plan.readers.contains(model) {
                 let questions = || keyed(&|probe| pass.about(probe, model, posing));
                 second
                     .entry(pass.is_parent(model))

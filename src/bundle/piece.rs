@@ -10,8 +10,8 @@
 //! A piece is compact JSON. Of what is written in the bundle it lacks every digest that is made of probes
 //! or answers, since who guesses what is withheld could check the guess by it: the links of the chains, the
 //! heads in the log, the digest of the battery in plan and headers, the random order of the probes that
-//! follows from it, and the names of recordings, which end in a digest as well. Recordings are numbered
-//! instead, in the order in which the log first speaks of them.
+//! follows from it, lengths and digests of files that answers were imported from, and the names of recordings,
+//! which end in a digest as well. Recordings are numbered instead, in the order in which the log first speaks of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,6 +181,7 @@ impl Pieces {
         let (mut header, _) = parse_header(&self.root.join(RECORDINGS).join(name), &bytes)
             .map_err(CommitError::from)?;
         header.battery.digest.clear();
+        header.identity.source.forget_answers();
         take(0, &compact(&header))?;
         let file = format!("{RECORDINGS}/{name}/{ANSWERS_FILE}");
         bag::each_line(&self.root, &file, &mut |n, line| {

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
+use crate::identity::AnswerFormat;
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
 use crate::question::{Access, REPEATS, SAMPLES};
@@ -17,7 +18,7 @@ use crate::verdict::Finding;
 /// A parentage test for language models: was the suspect distilled from the protected model?
 ///
 /// A model is named by a Hugging Face directory, a .gguf file, hf:org/name@revision, the directory of a
-/// recording made by `parentage collect`, or an endpoint: openai/NAME, anthropic/NAME, google/NAME,
+/// recording made by `parentage collect` or `parentage import`, or an endpoint: openai/NAME, anthropic/NAME, google/NAME,
 /// vllm/NAME, ollama/NAME, openai-api/SERVER/NAME and others (docs/endpoints.md).
 #[derive(Debug, Parser)]
 #[command(name = "parentage", version, max_term_width = 100)]
@@ -48,6 +49,7 @@ pub(super) enum Command {
     Redact(Redact),
     Diff(Diff),
     Collect(Collect),
+    Import(Import),
     Plan(Box<Plan>),
     Probe(Probe),
     Battery(Battery),
@@ -66,12 +68,14 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Asking {
     /// Battery to ask: core-v1, a battery directory or a family file. Give several to join them, for
-    /// example private probes behind the published ones.
-    #[arg(long, value_name = "NAME|PATH", default_value = "core-v1")]
+    /// example private probes behind the published ones [default: core-v1, or the battery that imported
+    /// answers came with].
+    #[arg(long, value_name = "NAME|PATH")]
     pub(super) battery: Vec<String>,
-    /// How much of the battery: 60 probes, 200, or all.
-    #[arg(long, value_enum, default_value_t = TierArg::Standard)]
-    pub(super) tier: TierArg,
+    /// How much of the battery: 60 probes, 200, or all [default: standard, or full where answers were
+    /// imported].
+    #[arg(long, value_enum)]
+    pub(super) tier: Option<TierArg>,
     /// Samples of every open question.
     #[arg(long, value_name = "N", default_value_t = SAMPLES, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) samples: u16,
@@ -385,6 +389,53 @@ pub(super) struct Collect {
     /// Directory of the recording.
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+/// Take in answers that somebody else collected, as recordings.
+///
+/// Writes a recording a model (OUT/NAME) and the battery of the prompts that two models or more answered
+/// (OUT/battery). The recordings stand for models wherever a recording does, and `compare` finds their
+/// battery by itself; import the files of all models in one go. Repeats become samples; what was not asked,
+/// refused, cut off, failed, or answered by another model says so. What the recordings say, and what nobody
+/// can check of them: docs/import.md.
+///
+/// Formats: jsonl (an object a line with the fields model, prompt, answer and sample); alpaca-eval (lists of
+/// instruction, output, generator); lm-eval (samples_*.jsonl of --log_samples); inspect (.eval and .json
+/// logs); promptfoo (--output x.json).
+#[derive(Debug, clap::Args)]
+pub(super) struct Import {
+    /// Files, or directories to look for files of the format in.
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// The form of the files.
+    #[arg(long, value_name = "FORMAT", value_parser = answer_format)]
+    pub(super) format: AnswerFormat,
+    /// Where recordings and battery go.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// The model whose answers these are, where the files do not name it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) model: Option<String>,
+    /// Field of the model's name, for jsonl.
+    #[arg(long, value_name = "NAME", default_value = "model")]
+    pub(super) model_field: String,
+    /// Field of the prompt, for jsonl: a text, or a list of messages.
+    #[arg(long, value_name = "NAME", default_value = "prompt")]
+    pub(super) prompt_field: String,
+    /// Field of the answer, for jsonl: a text, a list of samples, or null.
+    #[arg(long, value_name = "NAME", default_value = "answer")]
+    pub(super) answer_field: String,
+    /// Field of the sample's number, for jsonl; it may be missing.
+    #[arg(long, value_name = "NAME", default_value = "sample")]
+    pub(super) sample_field: String,
+}
+
+fn answer_format(name: &str) -> Result<AnswerFormat, String> {
+    let found = AnswerFormat::ALL.into_iter().find(|f| f.name() == name);
+    found.ok_or_else(|| {
+        let names = AnswerFormat::ALL.map(AnswerFormat::name);
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 /// Say what a comparison would take and could show, and commit its plan, before anything is asked.

@@ -15,7 +15,7 @@ use super::open::{self, Target};
 use super::public::{PublicModels, lineages};
 use super::run::{Round, slug};
 use super::write_whole;
-use crate::battery::{BUILT_IN, Battery};
+use crate::battery::Battery;
 use crate::bundle::{Draft, Plan, Rendering, Source};
 use crate::case::{self, Gates};
 use crate::evidence::{Header, Recording};
@@ -199,9 +199,8 @@ pub(super) fn plan(
         Target::Recording { name, .. } => Some(name.clone()),
         Target::Weights { .. } | Target::Endpoint { .. } => None,
     });
-    let batteries = &args.asking.battery;
     Plan {
-        published: batteries.iter().all(|b| BUILT_IN.contains(&b.as_str())),
+        published: round.published,
         posed_raw,
         replayed: replayed.collect(),
         readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),

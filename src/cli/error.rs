@@ -9,6 +9,7 @@ use crate::battery::BatteryError;
 use crate::bundle::{DraftError, RedactError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
+use crate::import::ImportError;
 use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::LocalError;
@@ -80,6 +81,10 @@ pub(super) enum CliError {
     },
     #[error("cannot use a recording")]
     Evidence(#[from] EvidenceError),
+    #[error("cannot import the answers")]
+    Import(#[from] ImportError),
+    #[error("'{model}' was imported, and its battery is not at '{}'", path.display())]
+    NoBattery { model: String, path: PathBuf },
     #[error("the recording '{model}' was made with another {what} than the rest of the comparison")]
     Mixed { model: String, what: &'static str },
     #[error(
@@ -135,6 +140,7 @@ impl CliError {
             | Self::Population(_)
             | Self::Fit(_)
             | Self::Mixed { .. }
+            | Self::NoBattery { .. }
             | Self::NoProbe { .. }
             | Self::Endpoint(_)
             | Self::NoEndpoint { .. }
@@ -156,6 +162,16 @@ impl CliError {
             },
             Self::Redact(error) => match error {
                 RedactError::Layout(_) | RedactError::Commit(_) => 1,
+                _ => 2,
+            },
+            Self::Import(error) => match error {
+                ImportError::Read { .. }
+                | ImportError::Archive { .. }
+                | ImportError::Write { .. }
+                | ImportError::Recording {
+                    source: EvidenceError::Read { .. } | EvidenceError::Write { .. },
+                    ..
+                } => 1,
                 _ => 2,
             },
             Self::Verify(_) => 6,
@@ -233,7 +249,12 @@ impl CliError {
                 ..
             } => Some("what was answered is kept; run the same command again to go on".to_owned()),
             Self::Mixed { .. } => Some(
-                "collect it again with the same --battery, --tier, --samples and posing".to_owned(),
+                "collect it again with the same --battery, --tier, --samples and posing; imported answers all in one go"
+                    .to_owned(),
+            ),
+            Self::NoBattery { .. } => Some(
+                "name the battery that the import wrote with --battery, or import all models in one go"
+                    .to_owned(),
             ),
             Self::Serve(ServeError::TokenRequired { .. }) => Some(
                 "give --token-file FILE or PARENTAGE_SERVE_TOKEN; `openssl rand -hex 32` makes a good token"

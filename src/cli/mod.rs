@@ -7,6 +7,7 @@ mod compare;
 mod diff;
 mod endpoints;
 mod error;
+mod import;
 mod open;
 mod plan;
 mod pose;
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Redact(redact) => redact::run(&redact, &args.common, &mut stdout),
         Command::Diff(diff) => diff::run(&diff, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
+        Command::Import(import) => import::run(&import, &args.common, &mut stdout),
         Command::Plan(plan) => plan::run(&plan, &args.common, &mut stdout),
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),

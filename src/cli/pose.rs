@@ -12,27 +12,29 @@ pub(super) enum Known {
     Abilities(Abilities),
     /// It was asked, in this way.
     Posing(Posing),
+    /// Somebody else asked it, in this way, and nobody can ask it in another.
+    Imported(Posing),
 }
 
 impl Known {
     pub(super) fn chat(&self) -> bool {
         match self {
             Self::Abilities(a) => a.chat,
-            Self::Posing(p) => p.chat,
+            Self::Posing(p) | Self::Imported(p) => p.chat,
         }
     }
 
     fn raw(&self) -> bool {
         match self {
             Self::Abilities(a) => a.raw,
-            Self::Posing(p) => p.raw,
+            Self::Posing(p) | Self::Imported(p) => p.raw,
         }
     }
 
     fn score_chat(&self) -> bool {
         match self {
             Self::Abilities(a) => a.score_chat,
-            Self::Posing(p) => p.chat,
+            Self::Posing(p) | Self::Imported(p) => p.chat,
         }
     }
 
@@ -41,14 +43,14 @@ impl Known {
             Self::Abilities(a) if a.score => Access::Scored,
             Self::Abilities(a) if a.top > 1 => Access::Top,
             Self::Abilities(_) => Access::Text,
-            Self::Posing(p) => p.access,
+            Self::Posing(p) | Self::Imported(p) => p.access,
         }
     }
 
     fn top(&self) -> usize {
         match self {
             Self::Abilities(a) => a.top,
-            Self::Posing(p) => p.top,
+            Self::Posing(p) | Self::Imported(p) => p.top,
         }
     }
 }
@@ -76,12 +78,25 @@ pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing
             plain: without(Known::chat),
         });
     }
+    let imported = models.iter().find_map(|(_, known)| match known {
+        Known::Imported(posing) => Some(*posing),
+        Known::Abilities(_) | Known::Posing(_) => None,
+    });
     let usual = Posing::usual(access);
     let top = models
         .iter()
         .map(|(_, known)| known.top())
         .filter(|top| *top > 0)
         .fold(usual.top, usize::min);
+    if let Some(imported) = imported {
+        // How often they were asked is as it is.
+        return Ok(Posing {
+            chat,
+            raw,
+            access,
+            ..imported
+        });
+    }
     Ok(Posing {
         chat,
         raw,

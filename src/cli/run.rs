@@ -10,11 +10,12 @@ use super::error::CliError;
 use super::open::{self, Target};
 use super::pose::{self, Known};
 use super::progress::Progress;
-use crate::battery::{self, Battery};
+use crate::battery::{BUILT_IN, Battery, Tier};
 use crate::collect::{self, Tally};
 use crate::digest;
 use crate::estimate::Estimate;
-use crate::evidence::{self, Header, Recording, Store};
+use crate::evidence::{self, BatteryMark, Header, Recording, Store};
+use crate::identity::plain_name;
 use crate::model::local::Options;
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Access, Posing, Question};
@@ -29,6 +30,8 @@ pub(super) type Job<'a> = (&'a Target, Vec<Question>);
 /// Everything that is the same for all models.
 pub(super) struct Round<'a> {
     pub(super) battery: Battery,
+    /// Only batteries that ship with the tool are asked.
+    pub(super) published: bool,
     pub(super) posing: Posing,
     abilities: BTreeMap<String, Abilities>,
     pub(super) seed: Seed,
@@ -48,6 +51,7 @@ impl<'a> Round<'a> {
         let access = asking.access.map(Access::from);
         let mut known = Vec::new();
         let mut abilities = BTreeMap::new();
+        let mut imported = None;
         for target in targets {
             known.push((
                 target.name(),
@@ -62,15 +66,29 @@ impl<'a> Round<'a> {
                         abilities.insert(name.clone(), can);
                         Known::Abilities(can)
                     }
-                    Target::Recording { directory, .. } => {
-                        Known::Posing(evidence::read(directory)?.header.posing)
+                    Target::Recording { name, directory } => {
+                        let header = evidence::header(directory)?;
+                        let posing = header.posing;
+                        if header.identity.source.is_imported() {
+                            imported.get_or_insert((name.as_str(), directory, header.battery));
+                            Known::Imported(posing)
+                        } else {
+                            Known::Posing(posing)
+                        }
                     }
                 },
             ));
         }
         let posing = pose::settle(asking, &known)?;
+        let (battery, published) = match imported {
+            Some((name, directory, mark)) if asking.battery.is_empty() => {
+                (battery_beside(name, directory, &mark)?, false)
+            }
+            other => open_battery(asking, other.is_some())?,
+        };
         let round = Self {
-            battery: open_battery(asking)?,
+            battery,
+            published,
             posing,
             abilities,
             seed: Seed(asking.seed),
@@ -277,42 +295,53 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The batteries of `--battery`, joined, and the tier cut from them.
-fn open_battery(asking: &Asking) -> Result<Battery, CliError> {
-    let mut names = asking.battery.iter();
-    let first = names.next().map_or(battery::BUILT_IN[0], String::as_str);
-    let mut battery = Battery::open(first)?.select(asking.tier.into());
-    for name in names {
+/// The batteries of `--battery`, joined, with the tier cut from them, and whether all ship with the tool. Imported
+/// answers are to all of theirs.
+fn open_battery(asking: &Asking, imported: bool) -> Result<(Battery, bool), CliError> {
+    let mut names: Vec<&str> = asking.battery.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        names.push(BUILT_IN[0]);
+    }
+    let tier = match asking.tier {
+        Some(tier) => tier.into(),
+        None if imported => Tier::Full,
+        None => Tier::Standard,
+    };
+    let mut battery = Battery::open(names[0])?.select(tier);
+    for name in &names[1..] {
         // Private probes are asked in full, whatever the tier of the published ones.
         battery = battery.join(Battery::open(name)?)?;
     }
-    Ok(battery)
+    let published = names.iter().all(|name| BUILT_IN.contains(name));
+    Ok((battery, published))
+}
+
+/// The battery that an import wrote beside its recordings.
+fn battery_beside(model: &str, recording: &Path, mark: &BatteryMark) -> Result<Battery, CliError> {
+    let path = recording.parent().unwrap_or(Path::new("")).join("battery");
+    let missing = || CliError::NoBattery {
+        model: model.to_owned(),
+        path: path.clone(),
+    };
+    if !path.is_dir() {
+        return Err(missing());
+    }
+    let battery = Battery::open(path.to_str().ok_or_else(missing)?)?;
+    if BatteryMark::of(&battery) == *mark {
+        Ok(battery)
+    } else {
+        Err(missing())
+    }
 }
 
 /// A name for a recording's directory: readable, and different for whatever differs in its header.
 pub(super) fn slug(header: &Header) -> String {
-    let name = header.identity.name.trim_end_matches('/');
-    let last = name.rsplit(['/', ':']).next().unwrap_or(name);
-    let safe: String = last
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .take(60)
-        .collect();
+    let name = plain_name(&header.identity.name);
     let mut anonymous = header.clone();
     anonymous.identity.name.clear();
     anonymous.identity.source = anonymous.identity.source.item();
     anonymous.tool.clear();
-    format!(
-        "{}-{}",
-        safe.trim_start_matches('.'),
-        &digest::of_value(&anonymous)[..8]
-    )
+    format!("{name}-{}", &digest::of_value(&anonymous)[..8])
 }
 
 /// Raised by the first Ctrl-C, so that the answer in hand is still kept; a second one ends at once.

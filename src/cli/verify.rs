@@ -1,5 +1,6 @@
 //! `parentage verify`: a bundle, step by step.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -84,7 +85,7 @@ impl Outcome {
     /// The last lines. A redacted copy must not pass for a bundle that was verified to the end.
     fn words(&self) -> String {
         match self {
-            Self::Whole(report) => format!("{}\n", report.sentence),
+            Self::Whole(report) => format!("{}{}\n", imported(report), report.sentence),
             Self::Redacted(copy) => {
                 let (probes, records) = (copy.probes, copy.records);
                 let note = format!(
@@ -109,7 +110,13 @@ impl Outcome {
     /// The same in JSON.
     fn note(&self, summary: &mut Value) {
         match self {
-            Self::Whole(report) => summary["finding"] = serde_json::json!(report.finding),
+            Self::Whole(report) => {
+                summary["finding"] = serde_json::json!(report.finding);
+                let imported = of_imports(report);
+                if !imported.is_empty() {
+                    summary["imported"] = serde_json::json!(imported);
+                }
+            }
             Self::Redacted(copy) => {
                 summary["finding"] = serde_json::json!(copy.found.finding);
                 summary["redacted"] = serde_json::json!({
@@ -127,6 +134,44 @@ impl Outcome {
             Self::Whole(_) => ExitCode::SUCCESS,
             Self::Redacted(_) => ExitCode::from(INSUFFICIENT),
         }
+    }
+}
+
+/// The members whose answers this tool did not ask for.
+fn of_imports(report: &Report) -> Vec<&str> {
+    let members = [&report.protected, &report.suspect].into_iter();
+    let members = members
+        .chain(&report.base)
+        .chain(&report.alternatives)
+        .chain(&report.controls)
+        .chain(report.direction.as_ref().map(|d| &d.third));
+    let members: BTreeSet<&str> = members
+        .filter(|m| m.source.is_imported())
+        .map(|m| m.id.as_str())
+        .collect();
+    members.into_iter().collect()
+}
+
+/// What no step can check of imported answers.
+fn imported(report: &Report) -> String {
+    let ids = of_imports(report);
+    if ids.is_empty() {
+        return String::new();
+    }
+    format!(
+        "--  imported        answers of {} models ({}) were taken from files and not asked for by this tool: that they are \
+         those models' answers, whole and unchosen, no step shows\n",
+        ids.len(),
+        listed(&ids)
+    )
+}
+
+/// A few of some names.
+fn listed(ids: &[&str]) -> String {
+    const FEW: usize = 6;
+    match ids.len().saturating_sub(FEW) {
+        0 => ids.join(", "),
+        more => format!("{} and {more} more", ids[..FEW].join(", ")),
     }
 }
 

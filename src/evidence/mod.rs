@@ -32,8 +32,8 @@ use crate::response::{Exchange, Response};
 
 pub(crate) use lent::{Lent, Owned, Texts};
 pub(crate) use reader::{Scan, entries, glance, parse_header, scan_lines};
-pub use reader::{is_recording, read};
-pub use store::Store;
+pub use reader::{header, is_recording, read};
+pub use store::{Store, put};
 
 /// The version of the recording's form; readers refuse others.
 pub const FORMAT: u32 = 1;

@@ -37,6 +37,15 @@ pub fn read(directory: &Path) -> Result<Recording, EvidenceError> {
     })
 }
 
+/// What a recording says of itself; no answer is looked at.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn header(directory: &Path) -> Result<Header, EvidenceError> {
+    Ok(read_header(directory)?.0)
+}
+
 /// The header, and its digest: the start of the chain.
 pub(super) fn read_header(directory: &Path) -> Result<(Header, String), EvidenceError> {
     let path = directory.join(HEADER_FILE);

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::reader::{read_header, scan};
 use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent};
@@ -146,6 +147,93 @@ impl Store {
     }
 }
 
+/// Writes a whole recording at once, or finds it there, byte for byte. The header comes last, so that what was
+/// broken off is no recording.
+///
+/// # Errors
+///
+/// When the directory holds another recording, or cannot be written.
+pub fn put(
+    directory: &Path,
+    header: &Header,
+    answers: impl IntoIterator<Item = (Question, Answer)>,
+) -> Result<(), EvidenceError> {
+    let head = pretty(header).map_err(io::Error::from);
+    let head_path = directory.join(HEADER_FILE);
+    let head = head.map_err(|source| EvidenceError::Write {
+        path: head_path.clone(),
+        source,
+    })?;
+    let path = directory.join(ANSWERS_FILE);
+    let partial = path.with_added_extension("partial");
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| EvidenceError::Write { path, source }
+    };
+    let other = |what| {
+        Err(EvidenceError::Other {
+            path: directory.to_owned(),
+            what,
+        })
+    };
+    if head_path.exists() {
+        let found = fs::read(&head_path).map_err(|source| EvidenceError::Read {
+            path: head_path.clone(),
+            source,
+        })?;
+        if found != head {
+            return other("where its answers come from");
+        }
+    }
+    fs::create_dir_all(directory).map_err(failed(directory))?;
+    let written = write_lines(&partial, digest::of_bytes(&head), answers);
+    let written = written.map_err(failed(&partial))?;
+    if path.exists() {
+        let (found, _) = digest::of_file(&path).map_err(|source| EvidenceError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        fs::remove_file(&partial).map_err(failed(&partial))?;
+        if found != written {
+            return other("an answer");
+        }
+    } else {
+        fs::rename(&partial, &path).map_err(failed(&path))?;
+    }
+    if !head_path.exists() {
+        write_whole(&head_path, header).map_err(failed(&head_path))?;
+    }
+    Ok(())
+}
+
+/// Writes the answers behind a header of this digest; gives the digest of the file.
+fn write_lines(
+    path: &Path,
+    mark: String,
+    answers: impl IntoIterator<Item = (Question, Answer)>,
+) -> io::Result<String> {
+    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+    let (mut all, mut previous) = (Sha256::new(), mark);
+    for (n, (question, answer)) in (0..).zip(answers) {
+        let entry = Entry {
+            n,
+            previous,
+            question,
+            rendered: answer.rendered,
+            response: answer.response,
+            exchange: answer.exchange,
+        };
+        let mut line = serde_json::to_vec(&entry)?;
+        previous = digest::of_bytes(&line);
+        line.push(b'\n');
+        all.update(&line);
+        file.write_all(&line)?;
+    }
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_data()?;
+    Ok(digest::hex(&all.finalize()))
+}
+
 fn key<S: Serialize>(question: &Question<S>) -> String {
     digest::of_value(question)
 }
@@ -153,12 +241,17 @@ fn key<S: Serialize>(question: &Question<S>) -> String {
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, header: &Header) -> io::Result<()> {
     let partial = path.with_extension("json.partial");
-    let mut text = serde_json::to_vec_pretty(header)?;
-    text.push(b'\n');
     let mut file = File::create(&partial)?;
-    file.write_all(&text)?;
+    file.write_all(&pretty(header)?)?;
     file.sync_data()?;
     fs::rename(&partial, path)
+}
+
+/// A header as it stands in its file.
+fn pretty(header: &Header) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(header)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn difference(found: &Header, wanted: &Header) -> Option<&'static str> {

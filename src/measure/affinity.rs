@@ -160,11 +160,9 @@ pub fn affinities(
             .filter_map(|m| of_written(&written, *m, rows, columns, exists))
             .collect();
     }
-    let (mut tables, style) = rayon::join(
-        || pairwise(rows, columns, exists),
-        || style(rows, columns, exists),
-    );
-    tables.push(style);
+    // One behind the other: both use all cores, and what each counts of all texts is large.
+    let mut tables = pairwise(rows, columns, exists);
+    tables.push(style(rows, columns, exists));
     tables.sort_by_key(|table| table.measure);
     tables
 }

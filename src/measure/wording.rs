@@ -63,10 +63,9 @@ pub(super) fn wording(
         |sides: &[Side<'_>]| -> Vec<&Book<'_>> { sides.iter().map(|s| &books[s.id]).collect() };
     let (own, others) = (books(rows), books(columns));
     let exists = |row: usize, column: usize| exists(rows[row].id, columns[column].id);
-    let (forth, mut back) = rayon::join(
-        || read(&own, &others, &probes, &exists),
-        || read(&others, &own, &probes, &|column, row| exists(row, column)),
-    );
+    // One behind the other: both use all cores, and a shelf of many authors is large.
+    let forth = read(&own, &others, &probes, &exists);
+    let mut back = read(&others, &own, &probes, &|column, row| exists(row, column));
     back.swap_axes(0, 1);
     let probes: Vec<String> = probes.into_iter().map(str::to_owned).collect();
     let table = |measure, cells| Affinity::new(measure, rows, columns, probes.clone(), cells);
@@ -169,8 +168,9 @@ impl Shelf {
     fn new(authors: &[&Book<'_>]) -> Self {
         let all = authors.iter().flat_map(|book| &book.windows);
         let mut all: Vec<u64> = all.copied().collect();
-        all.par_sort();
+        all.par_sort_unstable();
         all.dedup();
+        all.shrink_to_fit();
         let places = |book: &&Book<'_>| {
             let mut rest = (0..).zip(&all);
             let place = |window| rest.find(|(_, other)| *other == window);

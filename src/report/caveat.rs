@@ -1,9 +1,9 @@
 //! Caveats: what limits a finding, why, and what to do about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::Case;
-use crate::identity::{AbilityStatus, Source};
+use crate::case::{Case, MeasureResult};
+use crate::identity::{AbilityStatus, AnswerFormat, Source};
 use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing};
 use crate::validation::CaseRatio;
@@ -132,6 +132,20 @@ pub enum Caveat {
     },
     /// The probes are published.
     PublishedBattery,
+    /// Answers that this tool did not ask for.
+    Imported {
+        /// The formats that they came in.
+        formats: Vec<&'static str>,
+        /// Ids of the models that they are of.
+        ids: Vec<String>,
+        /// They are of all models.
+        all: bool,
+    },
+    /// Imported answers hold nothing that these measures compare.
+    NothingHeld {
+        /// The measures.
+        measures: Vec<&'static str>,
+    },
     /// The suspect's answers are older than the plan.
     PlannedAfter,
 }
@@ -166,6 +180,8 @@ impl Caveat {
             Self::StoppedEarly { .. } => "stopped_early",
             Self::SmallBattery { .. } => "small_battery",
             Self::PublishedBattery => "published_battery",
+            Self::Imported { .. } => "imported",
+            Self::NothingHeld { .. } => "nothing_held",
             Self::PlannedAfter => "planned_after",
         }
     }
@@ -281,6 +297,17 @@ impl Caveat {
                 "the probes are published, so a suspect could have been trained to answer them differently"
                     .to_owned()
             }
+            Self::Imported { formats, ids, all } => format!(
+                "the answers of {} were imported ({}), not asked for by this tool: the plan bound how they are compared, \
+                 not what was asked, when, or how often; who answered, under which settings, and whether answers were chosen or \
+                 changed before, nobody can check here",
+                if *all { "all models".to_owned() } else { ids.join(", ") },
+                formats.join(", ")
+            ),
+            Self::NothingHeld { measures } => format!(
+                "the imported answers hold nothing for some measures, which are left out: {}",
+                measures.join(", ")
+            ),
             Self::PlannedAfter => {
                 "answers of the suspect are older than the plan, so the panel could have been chosen knowing them"
                     .to_owned()
@@ -353,6 +380,12 @@ impl Caveat {
             Self::StoppedEarly { .. } => "run again without --stop-when-decided to ask the rest",
             Self::SmallBattery { .. } => "ask more with --tier standard or --tier full",
             Self::PublishedBattery => "add private probes with --battery DIR",
+            Self::Imported { .. } => {
+                "have whoever collected them vouch for the files, whose SHA-256 the recordings name; ask suspect and protected model the same prompts with 'parentage collect' where that can be"
+            }
+            Self::NothingHeld { .. } => {
+                "read the finding as one about open text; closed questions can be imported with their likelihoods (lm-eval)"
+            }
             Self::PlannedAfter => {
                 "ask the suspect anew into an empty --out, with the panel settled"
             }
@@ -381,6 +414,8 @@ pub struct Conditions {
     pub endpoints: BTreeMap<String, Source>,
     /// Answers set aside because an endpoint changed, by id.
     pub set_aside: BTreeMap<String, usize>,
+    /// Where imported answers came from, by id.
+    pub imported: BTreeMap<String, Source>,
 }
 
 impl Conditions {
@@ -392,6 +427,29 @@ impl Conditions {
         };
         let ids = self.endpoints.iter().filter(|(_, source)| lacks(source));
         ids.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether a measure has nothing to compare, because imported answers are what they are.
+    pub(super) fn holds_nothing(&self, measure: &MeasureResult) -> bool {
+        let nothing = || measure.affinity.cells.iter().all(|cell| cell.is_nan());
+        !self.imported.is_empty() && measure.figures.scores.is_err() && nothing()
+    }
+
+    /// What is to be said of imported answers.
+    fn of_import(&self, panel: &Panel) -> Option<Caveat> {
+        let formats = self.imported.values().filter_map(|source| match source {
+            Source::Imported { format, .. } => Some(*format),
+            _ => None,
+        });
+        let formats: BTreeSet<AnswerFormat> = formats.collect();
+        (!formats.is_empty()).then(|| Caveat::Imported {
+            formats: formats.into_iter().map(AnswerFormat::name).collect(),
+            ids: self.imported.keys().cloned().collect(),
+            all: panel
+                .members()
+                .iter()
+                .all(|m| self.imported.contains_key(&m.id)),
+        })
     }
 
     /// Endpoints that say that another model answers than was asked for, beyond a dated name of it.
@@ -406,9 +464,13 @@ impl Conditions {
                 served: Some(served),
                 ..
             } if !last(served).starts_with(last(asked)) => Some(served.clone()),
+            Source::Imported { model, served, .. } => {
+                let mut other = served.iter();
+                other.find(|s| !last(s).starts_with(last(model))).cloned()
+            }
             _ => None,
         };
-        let pairs = self.endpoints.iter();
+        let pairs = self.endpoints.iter().chain(&self.imported);
         pairs
             .filter_map(|(id, source)| Some((id.clone(), other(source)?)))
             .collect()
@@ -469,16 +531,8 @@ pub fn caveats(
         !related.is_empty(),
         Caveat::RelatedControls { ids: related },
     );
-    for measure in &case.measures {
-        if let Err(reason) = &measure.figures.scores {
-            add(
-                true,
-                Caveat::MeasureMissing {
-                    measure: measure.measure.name(),
-                    reason: reason.clone(),
-                },
-            );
-        }
+    for caveat in of_measures(case, conditions) {
+        add(true, caveat);
     }
     let dropped: Vec<String> = panel
         .controls
@@ -499,8 +553,25 @@ pub fn caveats(
         Some((row.condition.clone(), accused.count, accused.of))
     });
     add(!ids.is_empty(), Caveat::SettingsUnseen { ids, accused });
+    caveats.extend(conditions.of_import(panel));
     caveats.extend(of_asking(conditions));
     caveats
+}
+
+/// Measures that say nothing; in one line those for which imported answers hold nothing.
+fn of_measures(case: &Case, conditions: &Conditions) -> Vec<Caveat> {
+    let (nothing, others): (Vec<&MeasureResult>, Vec<&MeasureResult>) = case
+        .measures
+        .iter()
+        .partition(|m| conditions.holds_nothing(m));
+    let missing = others.into_iter().filter_map(|m| {
+        let reason = m.figures.scores.as_ref().err()?.clone();
+        let measure = m.measure.name();
+        Some(Caveat::MeasureMissing { measure, reason })
+    });
+    let measures: Vec<&'static str> = nothing.iter().map(|m| m.measure.name()).collect();
+    let nothing = (!measures.is_empty()).then_some(Caveat::NothingHeld { measures });
+    missing.chain(nothing).collect()
 }
 
 /// What the third model says against a finding that would be read as the suspect's descent from the protected model.
@@ -525,9 +596,16 @@ fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
     let counts = conditions.unanswered.clone();
     add(!counts.is_empty(), Caveat::Unanswered { counts });
     add(conditions.posed_raw, Caveat::PosedRaw);
-    add(!conditions.posing.raw, Caveat::PosedAsTurns);
+    let imported = !conditions.imported.is_empty();
+    // Imported prompts that are turns were turns.
+    add(!conditions.posing.raw && !imported, Caveat::PosedAsTurns);
     let access = conditions.posing.access;
-    add(access != Access::Scored, Caveat::ReducedAccess { access });
+    // Without short samples nothing was estimated from any.
+    let estimated = access != Access::Text || conditions.posing.repeats > 0 || !imported;
+    add(
+        access != Access::Scored && estimated,
+        Caveat::ReducedAccess { access },
+    );
     let ids = conditions.without("temperature", |status| status != AbilityStatus::Verified);
     add(!ids.is_empty(), Caveat::SamplingUnknown { ids });
     let ids = conditions.without("thinking_off", |status| {

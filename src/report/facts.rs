@@ -100,7 +100,7 @@ pub struct Report {
     pub texts: Option<TextGate>,
     /// The weight gate.
     pub weights: Option<WeightEvidence>,
-    /// Each measure.
+    /// Each measure, but those for which imported answers hold nothing.
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
@@ -253,7 +253,7 @@ impl Report {
             equality: evidence.equality,
             texts: evidence.texts,
             weights: evidence.weights.clone(),
-            measures: case.measures.iter().map(figures::measure).collect(),
+            measures: measures(case, sources.conditions),
             pooled: figures::pooled(case),
             pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
             pooled_ratio: case.pooled_ratio.as_ref().map(BesideFacts::new),
@@ -301,6 +301,12 @@ impl Report {
 pub fn json_schema() -> schemars::Schema {
     let generator = SchemaSettings::draft2020_12().for_serialize();
     generator.into_generator().into_root_schema_for::<Report>()
+}
+
+fn measures(case: &Case, conditions: &Conditions) -> Vec<MeasureFacts> {
+    let held = case.measures.iter();
+    let held = held.filter(|m| !conditions.holds_nothing(m));
+    held.map(figures::measure).collect()
 }
 
 fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {

@@ -208,6 +208,7 @@ impl World {
         let mut case = weigh(&self.panel, &prints, Gates::default(), &order);
         change(&mut case);
         let conditions = Conditions {
+            imported: BTreeMap::new(),
             probes: self.battery.probes.len(),
             published: true,
             posed_raw: true,

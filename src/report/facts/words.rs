@@ -68,12 +68,15 @@ pub(super) fn method() -> Vec<Passage> {
 /// What was taken as given, and under which conditions the questions were put.
 pub(super) fn conditions(panel: &Panel, header: &Header) -> Vec<Passage> {
     let posing = header.posing;
+    let imported = header.identity.source.is_imported();
     let form = match (posing.chat, posing.raw) {
+        _ if imported => "prompts and answers as somebody else's files have them",
         (true, true) => "chat questions as chat turns, plain contexts as plain text",
         (true, false) => "everything as chat turns, because a model takes nothing else",
         (false, _) => "everything as plain text",
     };
     let seen = match posing.access {
+        Access::Scored if imported => "the likelihoods of closed answers are what the files say",
         Access::Scored => "the probability of any given text could be read from every model",
         Access::Top => "the most probable next tokens with their probabilities could be read",
         Access::Text => "only samples of text could be had",
@@ -91,8 +94,10 @@ pub(super) fn conditions(panel: &Panel, header: &Header) -> Vec<Passage> {
     given.push(Passage {
         title: "Form of the questions",
         text: format!(
-            "{form}; {seen}; {} samples of every open question; seed {}.",
-            posing.samples, header.seed.0
+            "{form}; {seen}; {}{} samples of every open question; seed {}.",
+            if imported { "at most " } else { "" },
+            posing.samples,
+            header.seed.0
         ),
     });
     if !panel.left_out.is_empty() {
