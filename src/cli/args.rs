@@ -487,6 +487,10 @@ pub(super) struct Validate {
     /// collected stays in --out: run the same command again to go on after an interruption.
     #[arg(long)]
     pub(super) collect: bool,
+    /// Of a population by house (split.toml names houses): score every case anew by the recordings in a directory that
+    /// `parentage import` wrote.
+    #[arg(long, value_name = "DIR", conflicts_with = "collect")]
+    pub(super) recordings: Option<PathBuf>,
     /// With --collect: ask the suspects of the test part twice more, as somebody else might serve them, at
     /// temperature 0.7 and behind a system prompt, to see what that does to findings.
     #[arg(long, requires = "collect")]

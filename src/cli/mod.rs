@@ -2,6 +2,7 @@
 
 mod args;
 mod battery;
+mod by_house;
 mod collect;
 mod compare;
 mod diff;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use rayon::prelude::*;
 
 use super::args::{Common, Validate};
+use super::by_house;
 use super::error::CliError;
 use super::open::Target;
 use super::progress::Progress;
@@ -21,8 +22,8 @@ use crate::measure::Side;
 use crate::panel::Declared;
 use crate::passes::SecondPass;
 use crate::population::{
-    Asked, Case, DirectionScore, Part, Population, PopulationError, Score, Thinning, Triple,
-    asked_as, read_directions, read_scores, score, score_directions, write_lines,
+    Asked, Case, DirectionScore, Houses, Part, Population, PopulationError, Score, Thinning,
+    Triple, asked_as, read_directions, read_scores, score, score_directions, write_lines,
 };
 use crate::question::{Access, Question, ask_all};
 use crate::report::validation as report;
@@ -42,6 +43,41 @@ pub(super) fn run(
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
+    let validation = if Houses::is_here(&args.population)? {
+        by_house(args, common)?
+    } else {
+        by_source(args, common)?
+    };
+    let facts = to_json(&validation)?;
+    let page = args.out.join("validation.html");
+    write_whole(&args.out.join("validation.json"), &facts)?;
+    write_whole(&page, report::page(&validation)?.as_bytes())?;
+    let text = if common.json {
+        facts
+    } else {
+        let text = report::text(&validation, WIDTH);
+        format!("{text}\nFor people {}\n", page.display()).into_bytes()
+    };
+    stdout.write_all(&text).map_err(CliError::Output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Published models: fitted on all houses but the one that it is tried on.
+fn by_house(args: &Validate, common: &Common) -> Result<Validation, CliError> {
+    let houses = Houses::read(&args.population)?;
+    let scores = match &args.recordings {
+        Some(recordings) => {
+            let scores = by_house::score(&houses, recordings, common.quiet)?;
+            write_whole(&args.out.join(SCORES_FILE), write_lines(&scores).as_bytes())?;
+            scores
+        }
+        None => read_scores(&args.population.join(SCORES_FILE))?,
+    };
+    Ok(Validation::by_house(&scores)?)
+}
+
+/// Models of known sources: fitted on some and tried on others.
+fn by_source(args: &Validate, common: &Common) -> Result<Validation, CliError> {
     let (population, places) = Population::read(&args.population)?;
     // Before anything is asked, which may take hours.
     let other = args.fitted_on.as_deref();
@@ -72,19 +108,7 @@ pub(super) fn run(
         directions.retain(|d| d.triple.part == Part::Test);
         directions.extend(told);
     }
-    let validation = Validation::new(&scores, &directions)?;
-    let facts = to_json(&validation)?;
-    let page = args.out.join("validation.html");
-    write_whole(&args.out.join("validation.json"), &facts)?;
-    write_whole(&page, report::page(&validation)?.as_bytes())?;
-    let text = if common.json {
-        facts
-    } else {
-        let text = report::text(&validation, WIDTH);
-        format!("{text}\nFor people {}\n", page.display()).into_bytes()
-    };
-    stdout.write_all(&text).map_err(CliError::Output)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Validation::new(&scores, &directions)?)
 }
 
 /// The fitting part of another population, none of whose sources may be tried on in this one.

@@ -213,15 +213,22 @@ pub(super) fn fit(scores: &[Score]) -> Result<Vec<Calibrated>, FitError> {
 }
 
 impl Calibrated {
-    fn fit(access: Access, scores: &[&Score], tried: &[&Score]) -> Result<Self, FitError> {
+    pub(super) fn fit(
+        access: Access,
+        scores: &[&Score],
+        tried: &[&Score],
+    ) -> Result<Self, FitError> {
         let sources: Vec<String> = scores
             .iter()
             .map(|s| s.source.clone())
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
+        // Published models have innocents of one kind.
+        let present = |against: &Proposition| scores.iter().any(|s| against.covers(s.relation));
         let against = Proposition::ALL
             .into_iter()
+            .filter(present)
             .map(|against| fitted(against, scores, &sources))
             .collect::<Result<Vec<_>, _>>()?;
         let everyone = labelled(scores, &sources, |_| true);

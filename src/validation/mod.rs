@@ -14,9 +14,12 @@ mod primary;
 mod ratio;
 mod rows;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::rows::ReadBy;
 use crate::digest;
 use crate::population::{DirectionScore, Part, Score};
 use crate::question::Access;
@@ -102,7 +105,14 @@ impl Validation {
         let test = sources(Part::Test);
         let by_access = calibrations
             .into_iter()
-            .map(|calibrated| Validated::new(calibrated, scores, &test))
+            .map(|calibrated| {
+                let tried = |s: &&Score| s.part == Part::Test && s.access == calibrated.access;
+                let fitted = |s: &&Score| s.part == Part::Fit && s.access == calibrated.access;
+                let tried: Vec<&Score> = scores.iter().filter(tried).collect();
+                let fitted: Vec<&Score> = scores.iter().filter(fitted).collect();
+                let read_by = ReadBy::One(&calibrated);
+                Validated::new(calibrated.clone(), read_by, &fitted, &tried, &test)
+            })
             .collect();
         Ok(Self {
             schema: SCHEMA.to_owned(),
@@ -117,6 +127,42 @@ impl Validation {
 }
 
 impl Validation {
+    /// Published models: every house is read by a calibration that was fitted on all others; what later cases are read
+    /// by is fitted on all.
+    ///
+    /// # Errors
+    ///
+    /// When students or innocents of all houses but one are missing.
+    pub fn by_house(scores: &[Score]) -> Result<Self, FitError> {
+        let mut houses: Vec<String> = Vec::new();
+        for score in scores {
+            if !houses.contains(&score.source) {
+                houses.push(score.source.clone());
+            }
+        }
+        let all: Vec<&Score> = scores.iter().collect();
+        let whole: Vec<&Score> = all.iter().filter(|s| s.is_whole()).copied().collect();
+        let fit = |kept: &[&Score]| Calibrated::fit(Access::Text, kept, &all);
+        let without = |house: &String| {
+            let others = whole.iter().filter(|s| s.source != *house);
+            Ok((house.clone(), fit(&others.copied().collect::<Vec<_>>())?))
+        };
+        let crossed: Result<BTreeMap<String, Calibrated>, FitError> =
+            houses.iter().map(without).collect();
+        let crossed = crossed?;
+        let read_by = ReadBy::EachByOthers(&crossed);
+        let validated = Validated::new(fit(&whole)?, read_by, &whole, &all, &houses);
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            fit: houses.clone(),
+            test: houses,
+            fit_cases: whole.len(),
+            test_cases: whole.len(),
+            by_access: vec![validated],
+            directions: Vec::new(),
+        })
+    }
+
     /// What was validated of an access.
     pub fn at(&self, access: Access) -> Option<&Validated> {
         self.by_access.iter().find(|v| v.access == access)
@@ -124,19 +170,20 @@ impl Validation {
 }
 
 impl Validated {
-    fn new(calibration: Calibrated, scores: &[Score], sources: &[String]) -> Self {
-        let of = |part| {
-            let scores = scores.iter();
-            scores.filter(move |s| s.part == part && s.access == calibration.access)
-        };
-        let tried: Vec<&Score> = of(Part::Test).collect();
-        let whole: Vec<&Score> = of(Part::Test).filter(|s| s.is_whole()).collect();
-        let fitted: Vec<&Score> = of(Part::Fit).filter(|s| s.is_whole()).collect();
-        let ratios: Vec<Scored> = rows::ratios(&calibration, &whole, sources);
+    fn new(
+        calibration: Calibrated,
+        read_by: ReadBy<'_>,
+        fitted: &[&Score],
+        tried: &[&Score],
+        sources: &[String],
+    ) -> Self {
+        let whole: Vec<&Score> = tried.iter().filter(|s| s.is_whole()).copied().collect();
+        let fitted: Vec<&Score> = fitted.iter().filter(|s| s.is_whole()).copied().collect();
+        let ratios: Vec<Scored> = rows::ratios(read_by, &whole, sources);
         let priors: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 10.0).collect();
         Self {
             access: calibration.access,
-            rows: rows::all(&calibration, &tried, sources),
+            rows: rows::all(read_by, tried, sources),
             attribution: attribution::all(&whole),
             contenders: primary::contenders(&fitted),
             doses: calibration.doses.tried(&whole),

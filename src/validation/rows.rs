@@ -1,6 +1,6 @@
 //! The test part, condition by condition.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,24 @@ pub struct Row {
     pub misleading_students: Vec<Rate>,
 }
 
+/// By which calibration the scores of a source are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReadBy<'a> {
+    /// By one that was fitted on other sources than all of these.
+    One(&'a Calibrated),
+    /// Each by one that was fitted on all other sources.
+    EachByOthers(&'a BTreeMap<String, Calibrated>),
+}
+
+impl<'a> ReadBy<'a> {
+    fn of(self, source: &str) -> Option<&'a Calibrated> {
+        match self {
+            Self::One(calibrated) => Some(calibrated),
+            Self::EachByOthers(by_source) => by_source.get(source),
+        }
+    }
+}
+
 /// How the names of conditions begin in which suspects alone were served otherwise.
 const SERVED_OTHERWISE: &str = "full dose, all suspects ";
 
@@ -97,8 +115,16 @@ fn anyone(_: &Score) -> bool {
 }
 
 /// Every condition that the scores have cases of.
-pub(super) fn all(calibrated: &Calibrated, scores: &[&Score], sources: &[String]) -> Vec<Row> {
+pub(super) fn all(read_by: ReadBy<'_>, scores: &[&Score], sources: &[String]) -> Vec<Row> {
+    let by_house = matches!(read_by, ReadBy::EachByOthers(_));
+    let nearest = nearest_houses(scores);
+    let is_nearest = |s: &Score| nearest.contains(&(s.suspect.as_str(), s.source.as_str()));
     let mut conditions = vec![
+        Condition::new(
+            "students by the nearest of their declared houses, all innocents",
+            move |s| by_house && is_nearest(s),
+            anyone,
+        ),
         Condition::new("students at full dose, all innocents", is_full_dose, anyone),
         Condition::new("all students, all innocents", anyone, anyone),
     ];
@@ -142,27 +168,41 @@ pub(super) fn all(calibrated: &Calibrated, scores: &[&Score], sources: &[String]
     }
     for source in sources {
         let from = move |s: &Score| s.source == *source;
-        conditions.push(Condition::new(
-            format!("full dose, source {source} alone"),
-            move |s| from(s) && is_full_dose(s),
-            from,
-        ));
+        conditions.push(if by_house {
+            Condition::new(format!("house {source} alone"), from, from)
+        } else {
+            let student = move |s: &Score| from(s) && is_full_dose(s);
+            Condition::new(format!("full dose, source {source} alone"), student, from)
+        });
     }
-    let rows = conditions
-        .iter()
-        .map(|c| row(c, calibrated, scores, sources));
+    let rows = conditions.iter().map(|c| row(c, read_by, scores, sources));
     rows.filter(|row| row.students > 0 && row.innocents > 0)
         .collect()
 }
 
+/// For every student the house with the largest t of those that it learned from.
+fn nearest_houses<'a>(scores: &[&'a Score]) -> BTreeSet<(&'a str, &'a str)> {
+    let mut nearest: BTreeMap<&str, &Score> = BTreeMap::new();
+    for score in scores
+        .iter()
+        .filter(|s| s.is_whole() && s.relation == Relation::Student)
+    {
+        let known = nearest.entry(&score.suspect).or_insert(score);
+        if score.t > known.t {
+            *known = score;
+        }
+    }
+    nearest
+        .values()
+        .map(|s| (s.suspect.as_str(), s.source.as_str()))
+        .collect()
+}
+
 /// log10 likelihood ratios, the least favourable leading.
-pub(super) fn ratios(
-    calibrated: &Calibrated,
-    scores: &[&Score],
-    sources: &[String],
-) -> Vec<Scored> {
+pub(super) fn ratios(read_by: ReadBy<'_>, scores: &[&Score], sources: &[String]) -> Vec<Scored> {
     let items = labelled(scores, sources, |_| true).into_iter();
     let ratio = |item: Scored| {
+        let calibrated = read_by.of(&sources[item.source])?;
         let score = least(&calibrated.ratios(item.score))?.log10_lr;
         Some(Scored { score, ..item })
     };
@@ -171,7 +211,7 @@ pub(super) fn ratios(
 
 fn row(
     condition: &Condition<'_>,
-    calibrated: &Calibrated,
+    read_by: ReadBy<'_>,
     scores: &[&Score],
     sources: &[String],
 ) -> Row {
@@ -185,7 +225,7 @@ fn row(
         .copied()
         .collect();
     let items = labelled(&chosen, sources, |_| true);
-    let ratios = ratios(calibrated, &chosen, sources);
+    let ratios = ratios(read_by, &chosen, sources);
     let share_of = |students: bool, holds: &dyn Fn(&Score) -> bool| {
         let of: Vec<&&Score> = chosen
             .iter()
@@ -196,7 +236,10 @@ fn row(
     let found = |findings: &'static [Finding]| move |s: &Score| findings.contains(&s.finding);
     let above = |s: &Score| {
         let deviate = s.t.and_then(|t| deviate(t, s.controls));
-        deviate.is_some_and(|d| d > calibrated.threshold)
+        let threshold = read_by.of(&s.source).map(|c| c.threshold);
+        deviate
+            .zip(threshold)
+            .is_some_and(|(d, threshold)| d > threshold)
     };
     let at = |rate: f64| tpr_at_fpr(&items, rate).map(|d| d.students);
     let misled: Vec<_> = [0.0, 1.0, 2.0]
