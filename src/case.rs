@@ -71,6 +71,8 @@ impl MeasureResult {
 /// A case, weighed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
+    /// What the models answered, and so what was compared.
+    pub basis: Basis,
     /// Every measure.
     pub measures: Vec<MeasureResult>,
     /// The measures that are pooled, and the ids of the controls in the order of the pooled scores.
@@ -187,6 +189,7 @@ pub(crate) fn weigh_prepared(
     };
     let verdict = judge(&evidence);
     let mut case = Case {
+        basis: sides.basis,
         pooled_contrast: pooled_beside(&measures, |m| Some(m.contrast()?.scores())),
         pooled_ratio: pooled_beside(&measures, |m| {
             Some(m.figures.synthetic.as_ref().ok()?.ratios())

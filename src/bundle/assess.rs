@@ -124,7 +124,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         strict: plan.strict,
         prior_odds: plan.prior_odds,
     };
-    let validation = validation::built_in().map_err(|e| e.to_string());
+    let validation = validation::built_in(case.basis).map_err(|e| e.to_string());
     let ratio = validation
         .as_ref()
         .map_err(String::clone)

@@ -1,6 +1,6 @@
 //! `parentage validate` on a population of published models, whose answers somebody collected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -11,7 +11,14 @@ use crate::battery::Battery;
 use crate::evidence;
 use crate::fingerprint::Fingerprint;
 use crate::measure::Prepared;
-use crate::population::{Houses, Score};
+use crate::population::{Houses, Score, Thinning};
+
+/// What is taken away from panels and prompts, to see what it was worth.
+const THINNINGS: [Thinning; 3] = [
+    Thinning::None,
+    Thinning::Controls(12),
+    Thinning::Probes(200),
+];
 
 /// Scores every case by the answers in a directory, as `import` wrote it.
 pub(super) fn score(
@@ -31,15 +38,39 @@ pub(super) fn score(
         models.par_iter().map(read).collect();
     let prints = prints?;
     reading.finish();
-    let prepared = Prepared::new(&prints, &[]);
     let cases = houses.cases();
-    let scoring = Progress::new("scoring", cases.len(), quiet);
-    let scored = cases.par_iter().map(|case| {
-        let scored = houses.score(case, &prints, &prepared);
-        scoring.answered();
-        scored
-    });
-    let scores = scored.collect();
-    scoring.finish();
+    let mut scores = Vec::new();
+    for thinning in THINNINGS {
+        let prints = thinned(&prints, thinning);
+        let prepared = Prepared::new(&prints, &[]);
+        let scoring = Progress::new("scoring", cases.len(), quiet);
+        let scored = cases.par_iter().map(|case| {
+            let scored = houses.score(case, thinning, &prints, &prepared);
+            scoring.answered();
+            scored
+        });
+        scores.extend(scored.collect::<Vec<Score>>());
+        scoring.finish();
+    }
     Ok(scores)
+}
+
+/// The answers without all but some prompts, in the order of their ids, which are digests.
+fn thinned(
+    prints: &BTreeMap<String, Fingerprint>,
+    thinning: Thinning,
+) -> BTreeMap<String, Fingerprint> {
+    let Thinning::Probes(count) = thinning else {
+        return prints.clone();
+    };
+    let all: BTreeSet<&str> = prints
+        .values()
+        .flat_map(|p| p.texts.keys())
+        .map(String::as_str)
+        .collect();
+    let kept: BTreeSet<&str> = all.into_iter().take(count).collect();
+    prints
+        .iter()
+        .map(|(id, print)| (id.clone(), print.part(&kept)))
+        .collect()
 }

@@ -19,10 +19,11 @@ use serde::Deserialize;
 use super::{Case, LINEAGE_FILE, Part, PopulationError, Relation, SPLIT_FILE, Score, Thinning};
 use super::{score, text};
 use crate::case::{self, Gates};
+use crate::digest;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
 use crate::measure::Prepared;
-use crate::panel::{Declared, Lineage, Named, Panel};
+use crate::panel::{Declared, Lineage, Member, Named, Panel};
 use crate::question::Access;
 
 /// The kind of a model that is declared to have learned from people alone.
@@ -150,7 +151,7 @@ impl Houses {
     }
 
     /// The panel of a case: the question is about the house, and all other models are there.
-    pub fn panel(&self, case: &Case) -> Panel {
+    pub fn panel(&self, case: &Case, thinning: Thinning) -> Panel {
         let first = self.members(&case.source).next();
         let named = Named {
             protected: first.map_or_else(String::new, |m| m.id.clone()),
@@ -158,23 +159,34 @@ impl Houses {
             family: true,
             ..Named::default()
         };
-        Panel::new(&named, std::slice::from_ref(&self.lineage))
+        let mut panel = Panel::new(&named, std::slice::from_ref(&self.lineage));
+        if let Thinning::Controls(count) = thinning {
+            // Candidate parents stay; a draw that depends on nothing but the case.
+            let place = |id: &str| digest::of_value(&(&case.source, &case.suspect, id, "controls"));
+            let (parents, mut others): (Vec<Member>, Vec<Member>) =
+                panel.controls.into_iter().partition(|c| c.group.is_some());
+            others.sort_by_cached_key(|c| place(&c.id));
+            others.truncate(count);
+            panel.controls = parents.into_iter().chain(others).collect();
+        }
+        panel
     }
 
     /// Weighs a case as a comparison would, from the answers of all models.
     pub fn score(
         &self,
         case: &Case,
+        thinning: Thinning,
         prints: &BTreeMap<String, Fingerprint>,
         prepared: &Prepared,
     ) -> Score {
-        let panel = self.panel(case);
+        let panel = self.panel(case, thinning);
         let weighed = case::weigh_prepared(&panel, prints, Some(prepared), Gates::default(), &[]);
         let probes = prints.get(&case.suspect).map_or(0, |p| p.texts.len());
         score::Scored {
             case,
             access: Access::Text,
-            thinning: Thinning::None,
+            thinning,
             served: Served::Plain,
             probes,
             bytes: None,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::rows::ReadBy;
 use crate::digest;
+use crate::measure::Basis;
 use crate::population::{DirectionScore, Part, Score};
 use crate::question::Access;
 use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
@@ -194,22 +195,27 @@ impl Validated {
     }
 }
 
-/// The validation that comes with this version: fitted on the population under `models/population`, tried on the one
+/// The validation of cases that rest on a battery: fitted on the population under `models/population`, tried on the one
 /// under `models/confirmation`.
-const BUILT_IN: &str = include_str!("../../models/confirmation/validation.json");
+const OF_BATTERIES: &str = include_str!("../../models/confirmation/validation.json");
+/// The validation of cases that rest on open text alone: one house of `models/public-answers` left out at a time.
+const OF_OPEN_TEXT: &str = include_str!("../../models/public-answers/validation.json");
 
-/// The validation that comes with this version.
+/// The validation that comes with this version for cases of a basis.
 ///
 /// # Errors
 ///
 /// When it is not of the right form, which tests rule out.
-pub fn built_in() -> Result<Validation, serde_json::Error> {
-    serde_json::from_str(BUILT_IN)
+pub fn built_in(basis: Basis) -> Result<Validation, serde_json::Error> {
+    serde_json::from_str(match basis {
+        Basis::Battery => OF_BATTERIES,
+        Basis::OpenText => OF_OPEN_TEXT,
+    })
 }
 
 /// What [`built_in`] is known by, for plans that commit to it.
 pub fn built_in_digest() -> String {
-    digest::of_bytes(BUILT_IN.as_bytes())
+    digest::of_value(&[OF_BATTERIES, OF_OPEN_TEXT])
 }
 
 #[cfg(test)]

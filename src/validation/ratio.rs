@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::calibration::{Calibrated, Proposition, Ratio, deviate, least};
 use super::{Curves, Row, Validation};
 use crate::case::Case;
+use crate::measure::Basis;
 use crate::question::Access;
 use crate::verdict::{Finding, MIN_CONTROLS};
 use crate::weigh::{Bounds, Dose, Posterior, Verbal, jackknife, posterior, sentence};
@@ -77,7 +78,7 @@ pub fn case_ratio(
     circumstances: &Circumstances,
 ) -> Result<CaseRatio, String> {
     let evidence = &case.evidence;
-    if case.family.is_some() {
+    if case.family.is_some() && case.basis == Basis::Battery {
         return Err("the question is about a group, and one model was validated".to_owned());
     }
     if matches!(

@@ -13,6 +13,7 @@ mod phrases;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
@@ -56,10 +57,30 @@ fn centred(inner: &Array2<f64>) -> Array2<f64> {
 
 /// The features of everything that some models wrote.
 #[derive(Debug, Default)]
-pub struct Written(BTreeMap<String, BTreeMap<String, Vec<Features>>>);
+pub struct Written {
+    models: BTreeMap<String, BTreeMap<String, Vec<Features>>>,
+    /// What was worked out before: cases of a population have the same models in other roles.
+    known: Mutex<BTreeMap<Asked, Arc<Products>>>,
+}
+
+/// What [`Products`] are of: a measure, the models of a panel and its candidate parents, by name and in order.
+type Asked = (Measure, Vec<String>, Vec<String>);
 
 /// The features of what one member of a panel wrote, by probe.
 type Answers<'a> = &'a BTreeMap<String, Vec<Features>>;
+
+/// Inner products of the models that take part in a panel.
+#[derive(Debug)]
+struct Products {
+    /// Their names.
+    models: Vec<String>,
+    /// The prompts that all of them answered.
+    probes: Vec<String>,
+    /// Of every pair, with the mean vector taken out.
+    inner: Array2<f64>,
+    /// By prompt, [models, candidate parents, prompts], for a measure that looks at one prompt at a time.
+    by_prompt: Option<Array3<f64>>,
+}
 
 impl Written {
     /// Reads what models wrote, each once.
@@ -74,7 +95,10 @@ impl Written {
             });
             (id.to_owned(), answers.collect())
         };
-        Self(members.into_par_iter().map(read).collect())
+        Self {
+            models: members.into_par_iter().map(read).collect(),
+            known: Mutex::default(),
+        }
     }
 
     /// Compares the models of a panel by a measure of open text; `model` is the name of a side's model here.
@@ -87,99 +111,136 @@ impl Written {
         columns: &[Side<'_>],
         model: &dyn Fn(&str) -> &'m str,
     ) -> Option<Affinity> {
-        let mut members: BTreeMap<&str, Answers<'_>> = BTreeMap::new();
-        for side in rows.iter().chain(columns) {
-            members.insert(side.id, self.0.get(model(side.id))?);
-        }
-        let (members, probes) = shared(members);
-        let panel = Panel { members, probes };
-        let (gram, by_probe) = match measure {
-            Measure::Habits => (habits::inner(&panel), None),
-            Measure::Phrases => {
-                let (total, by_probe) = phrases::inner(&panel, &places(&panel, rows, columns));
-                (total, Some(by_probe))
-            }
-            _ => return None,
+        let names = |sides: &[Side<'_>]| -> BTreeSet<String> {
+            sides.iter().map(|s| model(s.id).to_owned()).collect()
         };
+        let parents = names(columns);
+        let models: BTreeSet<String> = names(rows).union(&parents).cloned().collect();
+        let asked = (
+            measure,
+            models.into_iter().collect(),
+            parents.into_iter().collect(),
+        );
+        let products = self.products(asked)?;
+        let ids: BTreeMap<&str, &str> = rows
+            .iter()
+            .chain(columns)
+            .map(|s| (model(s.id), s.id))
+            .collect();
         let gram = Gram {
-            ids: panel
-                .members
+            ids: products
+                .models
                 .iter()
-                .map(|(id, _)| (*id).to_owned())
+                .map(|m| ids[m.as_str()].to_owned())
                 .collect(),
-            values: centred(&gram),
+            values: products.inner.clone(),
         };
-        let mut affinity = match by_probe {
-            Some(cells) => {
-                let probes = panel.probes.iter().map(|p| (*p).to_owned()).collect();
-                Affinity::new(measure, rows, columns, probes, cells)
-            }
-            None => alike(measure, rows, columns, &gram),
-        };
+        let mut affinity = products.affinity(measure, rows, columns, model);
         affinity.gram = Some(gram);
         Some(affinity)
     }
+
+    fn products(&self, asked: Asked) -> Option<Arc<Products>> {
+        // Nobody who holds the lock can fail.
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().get(&asked).cloned();
+        if found.is_some() {
+            return found;
+        }
+        // The lock is not held meanwhile: what is worked out in parallel may want it.
+        let products = Arc::new(self.worked_out(&asked)?);
+        known().insert(asked, Arc::clone(&products));
+        Some(products)
+    }
+
+    fn worked_out(&self, (measure, models, parents): &Asked) -> Option<Products> {
+        let mut members: BTreeMap<&str, Answers<'_>> = BTreeMap::new();
+        for name in models {
+            members.insert(name, self.models.get(name)?);
+        }
+        let panel = Panel::new(members);
+        let (inner, by_prompt) = match measure {
+            Measure::Habits => (habits::inner(&panel), None),
+            Measure::Phrases => {
+                let place = |name: &String| panel.members.iter().position(|(m, _)| m == name);
+                let columns: Vec<Option<usize>> = parents.iter().map(place).collect();
+                let (inner, cells) = phrases::inner(&panel, &columns);
+                (inner, Some(cells))
+            }
+            _ => return None,
+        };
+        Some(Products {
+            models: panel.members.iter().map(|(m, _)| (*m).to_owned()).collect(),
+            probes: panel.probes.iter().map(|p| (*p).to_owned()).collect(),
+            inner: centred(&inner),
+            by_prompt,
+        })
+    }
 }
 
-/// The models that take part, in the order of their ids, with the prompts that all of them answered.
+impl Products {
+    /// The values of rows and columns: by prompt, or else the cosines of their vectors as one cell for all prompts.
+    fn affinity<'m>(
+        &self,
+        measure: Measure,
+        rows: &[Side<'_>],
+        columns: &[Side<'_>],
+        model: &dyn Fn(&str) -> &'m str,
+    ) -> Affinity {
+        let place = |side: &Side<'_>| self.models.iter().position(|m| m == model(side.id));
+        let own: Vec<Option<usize>> = rows.iter().map(place).collect();
+        let parents: BTreeSet<&str> = columns.iter().map(|s| model(s.id)).collect();
+        let column = |k: usize| parents.iter().position(|p| *p == model(columns[k].id));
+        let cosine = |i: usize, k: usize| {
+            let length = (self.inner[[i, i]] * self.inner[[k, k]]).sqrt();
+            (length > 0.0).then(|| self.inner[[i, k]] / length)
+        };
+        let value = |i: usize, k: usize, t: usize| match &self.by_prompt {
+            Some(cells) => Some(cells[[own[i]?, column(k)?, t]]),
+            None => cosine(own[i]?, place(&columns[k])?),
+        };
+        let probes = match &self.by_prompt {
+            Some(_) => self.probes.clone(),
+            None => vec!["all prompts".to_owned()],
+        };
+        let size = (rows.len(), columns.len(), probes.len());
+        let cells = Array3::from_shape_fn(size, |(i, k, t)| value(i, k, t).unwrap_or(f64::NAN));
+        Affinity::new(measure, rows, columns, probes, cells)
+    }
+}
+
+/// The models that take part, in the order of their names, with the prompts that all of them answered.
 struct Panel<'a> {
     members: Vec<(&'a str, Answers<'a>)>,
     probes: Vec<&'a str>,
 }
 
-/// The models with answers to most of what half of the panel answered, and the prompts that all of these answered.
-///
-/// A profile over other prompts than the others' would tell the prompts, not the model.
-fn shared<'a>(
-    members: BTreeMap<&'a str, Answers<'a>>,
-) -> (Vec<(&'a str, Answers<'a>)>, Vec<&'a str>) {
-    let mut answered: BTreeMap<&str, usize> = BTreeMap::new();
-    for answers in members.values() {
-        for probe in answers.keys() {
-            *answered.entry(probe).or_default() += 1;
+impl<'a> Panel<'a> {
+    /// The models with answers to most of what half of the panel answered, and the prompts that all of these answered.
+    ///
+    /// A profile over other prompts than the others' would tell the prompts, not the model.
+    fn new(members: BTreeMap<&'a str, Answers<'a>>) -> Self {
+        let mut answered: BTreeMap<&str, usize> = BTreeMap::new();
+        for answers in members.values() {
+            for probe in answers.keys() {
+                *answered.entry(probe).or_default() += 1;
+            }
         }
+        let usual: BTreeSet<&str> = answered
+            .into_iter()
+            .filter(|(_, n)| 2 * n > members.len())
+            .map(|(probe, _)| probe)
+            .collect();
+        let enough = |answers: &Answers<'_>| {
+            let present = usual.iter().filter(|p| answers.contains_key(**p)).count();
+            present > 0 && present as f64 >= MIN_PRESENT * usual.len() as f64
+        };
+        let kept = members.into_iter().filter(|(_, answers)| enough(answers));
+        let members: Vec<(&str, Answers<'_>)> = kept.collect();
+        let by_all = |probe: &&str| members.iter().all(|(_, of)| of.contains_key(*probe));
+        let probes = usual.into_iter().filter(by_all).collect();
+        Self { members, probes }
     }
-    let usual: BTreeSet<&str> = answered
-        .into_iter()
-        .filter(|(_, n)| 2 * n > members.len())
-        .map(|(probe, _)| probe)
-        .collect();
-    let enough = |answers: &Answers<'_>| {
-        let present = usual.iter().filter(|p| answers.contains_key(**p)).count();
-        present > 0 && present as f64 >= MIN_PRESENT * usual.len() as f64
-    };
-    let kept: Vec<(&str, Answers<'_>)> = members
-        .into_iter()
-        .filter(|(_, answers)| enough(answers))
-        .collect();
-    let by_all = |probe: &&str| kept.iter().all(|(_, answers)| answers.contains_key(*probe));
-    let probes = usual.into_iter().filter(by_all).collect();
-    (kept, probes)
-}
-
-/// The places among the members that take part of rows and of columns; `None` for who does not.
-fn places(panel: &Panel<'_>, rows: &[Side<'_>], columns: &[Side<'_>]) -> [Vec<Option<usize>>; 2] {
-    let place = |side: &Side<'_>| panel.members.iter().position(|(id, _)| *id == side.id);
-    [rows, columns].map(|sides| sides.iter().map(place).collect())
-}
-
-/// Cosines of the vectors of rows and columns, as one cell for all prompts.
-fn alike(measure: Measure, rows: &[Side<'_>], columns: &[Side<'_>], gram: &Gram) -> Affinity {
-    let cell = |row: &Side<'_>, column: &Side<'_>| {
-        let (i, k) = (gram.place(row.id)?, gram.place(column.id)?);
-        let length = (gram.values[[i, i]] * gram.values[[k, k]]).sqrt();
-        (length > 0.0).then(|| gram.values[[i, k]] / length)
-    };
-    let cells = Array3::from_shape_fn((rows.len(), columns.len(), 1), |(i, k, _)| {
-        cell(&rows[i], &columns[k]).unwrap_or(f64::NAN)
-    });
-    Affinity::new(
-        measure,
-        rows,
-        columns,
-        vec!["all prompts".to_owned()],
-        cells,
-    )
 }
 
 #[cfg(test)]

@@ -25,22 +25,19 @@ const LEAST: usize = 2;
 /// Prompts whose inner products are held at a time.
 const AT_A_TIME: usize = 64;
 
-/// The mean inner products of every pair of members, and the inner products by prompt, [rows, columns, prompts], of the
-/// members at some places; NaN for who takes no part.
-pub(super) fn inner(
-    panel: &Panel<'_>,
-    [rows, columns]: &[Vec<Option<usize>>; 2],
-) -> (Array2<f64>, Array3<f64>) {
+/// The mean inner products of every pair of members, and the inner products by prompt, [members, columns, prompts], with
+/// the members at some places as columns; NaN for who takes no part.
+pub(super) fn inner(panel: &Panel<'_>, columns: &[Option<usize>]) -> (Array2<f64>, Array3<f64>) {
     let members = panel.members.len();
     let mut total = Array2::zeros((members, members));
-    let mut cells = Array3::from_elem((rows.len(), columns.len(), panel.probes.len()), f64::NAN);
+    let mut cells = Array3::from_elem((members, columns.len(), panel.probes.len()), f64::NAN);
     for (chunk, probes) in panel.probes.chunks(AT_A_TIME).enumerate() {
         let found: Vec<Array2<f64>> = probes.par_iter().map(|p| of_prompt(panel, p)).collect();
         for (at, inner) in found.into_iter().enumerate() {
             let mut lane = cells.index_axis_mut(Axis(2), chunk * AT_A_TIME + at);
             for ((i, k), cell) in lane.indexed_iter_mut() {
-                if let (Some(row), Some(column)) = (rows[i], columns[k]) {
-                    *cell = inner[[row, column]];
+                if let Some(column) = columns[k] {
+                    *cell = inner[[i, column]];
                 }
             }
             total += &inner;
