@@ -10,6 +10,7 @@ use super::progress::Progress;
 use crate::battery::Battery;
 use crate::evidence;
 use crate::fingerprint::Fingerprint;
+use crate::identity::plain_name;
 use crate::measure::Prepared;
 use crate::population::{Houses, Score, Thinning};
 
@@ -30,7 +31,7 @@ pub(super) fn score(
     let models: Vec<&str> = houses.models().collect();
     let reading = Progress::new("reading", models.len(), quiet);
     let read = |id: &&str| -> Result<(String, Fingerprint), CliError> {
-        let recording = evidence::read(&recordings.join(id))?;
+        let recording = evidence::read(&recordings.join(plain_name(id)))?;
         reading.answered();
         Ok(((*id).to_owned(), Fingerprint::new(&recording, &battery)))
     };
