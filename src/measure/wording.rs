@@ -180,7 +180,9 @@ impl<'a> Book<'a> {
         }
         windows.shrink_to_fit();
         counts.shrink_to_fit();
-        texts.iter_mut().for_each(|text| text.steps.shrink_to_fit());
+        for text in &mut texts {
+            text.steps.shrink_to_fit();
+        }
         let texts = print.texts.keys().map(String::as_str).zip(texts);
         Self {
             windows,
