@@ -28,6 +28,8 @@
 //! of them gives. [`reach`] says beforehand what that can show, [`estimate`] what it takes, [`adequacy`] what the controls
 //! allow.
 //!
+//! Answers that somebody else collected become recordings as well ([`import`]).
+//!
 //! Collecting has two passes: every model answers the battery; then every model reads what the
 //! candidate parents wrote ([`passes`]).
 
@@ -45,6 +47,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod identity;
 pub mod import;
+mod lenient;
 pub mod measure;
 pub mod model;
 pub mod panel;

@@ -18,8 +18,7 @@ use super::write_whole;
 use crate::battery::Battery;
 use crate::bundle::{Draft, Plan, Rendering, Source};
 use crate::case::{self, Gates};
-use crate::evidence::{Header, Recording};
-use crate::fingerprint::Fingerprint;
+use crate::evidence::Header;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
@@ -50,12 +49,12 @@ pub(super) fn run(
     let collected = loop {
         let part = round.battery.part(&order[..count]);
         let collected = collect(&round, &part, &panel, &targets, &args.out, &draft)?;
-        if count == order.len() || is_decided(&round, &panel, &collected, &order, count) {
+        if count == order.len() || is_decided(&round, &panel, &collected, &order, count)? {
             break collected;
         }
         count = (count + STEP).min(order.len());
     };
-    let gates = gates(args, &panel, &targets, &collected.recordings)?;
+    let gates = gates(args, &panel, &targets, &collected.headers)?;
     let bundle = draft.path().to_owned();
     // The verdict is drawn from what is read back, by the function that `verify` draws it with.
     let (_, _, case, report) = draft.finish(&collected.sources, &round.battery, &gates, count)?;
@@ -107,11 +106,11 @@ fn is_decided(
     collected: &Collected,
     order: &[String],
     count: usize,
-) -> bool {
-    let prints = prints(round, &collected.recordings);
+) -> Result<bool, CliError> {
+    let prints = round.prints(&collected.directories)?;
     let case = case::weigh(panel, &prints, Gates::default(), order);
     let bets = case.sequential;
-    bets.is_some_and(|bets| bets.is_decided_within(count))
+    Ok(bets.is_some_and(|bets| bets.is_decided_within(count)))
 }
 
 /// How many probes are asked before it is looked at whether they suffice.
@@ -211,9 +210,10 @@ pub(super) fn plan(
     }
 }
 
-/// What was collected, by model, and where it lies.
+/// What was collected, by model, and where it lies. The answers are on disk, and many: whoever needs them reads them.
 struct Collected {
-    recordings: BTreeMap<String, Recording>,
+    headers: BTreeMap<String, Header>,
+    directories: BTreeMap<String, PathBuf>,
     sources: BTreeMap<String, Source>,
 }
 
@@ -237,10 +237,15 @@ fn collect(
     let jobs: Vec<(&Target, Vec<Question>)> =
         targets.values().map(|t| (t, questions.clone())).collect();
     let directories = round.ask("asking ", &jobs, &place)?;
-    let recordings = round.read(&directories)?;
-    let sources = sources(targets, &recordings, &directories);
+    let headers = round.each(&directories, |recording| recording.header)?;
+    let sources = sources(targets, &headers, &directories);
     draft.ended(&sources)?;
-    let first = prints(round, &recordings);
+    // What was written is needed by those who can read it alone.
+    let first = if targets.keys().any(|model| round.reads(model)) {
+        round.prints(&directories)?
+    } else {
+        BTreeMap::new()
+    };
     let second = SecondPass::new(panel, &first, round.posing.access);
     let jobs: Vec<(&Target, Vec<Question>)> = targets
         .iter()
@@ -256,7 +261,8 @@ fn collect(
     let directories = round.ask("reading", &jobs, &place)?;
     draft.ended(&sources)?;
     Ok(Collected {
-        recordings: round.read(&directories)?,
+        headers,
+        directories,
         sources,
     })
 }
@@ -264,33 +270,20 @@ fn collect(
 /// Where each model's recording lies, with its name in a bundle.
 fn sources(
     targets: &BTreeMap<String, Target>,
-    recordings: &BTreeMap<String, Recording>,
+    headers: &BTreeMap<String, Header>,
     directories: &BTreeMap<String, PathBuf>,
 ) -> BTreeMap<String, Source> {
-    let named = recordings
-        .iter()
-        .enumerate()
-        .map(|(i, (model, recording))| {
-            let slug = slug(&recording.header);
-            let name = match &targets[model] {
-                Target::Weights { .. } | Target::Endpoint { .. } => slug,
-                // It may be of a model that is asked as well, and is kept apart from that.
-                Target::Recording { .. } => format!("replay-{i}-{slug}"),
-            };
-            let directory = directories[model].clone();
-            (model.clone(), Source { name, directory })
-        });
+    let named = headers.iter().enumerate().map(|(i, (model, header))| {
+        let slug = slug(header);
+        let name = match &targets[model] {
+            Target::Weights { .. } | Target::Endpoint { .. } => slug,
+            // It may be of a model that is asked as well, and is kept apart from that.
+            Target::Recording { .. } => format!("replay-{i}-{slug}"),
+        };
+        let directory = directories[model].clone();
+        (model.clone(), Source { name, directory })
+    });
     named.collect()
-}
-
-fn prints(
-    round: &Round<'_>,
-    recordings: &BTreeMap<String, Recording>,
-) -> BTreeMap<String, Fingerprint> {
-    recordings
-        .iter()
-        .map(|(model, recording)| (model.clone(), Fingerprint::new(recording, &round.battery)))
-        .collect()
 }
 
 /// The gates that look at weights instead of answers.
@@ -298,9 +291,9 @@ fn gates(
     args: &Compare,
     panel: &Panel,
     targets: &BTreeMap<String, Target>,
-    recordings: &BTreeMap<String, Recording>,
+    headers: &BTreeMap<String, Header>,
 ) -> Result<Gates, CliError> {
-    let digest = |model: &String| recordings[model].header.identity.source.digest();
+    let digest = |model: &String| headers[model].identity.source.digest();
     let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
     let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
     let layers = |model: &String| match &targets[model] {

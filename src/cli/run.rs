@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+
 use super::args::{Asking, Engine};
 use super::error::CliError;
 use super::open::{self, Target};
@@ -15,6 +17,7 @@ use crate::collect::{self, Tally};
 use crate::digest;
 use crate::estimate::Estimate;
 use crate::evidence::{self, BatteryMark, Header, Recording, Store};
+use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
 use crate::model::local::Options;
 use crate::model::{Abilities, Model, Seed};
@@ -268,24 +271,60 @@ impl<'a> Round<'a> {
         &self,
         directories: &BTreeMap<String, PathBuf>,
     ) -> Result<BTreeMap<String, Recording>, CliError> {
-        let mut recordings = BTreeMap::new();
-        for (model, directory) in directories {
-            let recording = evidence::read(directory)?;
-            let mixed = |what| {
-                Err(CliError::Mixed {
-                    model: model.clone(),
-                    what,
-                })
-            };
-            if recording.header.battery.digest != self.battery.digest() {
-                return mixed("battery");
-            }
-            if recording.header.posing != self.posing {
-                return mixed("posing");
-            }
-            recordings.insert(model.clone(), recording);
+        let digest = self.battery.digest();
+        let read = |(model, directory): (&String, &PathBuf)| {
+            Ok((model.clone(), self.read_one(model, directory, &digest)?))
+        };
+        directories.iter().map(read).collect()
+    }
+
+    /// The same, of which no more is kept than something of each.
+    pub(super) fn each<T: Send>(
+        &self,
+        directories: &BTreeMap<String, PathBuf>,
+        of: impl Fn(Recording) -> T + Sync,
+    ) -> Result<BTreeMap<String, T>, CliError> {
+        let digest = self.battery.digest();
+        let read: Vec<Result<(String, T), CliError>> = directories
+            .par_iter()
+            .map(|(model, directory)| {
+                let recording = self.read_one(model, directory, &digest)?;
+                Ok((model.clone(), of(recording)))
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// What is compared of each recording.
+    pub(super) fn prints(
+        &self,
+        directories: &BTreeMap<String, PathBuf>,
+    ) -> Result<BTreeMap<String, Fingerprint>, CliError> {
+        self.each(directories, |recording| {
+            Fingerprint::new(&recording, &self.battery)
+        })
+    }
+
+    fn read_one(
+        &self,
+        model: &str,
+        directory: &Path,
+        battery: &str,
+    ) -> Result<Recording, CliError> {
+        let recording = evidence::read(directory)?;
+        let mixed = |what| {
+            Err(CliError::Mixed {
+                model: model.to_owned(),
+                what,
+            })
+        };
+        if recording.header.battery.digest != battery {
+            return mixed("battery");
         }
-        Ok(recordings)
+        if recording.header.posing != self.posing {
+            return mixed("posing");
+        }
+        Ok(recording)
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::{ImportError, Place};
+use crate::lenient::without_non_numbers;
 use crate::response::{Finish, Response};
 
 /// A line beyond this many bytes is not read.
@@ -77,32 +78,8 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 /// JSON in which `NaN` and `Infinity` may stand for numbers; they are read as null.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let bytes = without_mark(bytes);
-    serde_json::from_slice(bytes).or_else(|error| match plain_numbers(bytes) {
-        Some(plain) => serde_json::from_slice(&plain),
-        None => Err(error),
-    })
-}
-
-/// The same with null for numbers that JSON does not have; nothing when there are none.
-fn plain_numbers(bytes: &[u8]) -> Option<Vec<u8>> {
-    const NONE: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
-    let mut plain = Vec::with_capacity(bytes.len());
-    let (mut at, mut quoted, mut found) = (0, false, false);
-    while let Some(byte) = bytes.get(at) {
-        let number = NONE.iter().find(|n| !quoted && bytes[at..].starts_with(n));
-        if let Some(number) = number {
-            plain.extend(b"null");
-            at += number.len();
-            found = true;
-            continue;
-        }
-        // An escape and what it escapes stay together.
-        let length = if quoted && *byte == b'\\' { 2 } else { 1 };
-        quoted ^= *byte == b'"';
-        plain.extend(bytes[at..].iter().take(length));
-        at += length;
-    }
-    found.then_some(plain)
+    serde_json::from_slice(bytes)
+        .or_else(|error| serde_json::from_slice(&without_non_numbers(bytes)).map_err(|_| error))
 }
 
 /// A message of a conversation, as most programs write it.

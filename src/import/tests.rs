@@ -128,6 +128,18 @@ fn the_same_files_give_the_same_bytes_and_nothing_else_is_written_over() {
     bytes_below(&files.out(), &mut again);
     assert_eq!(first, again);
     assert_eq!(first.len(), 6);
+    // An answer that was changed where it lies is not written over either.
+    let kept = files.out().join("a/answers.jsonl");
+    let whole = fs::read_to_string(&kept).unwrap();
+    fs::write(&kept, whole.replacen("\"x\"", "\"w\"", 1)).unwrap();
+    let refused = files.read(&settings(AnswerFormat::Jsonl)).unwrap();
+    let refused = refused.write(&files.out()).unwrap_err();
+    assert!(
+        matches!(refused, ImportError::Recording { .. }),
+        "{refused}"
+    );
+    assert!(fs::read_to_string(&kept).unwrap().contains("\"w\""));
+    fs::write(&kept, whole).unwrap();
     // The same prompts, another answer: another import.
     files.put("a.jsonl", text.replacen("\"x\"", "\"z\"", 1).as_bytes());
     let refused = files.read(&settings(AnswerFormat::Jsonl)).unwrap();

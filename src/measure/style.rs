@@ -91,11 +91,15 @@ impl Manners {
         let members: BTreeMap<&str, &Fingerprint> = sides.iter().map(|s| (s.id, s.print)).collect();
         let blocks = deal(&members);
         let count = |(id, print): (&str, &Fingerprint)| {
-            let blocks: Vec<Tally> = blocks.iter().map(|probes| tally(print, probes)).collect();
             let mut whole = Tally::default();
-            for block in &blocks {
-                whole.join(block);
-            }
+            let count = |probes: &Vec<&str>| {
+                let mut block = tally(print, probes);
+                whole.join(&block);
+                block.pack();
+                block
+            };
+            let blocks: Vec<Tally> = blocks.iter().map(count).collect();
+            whole.pack();
             (id.to_owned(), Counted { whole, blocks })
         };
         let counts: BTreeMap<String, Counted> = members.into_par_iter().map(count).collect();

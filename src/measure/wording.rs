@@ -113,18 +113,50 @@ struct Book<'a> {
     texts: BTreeMap<&'a str, Text>,
 }
 
-/// Which windows of its book a text has, by place, and how often.
+/// The windows of its book that a text has, by place, in order, as often as it has them: each as the step from the one
+/// before, in groups of seven bits. Most steps take one byte, and there is one for every byte that was written.
 #[derive(Default)]
-struct Text(Vec<(u32, u32)>);
+struct Text {
+    steps: Vec<u8>,
+    last: u32,
+    all: u32,
+}
+
+/// The bit of a byte behind which a step goes on.
+const MORE: u8 = 1 << 7;
 
 impl Text {
+    /// Adds a window that the text has so many times; none that stands before the last one.
+    fn push(&mut self, place: u32, times: usize) {
+        let mut step = place - self.last;
+        while step >= u32::from(MORE) {
+            self.steps.push(step.to_le_bytes()[0] | MORE);
+            step >>= 7;
+        }
+        self.steps.push(step.to_le_bytes()[0]);
+        self.steps.resize(self.steps.len() + times - 1, 0);
+        self.last = place;
+        self.all += whole(times);
+    }
+
     /// The mean of what each window costs.
     fn mean(&self, costs: &[f64]) -> f64 {
-        let counts = self.0.iter().map(|(window, n)| (*window, f64::from(*n)));
-        let (sum, all) = counts.fold((0.0, 0.0), |(sum, all), (window, n)| {
-            (sum + n * costs[window as usize], all + n)
-        });
-        sum / all
+        let (mut sum, mut place, mut times) = (0.0, 0, 0);
+        let (mut step, mut shift) = (0, 0);
+        for byte in &self.steps {
+            step |= usize::from(byte & !MORE) << shift;
+            shift += 7;
+            if byte & MORE == 0 {
+                if step > 0 {
+                    sum += f64::from(times) * costs[place];
+                    times = 0;
+                }
+                place += step;
+                times += 1;
+                (step, shift) = (0, 0);
+            }
+        }
+        (sum + f64::from(times) * costs[place]) / f64::from(self.all)
     }
 }
 
@@ -141,17 +173,21 @@ impl<'a> Book<'a> {
         let mut texts: Vec<Text> = print.texts.values().map(|_| Text::default()).collect();
         for same in written.chunk_by(|a, b| a.0 == b.0) {
             for here in same.chunk_by(|a, b| a.1 == b.1) {
-                let text = &mut texts[here[0].1 as usize].0;
-                text.push((whole(windows.len()), whole(here.len())));
+                texts[here[0].1 as usize].push(whole(windows.len()), here.len());
             }
             windows.push(same[0].0);
             counts.push(whole(same.len()));
+        }
+        windows.shrink_to_fit();
+        counts.shrink_to_fit();
+        for text in &mut texts {
+            text.steps.shrink_to_fit();
         }
         let texts = print.texts.keys().map(String::as_str).zip(texts);
         Self {
             windows,
             counts,
-            texts: texts.filter(|(_, text)| !text.0.is_empty()).collect(),
+            texts: texts.filter(|(_, text)| text.all > 0).collect(),
         }
     }
 }

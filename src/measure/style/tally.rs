@@ -46,6 +46,8 @@ pub(super) fn run<T: Copy + Into<u32>>(of: [T; 3]) -> Run {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Counts {
     seen: HashMap<u64, usize, RandomState>,
+    /// What was seen until it was packed, in order, and how often: less than half as large.
+    packed: (Vec<u64>, Vec<u32>),
     all: usize,
 }
 
@@ -56,14 +58,39 @@ impl Counts {
     }
 
     fn join(&mut self, other: &Self) {
-        for (key, count) in &other.seen {
-            *self.seen.entry(*key).or_default() += count;
+        for (key, count) in other.counts() {
+            *self.seen.entry(key).or_default() += count;
         }
         self.all += other.all;
     }
 
+    /// Makes it small; nothing is added any more.
+    fn pack(&mut self) {
+        let mut seen: Vec<(u64, usize)> = self.counts().collect();
+        seen.sort_unstable();
+        let seen = seen.into_iter();
+        self.packed = seen
+            .map(|(key, count)| (key, u32::try_from(count).unwrap_or(u32::MAX)))
+            .unzip();
+        self.packed.0.shrink_to_fit();
+        self.packed.1.shrink_to_fit();
+        self.seen = HashMap::default();
+    }
+
     fn count(&self, key: u64) -> usize {
-        self.seen.get(&key).copied().unwrap_or(0)
+        let (keys, counts) = &self.packed;
+        match keys.binary_search(&key) {
+            Ok(place) => counts[place] as usize,
+            Err(_) => self.seen.get(&key).copied().unwrap_or(0),
+        }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = (u64, usize)> {
+        let (keys, counts) = &self.packed;
+        let counts = counts.iter().map(|count| *count as usize);
+        let packed = keys.iter().copied().zip(counts);
+        let seen = self.seen.iter().map(|(key, count)| (*key, *count));
+        packed.chain(seen)
     }
 
     /// The share of a thing among all that were seen.
@@ -73,14 +100,13 @@ impl Counts {
 
     /// What was seen.
     pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
-        self.seen.keys().copied()
+        self.counts().map(|(key, _)| key)
     }
 
     /// What was seen, each with its share.
     pub(super) fn shares(&self) -> impl Iterator<Item = (u64, f64)> {
-        self.seen
-            .iter()
-            .map(|(key, count)| (*key, ratio(*count, self.all)))
+        self.counts()
+            .map(|(key, count)| (key, ratio(count, self.all)))
     }
 }
 
@@ -179,6 +205,12 @@ impl Tally {
         self.function.join(function);
         self.trigrams.join(trigrams);
         self.skeletons.join(skeletons);
+    }
+
+    /// Makes it small; no text is counted any more.
+    pub(super) fn pack(&mut self) {
+        self.trigrams.pack();
+        self.skeletons.pack();
     }
 
     /// Whether there is nothing to tell a style from.

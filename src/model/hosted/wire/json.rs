@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::lenient::without_non_numbers;
+
 /// A body that was parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::model::hosted) struct Parsed {
@@ -19,34 +21,6 @@ pub(in crate::model::hosted) fn parse(body: &[u8]) -> Result<Parsed, String> {
     };
     read(body, false)
         .or_else(|error| read(&without_non_numbers(body), true).map_err(|_| error.to_string()))
-}
-
-/// The body with null where bare `NaN` and `Infinity` stand.
-fn without_non_numbers(body: &[u8]) -> Vec<u8> {
-    const WORDS: [&[u8]; 4] = [b"-Infinity", b"Infinity", b"NaN", b"-inf"];
-    let mut out = Vec::with_capacity(body.len());
-    let (mut at, mut quoted) = (0, false);
-    while let Some(&byte) = body.get(at) {
-        let word = WORDS
-            .iter()
-            .find(|word| !quoted && body[at..].starts_with(word));
-        if let Some(word) = word {
-            out.extend(b"null");
-            at += word.len();
-            continue;
-        }
-        out.push(byte);
-        at += 1;
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\\' if quoted => {
-                out.extend(body.get(at));
-                at += 1;
-            }
-            _ => {}
-        }
-    }
-    out
 }
 
 /// What stands at a pointer whose names have nothing to unescape: `Value::pointer` copies each of them.
