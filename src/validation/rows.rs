@@ -195,7 +195,7 @@ fn row(
     };
     let found = |findings: &'static [Finding]| move |s: &Score| findings.contains(&s.finding);
     let above = |s: &Score| {
-        let deviate = s.t.and_then(|t| deviate(t, s.controls));
+        let deviate = s.t.and_then(|t| deviate(t, s.degrees_of_freedom()?));
         deviate.is_some_and(|d| d > calibrated.threshold)
     };
     let at = |rate: f64| tpr_at_fpr(&items, rate).map(|d| d.students);
