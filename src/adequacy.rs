@@ -8,8 +8,11 @@ use serde::Serialize;
 
 use crate::case::{Case, without_each};
 use crate::panel::{ControlKind, Panel};
-use crate::verdict::{CLOSE_P, Finding, MIN_CONTROLS};
-use crate::weigh::{DoseEffect, critical_t, detectable_dose, detectable_effect};
+use crate::rules::{Condition, MIN_CONTROLS, Rules};
+use crate::verdict::Finding;
+use crate::weigh::{
+    DoseEffect, Sample, SingleCase, critical_t, detectable_dose, detectable_effect,
+};
 
 /// The probability with which an effect that is called detectable is found.
 pub const POWER: f64 = 0.8;
@@ -90,32 +93,48 @@ pub struct PowerFacts {
 }
 
 impl PowerFacts {
-    /// Before anything is asked, from the number of controls alone. With `candidates` models in the
-    /// protected model's place (its group) each has a share of the error rate.
-    pub fn of(controls: usize, candidates: usize) -> Option<Self> {
-        let threshold_p = CLOSE_P / candidates.max(1) as f64;
-        (controls >= MIN_CONTROLS).then(|| Self {
+    /// Before anything is asked, from the number of controls and of other candidate parents. With `candidates` models
+    /// in the protected model's place (its group) each has a share of the error rate.
+    pub fn of(
+        controls: usize,
+        columns: usize,
+        candidates: usize,
+        condition: Condition,
+    ) -> Option<Self> {
+        let rules = Rules::HERE;
+        let sample = Sample {
             controls,
+            degrees_of_freedom: rules.scatter.expected(controls, columns),
+        };
+        let threshold_p = rules.ladder(condition).close_p / candidates.max(1) as f64;
+        Self::by(sample, threshold_p)
+    }
+
+    fn by(sample: Sample, threshold_p: f64) -> Option<Self> {
+        (sample.controls >= MIN_CONTROLS).then(|| Self {
+            controls: sample.controls,
             threshold_p,
             threshold: None,
             power: POWER,
-            detectable_sd: detectable_effect(controls, threshold_p, POWER),
+            detectable_sd: detectable_effect(sample, threshold_p, POWER),
             detectable: None,
             smallest_dose: None,
         })
     }
 
-    /// From the controls' pooled scores; `doses` has the effect of each dose in their unit.
-    pub fn measured(scores: &[f64], doses: &[DoseEffect]) -> Option<Self> {
-        let m = scores.len() as f64;
-        let facts = Self::of(scores.len(), 1)?;
-        let mean = scores.iter().sum::<f64>() / m;
-        let squares: f64 = scores.iter().map(|s| (s - mean).powi(2)).sum();
-        let sd = (squares / (m - 1.0)).sqrt();
-        let t = critical_t(scores.len(), CLOSE_P)?;
-        let detectable = facts.detectable_sd.map(|d| mean + d * sd);
+    /// From where a case stands; `doses` has the effect of each dose in the unit of its score.
+    pub fn measured(t: &SingleCase, doses: &[DoseEffect], condition: Condition) -> Option<Self> {
+        let sample = Sample {
+            controls: t.controls,
+            degrees_of_freedom: t.degrees_of_freedom,
+        };
+        let threshold_p = Rules::HERE.ladder(condition).close_p;
+        let facts = Self::by(sample, threshold_p)?;
+        let critical = critical_t(t.degrees_of_freedom, threshold_p)?;
+        // Pooled scores of controls have the mean 0.
+        let detectable = facts.detectable_sd.map(|d| d * t.sd);
         Some(Self {
-            threshold: Some(mean + t * sd * (1.0 + 1.0 / m).sqrt()),
+            threshold: Some(critical * t.sd * (1.0 + 1.0 / t.controls as f64).sqrt()),
             detectable,
             smallest_dose: detectable.and_then(|d| detectable_dose(d, doses)),
             ..facts
@@ -150,7 +169,7 @@ impl PowerFacts {
 pub fn adequacy(panel: &Panel, case: &Case, doses: &[DoseEffect]) -> Adequacy {
     let usable = |id: &str| case.pooled_controls.iter().any(|known| known == id);
     let kinds = kinds(panel, &usable);
-    let without_one: Vec<WithoutOneFacts> = without_each(panel, case)
+    let without_one: Vec<WithoutOneFacts> = without_each(panel, case, &Rules::HERE)
         .into_iter()
         .map(|w| WithoutOneFacts {
             control: w.control,
@@ -164,9 +183,13 @@ pub fn adequacy(panel: &Panel, case: &Case, doses: &[DoseEffect]) -> Adequacy {
     let controls = case.pooled_controls.len();
     let other = other(panel, &usable);
     let missing = missing(panel, case, &kinds);
+    let condition = case.evidence.condition;
     let power = match &case.family {
-        Some(family) => PowerFacts::of(controls, family.members.len()),
-        None => pooled.and_then(|p| PowerFacts::measured(&p.controls, doses)),
+        Some(family) => {
+            let columns = case.evidence.columns;
+            PowerFacts::of(controls, columns, family.members.len(), condition)
+        }
+        None => pooled.and_then(|p| PowerFacts::measured(&p.t?, doses, condition)),
     };
     let in_words = [
         Some(counts(controls, &kinds, other)),
@@ -215,7 +238,7 @@ fn needed(finding: Finding) -> &'static [ControlKind] {
         // The bytes or the answers are the same, whatever controls do.
         Finding::SameModel => &[],
         Finding::WeightDerivative => &[SameBase],
-        Finding::Distilled | Finding::Related => {
+        Finding::Distilled | Finding::Related | Finding::Undecided => {
             &[Sibling, SameData, SameBase, SiblingStudent, SameEraAndSize]
         }
         Finding::Family => &[SameData, SameBase, SameEraAndSize],

@@ -2,6 +2,7 @@
 
 mod family;
 mod houses;
+mod screen;
 mod without;
 
 use std::collections::BTreeMap;
@@ -11,19 +12,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::{Equality, equality};
-use crate::measure::open_text::{Gram, nearness};
+use crate::measure::open_text::nearness;
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
-    Affinity, Basis, Contrast, Interaction, Measure, NoContrast, Prepared, Scores, Side, Synthetic,
-    affinities, contrast, synthetic,
+    Affinity, Basis, Contrast, Gap, Interaction, Measure, NoContrast, Prepared, Scores, Side,
+    Synthetic, affinities, contrast, gaps_of_controls, gaps_without, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
+use crate::rules::{Condition, Rules};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Fitted, Row, SingleCase, Standing, level_adjusted, pooled};
+use crate::weigh::{Fitted, Row, Scatter, Standing, level_adjusted, pooled};
 
 pub use family::FamilyAnswer;
-pub use without::{WithoutOne, without_each};
+pub use screen::{NoControl, Screened};
+pub use without::{LeftOut, WithoutOne, without_each};
 
 /// Why a measure whose mix does not fit the suspect says nothing.
 const MISFIT: &str = "no mix of controls answers the other candidate parents as the suspect does: it is fitted worse \
@@ -33,6 +36,8 @@ const MISFIT: &str = "no mix of controls answers the other candidate parents as 
 const MIN_HOUSES: usize = 2;
 /// Why a measure of open text has no mix.
 const NO_MIX: &str = "nearness is read off all models at once, not off a mix of them";
+/// Why a table has no nearness.
+const NO_GRAM: &str = "it has no inner products of all models";
 /// Why a house has no contrast.
 const NOT_OF_A_HOUSE: &str = "a contrast is of one candidate parent";
 
@@ -59,6 +64,31 @@ pub struct Figures {
     pub contrast: Result<Contrast, String>,
     /// Suspect and controls as mixes of innocent models, and what that leaves.
     pub synthetic: Result<Synthetic, String>,
+    /// The controls' gaps at other candidate parents, a list a candidate: how controls scatter.
+    pub elsewhere: Vec<(String, Vec<Gap>)>,
+}
+
+impl Figures {
+    /// What of it is pooled, with the measure's weight.
+    fn weighed(&self, measure: Measure) -> Option<Weighed> {
+        let of = |gaps: &Vec<Gap>| gaps.iter().map(|g| (g.id.clone(), g.gap)).collect();
+        Some(Weighed {
+            weight: measure.weight(),
+            scores: self.scores.clone().ok()?,
+            elsewhere: self.elsewhere.iter().map(|(_, gaps)| of(gaps)).collect(),
+        })
+    }
+}
+
+/// The scores of one measure as they are pooled.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weighed {
+    /// What the measure counts beside others.
+    pub(crate) weight: f64,
+    /// The scores.
+    pub(crate) scores: Scores,
+    /// Those of controls at other candidate parents.
+    pub(crate) elsewhere: Vec<BTreeMap<String, f64>>,
 }
 
 impl MeasureResult {
@@ -89,8 +119,11 @@ pub struct Case {
     pub matched_alternatives: Vec<String>,
     /// Alternatives that the user named but that are no more like the protected model than strangers.
     pub doubtful_alternatives: Vec<String>,
-    /// The pooled t with each control in turn left out; empty where one could not be computed.
-    pub jackknife: Vec<f64>,
+    /// The pooled figures with each control in turn left out, of the mixes as well; empty where nothing hangs on
+    /// them.
+    pub left_out: Vec<LeftOut>,
+    /// Members that are no controls, found by their answers: left out of everything.
+    pub screened: Vec<Screened>,
     /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
     pub sequential: Option<Sequential>,
     /// The answer about the protected model's group, when that was the question; the pooled figures and the
@@ -118,7 +151,7 @@ pub fn weigh(
     gates: Gates,
     order: &[String],
 ) -> Case {
-    weigh_prepared(panel, prints, None, gates, order)
+    weigh_prepared(panel, prints, None, gates, order, &Rules::HERE)
 }
 
 /// The same with comparisons of the models that were worked out before, and then without the two-sample test of
@@ -129,16 +162,16 @@ pub(crate) fn weigh_prepared(
     prepared: Option<&Prepared>,
     gates: Gates,
     order: &[String],
+    rules: &Rules,
 ) -> Case {
+    let (panel, tables, screened) = screen::screened(panel, prints, prepared, rules);
+    let panel = &panel;
     let sides = Sides {
         prepared,
-        ..Sides::new(panel, prints)
+        ..Sides::new(panel, prints, rules)
     };
-    let tables = sides.tables().into_par_iter();
+    let tables = tables.into_par_iter();
     let measures: Vec<MeasureResult> = tables.map(|t| sides.measure(t)).collect();
-    let (pooled_controls, scores) = pool(&scores(&measures));
-    let overall = pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()));
-    let jackknife = each_left_out(&scores);
     let by_probe = measures.iter().filter(|m| m.measure.is_by_probe());
     let by_probe: Vec<&Contrast> = by_probe.filter_map(MeasureResult::contrast).collect();
     let (likeness, sequential) = rayon::join(
@@ -148,35 +181,89 @@ pub(crate) fn weigh_prepared(
             afresh.then(|| sequential(&by_probe, order)).flatten()
         },
     );
-    let protected = prints.get(&panel.protected.model);
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
-    let equality_of = |id: &str| {
-        let found = likeness.iter().find(|(other, _)| other == id);
-        found.map(|(_, equality)| *equality)
+    let (pooled_controls, rows) = pool(&weighed(&measures));
+    let mut case = Case {
+        basis: sides.basis,
+        pooled_contrast: pooled_beside(&measures, |m| Some(m.contrast()?.scores())),
+        pooled_ratio: pooled_beside(&measures, |m| {
+            Some(m.figures.synthetic.as_ref().ok()?.ratios())
+        }),
+        evidence: evidence(&sides, &measures, &likeness, &matched_alternatives, gates),
+        pooled_controls,
+        measures,
+        likeness,
+        matched_alternatives,
+        doubtful_alternatives,
+        left_out: Vec::new(),
+        screened,
+        sequential,
+        family: None,
+        verdict: judge(&Evidence::default(), rules),
     };
-    let divergence_of = |id: &str| equality_of(id).map(|e| e.divergence);
-    let evidence = Evidence {
+    case.evidence.pooled = pooled(&rows, &rules.scatter);
+    case.evidence.controls = case.pooled_controls.len();
+    case.evidence.without_strongest = without_strongest(&rows, &rules.scatter);
+    let small = case.p().is_some_and(|p| {
+        let ladder = rules.ladder(case.evidence.condition);
+        p < ladder.close_p
+    });
+    // What hangs on a control is told in every report; when many cases are scored, where it decides.
+    if prepared.is_none() || small {
+        case.left_out = without::each(&sides, &case);
+        case.evidence.worst_without_one = without::worst(&case.left_out);
+    }
+    case.verdict = judge(&case.evidence, rules);
+    if !panel.family.is_empty() {
+        family::answer(&sides, &mut case);
+    }
+    case
+}
+
+impl Case {
+    /// The p of the pooled score.
+    fn p(&self) -> Option<f64> {
+        Some(self.evidence.pooled.as_ref()?.t?.p)
+    }
+}
+
+/// What the ladder looks at beside the pooled figures.
+fn evidence(
+    sides: &Sides<'_>,
+    measures: &[MeasureResult],
+    likeness: &[(String, Equality)],
+    matched_alternatives: &[String],
+    gates: Gates,
+) -> Evidence {
+    let (panel, prints) = (sides.panel, sides.prints);
+    let divergence_of = |id: &str| {
+        let found = likeness.iter().find(|(other, _)| other == id);
+        found.map(|(_, equality)| equality.divergence)
+    };
+    let protected = prints.get(&panel.protected.model);
+    let (ids, _) = pool(&weighed(measures));
+    let counts = |m: &&Member| m.matching != Matching::None && ids.contains(&m.id);
+    let own = likeness.iter().find(|(id, _)| *id == panel.suspect.id);
+    Evidence {
+        condition: match sides.basis {
+            Basis::OpenText => Condition::Open,
+            Basis::Battery => protected.map_or_else(Condition::default, Condition::of),
+        },
+        columns: sides.columns.len().saturating_sub(1),
         identical: gates.identical,
-        equality: equality_of(&panel.suspect.id),
+        equality: own.map(|(_, equality)| *equality),
         nearest_control: panel
             .controls
             .iter()
             .filter_map(|c| divergence_of(&c.id))
             .min_by(f64::total_cmp),
-        texts: (prepared.is_none() && only_text(protected))
+        texts: (sides.prepared.is_none() && only_text(protected))
             .then(|| text_gate(panel, prints))
             .flatten(),
         weights: gates.weights,
-        controls: pooled_controls.len(),
-        worst_without_one: jackknife.as_deref().map(worst),
-        without_strongest: without_strongest(&scores),
-        apart: apart(panel, &measures),
+        apart: apart(panel, measures),
         matched_alternatives: matched_alternatives.len() + sides.comparable_houses(),
-        matched_controls: panel
-            .controls
-            .iter()
-            .filter(|c| c.matching != Matching::None && pooled_controls.contains(&c.id))
-            .count(),
+        matched_controls: panel.controls.iter().filter(counts).count(),
         likeness: divergence_of(&panel.suspect.id).map(|suspect| {
             let unmatched = panel
                 .controls
@@ -185,30 +272,8 @@ pub(crate) fn weigh_prepared(
             let scores = unmatched.filter_map(|c| divergence_of(&c.id)).map(|d| -d);
             Standing::new(-suspect, scores.collect())
         }),
-        pooled: overall,
-    };
-    let verdict = judge(&evidence);
-    let mut case = Case {
-        basis: sides.basis,
-        pooled_contrast: pooled_beside(&measures, |m| Some(m.contrast()?.scores())),
-        pooled_ratio: pooled_beside(&measures, |m| {
-            Some(m.figures.synthetic.as_ref().ok()?.ratios())
-        }),
-        measures,
-        pooled_controls,
-        evidence,
-        likeness,
-        matched_alternatives,
-        doubtful_alternatives,
-        jackknife: jackknife.unwrap_or_default().iter().map(|t| t.t).collect(),
-        sequential,
-        family: None,
-        verdict,
-    };
-    if !panel.family.is_empty() {
-        family::answer(&sides, &mut case);
+        ..Evidence::default()
     }
-    case
 }
 
 /// How far every other member is from the protected model, where that can be said.
@@ -253,6 +318,8 @@ fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<Te
 /// The rows and columns of the affinity tables.
 struct Sides<'a> {
     panel: &'a Panel,
+    prints: &'a BTreeMap<String, Fingerprint>,
+    rules: &'a Rules,
     prepared: Option<&'a Prepared>,
     basis: Basis,
     rows: Vec<Side<'a>>,
@@ -262,7 +329,7 @@ struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn new(panel: &'a Panel, prints: &'a BTreeMap<String, Fingerprint>) -> Self {
+    fn new(panel: &'a Panel, prints: &'a BTreeMap<String, Fingerprint>, rules: &'a Rules) -> Self {
         let side = |member: &'a Member| {
             prints.get(&member.model).map(|print| Side {
                 id: &member.id,
@@ -271,6 +338,8 @@ impl<'a> Sides<'a> {
         };
         Self {
             panel,
+            prints,
+            rules,
             prepared: None,
             basis: match (
                 prints.get(&panel.protected.model),
@@ -324,7 +393,7 @@ impl<'a> Sides<'a> {
     fn measure(&self, affinity: Affinity) -> MeasureResult {
         let figures = match &affinity.gram {
             // By these measures a house is asked about as a whole.
-            Some(gram) => self.figures_of_text(&affinity, gram, &self.panel.asked()),
+            Some(_) => self.figures_of_text(&affinity, &self.panel.asked()),
             None => self.figures(&affinity, &self.panel.protected.id),
         };
         MeasureResult {
@@ -348,43 +417,142 @@ impl<'a> Sides<'a> {
 
     /// What a table says with one of the candidate parents in the protected model's place.
     fn figures(&self, table: &Affinity, parent: &str) -> Figures {
-        if let Some(gram) = &table.gram {
-            return self.figures_of_text(table, gram, &[parent]);
+        if table.gram.is_some() {
+            return self.figures_of_text(table, &[parent]);
         }
-        let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
-        let synthetic = synthetic(table, &self.panel.suspect.id, parent, self.base);
-        let synthetic = synthetic.map_err(|e| e.to_string());
-        let scores = if self.columns.len() < 2 {
-            contrast.as_ref().map(Contrast::scores)
+        let suspect = &self.panel.suspect.id;
+        let synthetic = synthetic(table, suspect, parent, self.base);
+        let others = self.other_columns(table, parent);
+        let gaps = |k: &String| (k.clone(), gaps_of_controls(table, suspect, k, self.base));
+        let elsewhere = if synthetic.is_ok() {
+            others.into_par_iter().map(gaps).collect()
         } else {
-            synthetic.as_ref().map(Synthetic::gaps)
+            Vec::new()
         };
-        let misfit = |s: &Synthetic| s.fitted == Fitted::TooBadly;
+        let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
         Figures {
-            scores: if synthetic.as_ref().is_ok_and(misfit) {
-                Err(MISFIT.to_owned())
-            } else {
-                scores.map_err(Clone::clone)
-            },
+            scores: self.scores(&contrast, synthetic.as_ref()),
             contrast,
+            synthetic: synthetic.map_err(|e| e.to_string()),
+            elsewhere,
+        }
+    }
+
+    /// The same without one control, out of every mix and column as well; `known` has it with all.
+    fn figures_without(
+        &self,
+        table: &Affinity,
+        parent: &str,
+        known: &Figures,
+        out: &str,
+    ) -> Figures {
+        if let Some(gram) = &table.gram {
+            let less = Affinity {
+                gram: Some(gram.without(out)),
+                ..table.part(&[], &[])
+            };
+            return Figures {
+                scores: self.near(&less, &self.panel.asked()),
+                ..known.clone()
+            };
+        }
+        let kept: Vec<usize> = (0..table.rows.len())
+            .filter(|i| table.rows[*i] != out)
+            .collect();
+        let columns: Vec<usize> = (0..table.columns.len()).collect();
+        let suspect = &self.panel.suspect.id;
+        let synthetic = match &known.synthetic {
+            Ok(all) => all
+                .without(table, parent, self.base, out)
+                .map_err(|e| e.to_string()),
+            Err(why) => Err(why.clone()),
+        };
+        // Alternatives are told apart with all controls; without other columns the contrast is the score.
+        let contrast = if self.columns.len() < 2 {
+            let less = table.part(&kept, &columns);
+            self.contrast(&less, parent).map_err(|e| e.to_string())
+        } else {
+            known.contrast.clone()
+        };
+        let elsewhere = known.elsewhere.iter();
+        Figures {
+            scores: self.scores(&contrast, synthetic.as_ref()),
+            contrast,
+            elsewhere: elsewhere
+                .map(|(k, gaps)| {
+                    let less = gaps_without(table, suspect, k, self.base, (out, gaps));
+                    (k.clone(), less)
+                })
+                .collect(),
             synthetic,
         }
     }
 
-    /// The same by a measure of open text, with one candidate parent or several of one house.
-    fn figures_of_text(&self, table: &Affinity, gram: &Gram, asked: &[&str]) -> Figures {
+    /// What a measure of open text says of one candidate parent or several of one house.
+    ///
+    /// Nothing is borrowed of how controls scatter at other houses: houses differ in how much they are like others.
+    fn figures_of_text(&self, table: &Affinity, asked: &[&str]) -> Figures {
+        let contrast = match asked {
+            // Of a house only the nearest member is told from others.
+            [parent] if self.panel.family.is_empty() => {
+                self.contrast(table, parent).map_err(|e| e.to_string())
+            }
+            _ => Err(NOT_OF_A_HOUSE.to_owned()),
+        };
+        Figures {
+            scores: self.near(table, asked),
+            contrast,
+            synthetic: Err(NO_MIX.to_owned()),
+            elsewhere: Vec::new(),
+        }
+    }
+
+    /// The nearness of suspect and controls to some candidate parents.
+    fn near(&self, table: &Affinity, asked: &[&str]) -> Result<Scores, String> {
+        let gram = table.gram.as_ref().ok_or(NO_GRAM)?;
         let houses = houses::houses(self.panel, asked);
         let controls: Vec<&str> = self.panel.controls.iter().map(|c| c.id.as_str()).collect();
         let exists = |row: &str, column: &str| self.exists(row, column);
         let scores = nearness(gram, &self.panel.suspect.id, &houses, &controls, &exists);
-        let contrast = match asked {
-            [parent] => self.contrast(table, parent).map_err(|e| e.to_string()),
-            _ => Err(NOT_OF_A_HOUSE.to_owned()),
-        };
-        Figures {
-            scores: scores.map_err(|e| e.to_string()),
-            contrast,
-            synthetic: Err(NO_MIX.to_owned()),
+        scores.map_err(|e| e.to_string())
+    }
+
+    /// The candidate parents that are asked about, and the others: of a measure of open text house by house.
+    fn parents(&self, table: &Affinity) -> (Vec<&str>, Vec<Vec<&str>>) {
+        if table.gram.is_some() {
+            let asked = self.panel.asked();
+            let others = houses::houses(self.panel, &asked).others;
+            return (asked, others);
+        }
+        let protected = self.panel.protected.id.as_str();
+        let columns = self.panel.alternatives.iter().map(|a| a.id.as_str());
+        let others = columns.filter(|id| table.columns.iter().any(|k| k == id));
+        let others = others.take(self.rules.scatter.columns);
+        (vec![protected], others.map(|id| vec![id]).collect())
+    }
+
+    /// The other candidate parents at which it is looked how controls scatter.
+    fn other_columns<'t>(&self, table: &'t Affinity, parent: &str) -> Vec<&'t String> {
+        let others = table.columns.iter().filter(|k| *k != parent);
+        others.take(self.rules.scatter.columns).collect()
+    }
+
+    /// What is pooled.
+    fn scores<E: ToString>(
+        &self,
+        contrast: &Result<Contrast, String>,
+        synthetic: Result<&Synthetic, E>,
+    ) -> Result<Scores, String> {
+        if self.columns.len() < 2 {
+            return contrast
+                .as_ref()
+                .map(Contrast::scores)
+                .map_err(Clone::clone);
+        }
+        match synthetic {
+            Ok(synthetic) if synthetic.fitted == Fitted::TooBadly => Err(MISFIT.to_owned()),
+            Ok(synthetic) => Ok(synthetic.gaps()),
+            Err(why) => Err(why.to_string()),
         }
     }
 
@@ -425,28 +593,33 @@ fn subtract_base(contrast: &mut Contrast, base: &str) {
     contrast.suspect.mean = (contrast.suspect.mean - row.mean) / std::f64::consts::SQRT_2;
 }
 
-/// The scores of the measures that have some, with their weights.
-fn scores(measures: &[MeasureResult]) -> Vec<(f64, Scores)> {
+/// The scores of the measures that have some, as they are pooled.
+fn weighed(measures: &[MeasureResult]) -> Vec<Weighed> {
     let usable = measures.iter();
     usable
-        .filter_map(|m| Some((m.weight, m.figures.scores.clone().ok()?)))
+        .filter_map(|m| m.figures.weighed(m.measure))
         .collect()
 }
 
 /// The controls that every measure has, and the scores of suspect and controls, a row a measure.
-pub(crate) fn pool(usable: &[(f64, Scores)]) -> (Vec<String>, Vec<Row>) {
-    let Some((_, first)) = usable.first() else {
+pub(crate) fn pool(usable: &[Weighed]) -> (Vec<String>, Vec<Row>) {
+    let Some(first) = usable.first() else {
         return (Vec::new(), Vec::new());
     };
-    let ids = first.controls.iter().map(|(id, _)| id.clone());
+    let ids = first.scores.controls.iter().map(|(id, _)| id.clone());
     let ids: Vec<String> = ids
-        .filter(|id| usable.iter().all(|(_, s)| s.control(id).is_some()))
+        .filter(|id| usable.iter().all(|w| w.scores.control(id).is_some()))
         .collect();
-    let row = |(weight, scores): &(f64, Scores)| Row {
-        weight: *weight,
-        scores: std::iter::once(scores.suspect)
-            .chain(ids.iter().filter_map(|id| scores.control(id)))
+    let there = |gaps: &BTreeMap<String, f64>| {
+        let gap = |id: &String| gaps.get(id).copied().unwrap_or(f64::NAN);
+        ids.iter().map(gap).collect()
+    };
+    let row = |of: &Weighed| Row {
+        weight: of.weight,
+        scores: std::iter::once(of.scores.suspect)
+            .chain(ids.iter().filter_map(|id| of.scores.control(id)))
             .collect(),
+        elsewhere: of.elsewhere.iter().map(there).collect(),
     };
     let rows = usable.iter().map(row).collect();
     (ids, rows)
@@ -457,55 +630,33 @@ fn pooled_beside(
     measures: &[MeasureResult],
     of: impl Fn(&MeasureResult) -> Option<Scores>,
 ) -> Option<Scores> {
-    let usable = measures.iter().filter_map(|m| Some((m.weight, of(m)?)));
+    let usable = measures.iter().filter_map(|m| {
+        Some(Weighed {
+            weight: m.weight,
+            scores: of(m)?,
+            elsewhere: Vec::new(),
+        })
+    });
     let (ids, rows) = pool(&usable.collect::<Vec<_>>());
-    let z = pooled(&rows)?;
+    let standing = pooled(&rows, &Rules::HERE.scatter)?;
     Some(Scores {
-        suspect: z[0],
-        controls: ids.into_iter().zip(z[1..].iter().copied()).collect(),
+        suspect: standing.score,
+        controls: ids.into_iter().zip(standing.controls).collect(),
     })
 }
 
-fn t_of(scores: &[Row]) -> Option<SingleCase> {
-    let z = pooled(scores)?;
-    Standing::new(z[0], z[1..].to_vec()).t
-}
-
-/// Scores by measure without those of the control at one place, counted from 0.
-fn without_control(scores: &[Row], place: usize) -> Vec<Row> {
-    let less = |row: &Row| {
-        let mut row = row.clone();
-        row.scores.remove(place + 1);
-        row
-    };
-    scores.iter().map(less).collect()
-}
-
-/// The pooled t when each control in turn is left out.
-fn each_left_out(scores: &[Row]) -> Option<Vec<SingleCase>> {
-    let controls = scores.first()?.scores.len().saturating_sub(1);
-    (0..controls)
-        .map(|place| t_of(&without_control(scores, place)))
-        .collect()
-}
-
-/// The largest p of some.
-fn worst(left_out: &[SingleCase]) -> f64 {
-    left_out.iter().map(|t| t.p).fold(0.0, f64::max)
-}
-
 /// The largest p when each measure in turn is left out: that without the strongest one.
-fn without_strongest(scores: &[Row]) -> Option<f64> {
-    if scores.len() < 2 {
+fn without_strongest(rows: &[Row], scatter: &Scatter) -> Option<f64> {
+    if rows.len() < 2 {
         return None;
     }
-    (0..scores.len())
-        .map(|out| {
-            let mut fewer = scores.to_vec();
-            fewer.remove(out);
-            t_of(&fewer).map(|t| t.p)
-        })
-        .try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
+    let p = |out: usize| {
+        let mut fewer = rows.to_vec();
+        fewer.remove(out);
+        Some(pooled(&fewer, scatter)?.t?.p)
+    };
+    let mut ps = (0..rows.len()).map(p);
+    ps.try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
 }
 
 /// For every alternative the smallest paired p over the measures, Bonferroni-corrected.

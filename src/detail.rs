@@ -262,6 +262,7 @@ mod tests {
     use crate::battery::{Ask, Family, Pose, Probe};
     use crate::case::Figures;
     use crate::measure::contrast;
+    use crate::rules::Rules;
     use crate::verdict::{Evidence, judge};
 
     fn affinity(measure: Measure) -> Affinity {
@@ -296,6 +297,7 @@ mod tests {
                     scores: Ok(contrast.scores()),
                     contrast: Ok(contrast),
                     synthetic: Err("not looked at".to_owned()),
+                    elsewhere: Vec::new(),
                 },
             }
         });
@@ -304,12 +306,13 @@ mod tests {
             pooled_controls: ["c1", "c2", "c3"].map(str::to_owned).to_vec(),
             pooled_contrast: None,
             pooled_ratio: None,
-            verdict: judge(&evidence),
+            verdict: judge(&evidence, &Rules::HERE),
             evidence,
             likeness: Vec::new(),
             matched_alternatives: Vec::new(),
             doubtful_alternatives: Vec::new(),
-            jackknife: Vec::new(),
+            left_out: Vec::new(),
+            screened: Vec::new(),
             sequential: None,
             family: None,
         }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use ndarray::Axis;
 
-use crate::case::{adjust_for_level, pool};
+use crate::case::{Weighed, adjust_for_level, pool};
 use crate::fingerprint::Fingerprint;
 use crate::measure::{Affinity, Contrast, Measure, Side, affinity, contrast};
 use crate::panel::{Member, Panel};
+use crate::rules::Rules;
 use crate::weigh::{Direction, Open, Pairs, Standing, direction, pooled};
 
 /// The measures that any two models have, whoever has read whose texts.
@@ -192,9 +193,13 @@ pub fn closeness(tables: &[Affinity], row: &str, column: &str, apart: &[&str]) -
             Some(found)
         })
         .collect();
-    let usable = contrasts.iter().map(|c| (c.measure.weight(), c.scores()));
-    let (_, scores) = pool(&usable.collect::<Vec<_>>());
-    pooled(&scores).map(|z| Standing::new(z[0], z[1..].to_vec()))
+    let usable = contrasts.iter().map(|c| Weighed {
+        weight: c.measure.weight(),
+        scores: c.scores(),
+        elsewhere: Vec::new(),
+    });
+    let (_, rows) = pool(&usable.collect::<Vec<_>>());
+    pooled(&rows, &Rules::HERE.scatter)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Given a *protected* model and a *suspect*, `parentage` asks both the same battery of questions,
 //! asks *controls* that are known not to descend from the protected model as well, and says at which
 //! rung of a ladder the evidence stops: same model, weight derivative, distilled, family, related,
-//! shared, unrelated, inconclusive.
+//! undecided, shared, unrelated, inconclusive.
 //!
 //! ```text
 //! probes (battery)      Model (model::local: weights, model::hosted: endpoints)
@@ -57,6 +57,7 @@ pub mod question;
 pub mod reach;
 pub mod report;
 pub mod response;
+pub mod rules;
 pub mod sentinel;
 pub mod sequential;
 pub mod serve;

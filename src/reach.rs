@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::measure::Measure;
 use crate::panel::{Matching, Panel};
 use crate::question::Access;
-use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::rules::MIN_CONTROLS;
+use crate::verdict::Finding;
 
 /// What is known of the two sides before they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,16 @@ const TOLERANCE: f64 = 0.5;
 /// The corrected p at which texts of two rounds count as different.
 const ALPHA: f64 = 0.01;
 
+/// The constants that can move a finding, by name: they say which answers are set aside.
+pub fn constants() -> [(&'static str, f64); 4] {
+    [
+        ("sentinel.probes", PROBES as f64),
+        ("sentinel.samples", SAMPLES as f64),
+        ("sentinel.tolerance", TOLERANCE),
+        ("sentinel.alpha", ALPHA),
+    ]
+}
+
 /// The questions of one round.
 fn round(battery: &Battery, posing: Posing, number: usize) -> Vec<Question> {
     let probes = battery.probes.iter().filter(|p| p.ask == Ask::Next);

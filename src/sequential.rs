@@ -34,6 +34,15 @@ const REACH: f64 = 5.0;
 /// change afterwards: where one stops must not choose it.
 pub const SCALED_ON: usize = 40;
 
+/// The constants by name.
+pub fn constants() -> [(&'static str, f64); 3] {
+    [
+        ("bets.alpha", ALPHA),
+        ("bets.reach", REACH),
+        ("bets.scaled_on", SCALED_ON as f64),
+    ]
+}
+
 /// Who the suspect is bet against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -97,11 +106,6 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// Whether a run may end after so many probes.
-    pub fn is_decided_within(&self, probes: usize) -> bool {
-        self.decided_after.is_some_and(|n| n <= probes)
-    }
-
     /// Decimal logarithms of the e-values that decide: the first against every rival, the second against
     /// any one of them.
     pub fn thresholds(&self) -> (f64, f64) {

@@ -4,63 +4,28 @@
 //!
 //! 1. the same bytes, or answers alike to within arithmetic: *same model*;
 //! 2. weights paired as only descent pairs them: *weight derivative*;
-//! 3. fewer than [`MIN_CONTROLS`] usable controls, or nothing to compare: *inconclusive*;
+//! 3. too few usable controls, or nothing to compare: *inconclusive*;
 //! 4. closer to the protected model than to its like, beyond every control and beyond chance
-//!    ([`CLOSE_P`]), also with any one control or the strongest measure left out: then
+//!    (`close_p`), also with any one control or the strongest measure left out: then
 //!    *related* without a matched alternative or control, *family* while an alternative cannot be told
-//!    apart ([`APART_P`]), else *distilled*;
-//! 5. not closer than its like, but liker to the protected model than all unmatched controls: *shared*;
-//! 6. otherwise *unrelated*.
+//!    apart (`apart_p`), else *distilled*;
+//! 5. figures that do not speak against descent (`against_p`), or a panel that could not have shown a full dose
+//!    (`full_effect`, `shown_power`): *undecided*, with what would decide it;
+//! 6. not closer than its like, but liker to the protected model than all unmatched controls: *shared*;
+//! 7. otherwise *unrelated*.
 //!
-//! The thresholds were fixed on the shipped family's own panel, [`CLOSE_P`] on the fitting part of the population, and
-//! then tried on models that they were not fixed on; `models/README.md` has the tables, and says what was
-//! looked at before.
+//! The thresholds are [`crate::rules`]; `models/README.md` has the tables, and says on which models each was chosen and
+//! what was looked at before.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::equality::Equality;
 use crate::measure::text_equality::TextEquality;
-use crate::weigh::Standing;
+use crate::rules::{Condition, Ladder, Rules};
+use crate::weigh::{SingleCase, Standing};
 
-/// With fewer controls no distribution of controls can be spoken of.
-pub const MIN_CONTROLS: usize = 5;
-/// Mean divergence (nats) below which two models answer alike to within arithmetic: the f32 copy of a
-/// quantised model differs from it by about 0.001, harmless re-quantisation by 0.002, strangers by more
-/// than 0.1.
-pub const SAME_DIVERGENCE: f64 = 0.003;
-/// And it must be below this share of the divergence of the nearest control.
-pub const SAME_SHARE: f64 = 0.1;
-/// The p of the two-sample test of texts below which two models are told apart.
-pub const APART_TEXT_P: f64 = 0.01;
-/// The weight gate's p below which descent is taken as given.
-pub const LINEAGE_P: f64 = 1e-6;
-/// The Crawford-Howell p of the pooled score below which a suspect counts as closer.
-///
-/// On the fitting part of `models/population` the nearest innocent model lies at a normal deviate of 2.96, the farthest
-/// student of full dose at 6.02; this is the power of ten nearest to halfway between.
-pub const CLOSE_P: f64 = 1e-5;
-/// The same with one control or the strongest measure left out.
-pub const STABLE_P: f64 = 1e-2;
-/// The p of mere likeness among unmatched controls below which common data or base are spoken of.
-pub const LIKE_P: f64 = 0.05;
-/// The paired p, Bonferroni-corrected over measures, below which an alternative is told apart.
-pub const APART_P: f64 = 1e-2;
-
-/// The thresholds by name, as a plan commits to them before anything is asked.
-pub fn thresholds() -> [(&'static str, f64); 9] {
-    [
-        ("min_controls", MIN_CONTROLS as f64),
-        ("same_divergence", SAME_DIVERGENCE),
-        ("same_share", SAME_SHARE),
-        ("apart_text_p", APART_TEXT_P),
-        ("lineage_p", LINEAGE_P),
-        ("close_p", CLOSE_P),
-        ("stable_p", STABLE_P),
-        ("like_p", LIKE_P),
-        ("apart_p", APART_P),
-    ]
-}
+mod undecided;
 
 /// Where the evidence stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,9 +41,11 @@ pub enum Finding {
     Family,
     /// Closer than controls, but this panel cannot separate distillation from shared data or base.
     Related,
+    /// The figures lean one way, but not far enough, or this panel could not have shown it.
+    Undecided,
     /// Alike through a common base or corpus.
     Shared,
-    /// No more alike than controls are.
+    /// No more alike than controls are, and this panel would have shown it.
     Unrelated,
     /// Nothing can be said.
     Inconclusive,
@@ -86,12 +53,13 @@ pub enum Finding {
 
 impl Finding {
     /// All findings, down the ladder.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SameModel,
         Self::WeightDerivative,
         Self::Distilled,
         Self::Family,
         Self::Related,
+        Self::Undecided,
         Self::Shared,
         Self::Unrelated,
         Self::Inconclusive,
@@ -105,6 +73,7 @@ impl Finding {
             Self::Distilled => "distilled",
             Self::Family => "family",
             Self::Related => "related",
+            Self::Undecided => "undecided",
             Self::Shared => "shared",
             Self::Unrelated => "unrelated",
             Self::Inconclusive => "inconclusive",
@@ -138,8 +107,8 @@ impl WeightEvidence {
     }
 
     /// Descent from the protected model's weights, not merely from a common ancestor.
-    pub fn derived(&self) -> bool {
-        self.p < LINEAGE_P && !self.base_related && self.controls_related.is_empty()
+    pub fn derived(&self, ladder: &Ladder) -> bool {
+        self.p < ladder.lineage_p && !self.base_related && self.controls_related.is_empty()
     }
 }
 
@@ -156,14 +125,14 @@ pub struct TextGate {
 
 impl TextGate {
     /// The suspect's texts differ from the protected model's.
-    pub fn told_apart(&self) -> bool {
-        self.suspect.p < APART_TEXT_P
+    pub fn told_apart(&self, ladder: &Ladder) -> bool {
+        self.suspect.p < ladder.apart_text_p
     }
 
     /// The test tells every control from the protected model, so that not telling the suspect from it
     /// says something.
-    pub fn told_from_controls(&self) -> bool {
-        self.largest_control_p < APART_TEXT_P
+    pub fn told_from_controls(&self, ladder: &Ladder) -> bool {
+        self.largest_control_p < ladder.apart_text_p
     }
 }
 
@@ -179,6 +148,8 @@ pub struct Apart {
 /// All that the ladder looks at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
+    /// What could be had of the models.
+    pub condition: Condition,
     /// Both sides are the same bytes.
     pub identical: bool,
     /// The answers of suspect and protected model side by side.
@@ -193,7 +164,9 @@ pub struct Evidence {
     pub controls: usize,
     /// The pooled score.
     pub pooled: Option<Standing>,
-    /// Largest p when one control is left out at a time.
+    /// Other candidate parents, at which controls' scatter was looked at too.
+    pub columns: usize,
+    /// Largest p when one control is left out at a time; nothing where the p itself is too large for it to count.
     pub worst_without_one: Option<f64>,
     /// The p without the strongest measure; nothing when there is only one.
     pub without_strongest: Option<f64>,
@@ -221,36 +194,38 @@ pub struct Verdict {
 }
 
 /// Places the evidence on the ladder.
-pub fn judge(evidence: &Evidence) -> Verdict {
+pub fn judge(evidence: &Evidence, rules: &Rules) -> Verdict {
+    let ladder = rules.ladder(evidence.condition);
     let mut reasons = Vec::new();
-    if let Some(finding) = gates(evidence, &mut reasons) {
+    if let Some(finding) = gates(evidence, ladder, &mut reasons) {
         return verdict(finding, reasons, None);
     }
-    if evidence.controls < MIN_CONTROLS {
+    if evidence.controls < ladder.min_controls {
         reasons.push(format!(
-            "{} usable controls; at least {MIN_CONTROLS} are needed before a likeness means anything",
-            evidence.controls
+            "{} usable controls; at least {} are needed before a likeness means anything",
+            evidence.controls, ladder.min_controls
         ));
         let settles = "add controls: models of the same size and era that are known not to descend \
                        from the protected model, first of all the suspect's own base";
         return verdict(Finding::Inconclusive, reasons, Some(settles));
     }
-    let Some((pooled, p)) = evidence
-        .pooled
-        .as_ref()
-        .and_then(|s| Some((s, s.t.as_ref()?.p)))
-    else {
+    let Some((pooled, t)) = evidence.pooled.as_ref().and_then(|s| Some((s, s.t?))) else {
         reasons.push("no measure could be computed on both sides and the controls".to_owned());
         let settles = "collect answers to the same battery from all models";
         return verdict(Finding::Inconclusive, reasons, Some(settles));
     };
-    if is_close(evidence, pooled, p, &mut reasons) {
-        return closer(evidence, reasons);
+    if is_close(evidence, ladder, pooled, &t, &mut reasons) {
+        return closer(evidence, ladder, reasons);
     }
+    if let Some(open) = undecided::undecided(evidence, rules, &t) {
+        reasons.push(open.reason);
+        return verdict(Finding::Undecided, reasons, Some(&open.settles));
+    }
+    reasons.push(undecided::shown(ladder, &t));
     let like = evidence.likeness.as_ref().filter(|s| {
-        s.controls.len() >= MIN_CONTROLS
+        s.controls.len() >= ladder.min_controls
             && s.controls.iter().all(|c| *c < s.score)
-            && s.t.is_some_and(|t| t.p < LIKE_P)
+            && s.t.is_some_and(|t| t.p < ladder.like_p)
     });
     if like.is_some() {
         reasons.push(
@@ -273,7 +248,7 @@ fn verdict(finding: Finding, reasons: Vec<String>, settles: Option<&str>) -> Ver
 }
 
 /// The gates that need no controls.
-fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
+fn gates(evidence: &Evidence, ladder: &Ladder, reasons: &mut Vec<String>) -> Option<Finding> {
     if evidence.identical {
         reasons.push("the weight files of both models are the same bytes".to_owned());
         return Some(Finding::SameModel);
@@ -281,8 +256,8 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
     if let Some(equality) = evidence.equality {
         let near = evidence
             .nearest_control
-            .map_or(f64::INFINITY, |d| d * SAME_SHARE);
-        let same = equality.divergence <= SAME_DIVERGENCE.min(near);
+            .map_or(f64::INFINITY, |d| d * ladder.same_share);
+        let same = equality.divergence <= ladder.same_divergence.min(near);
         reasons.push(format!(
             "what follows a context differs by {:.4} nats on average over {} contexts ({})",
             equality.divergence,
@@ -308,9 +283,9 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
             texts.suspect.p,
             texts.nearest_control,
             texts.largest_control_p,
-            if texts.told_apart() {
+            if texts.told_apart(ladder) {
                 "not the same model under the same conditions"
-            } else if texts.told_from_controls() {
+            } else if texts.told_from_controls(ladder) {
                 "not told apart, which the same model and a close student of it have in common"
             } else {
                 "too few samples to tell even strangers apart"
@@ -323,10 +298,10 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
         weights.shown_p(),
         weights.layers
     ));
-    if weights.derived() {
+    if weights.derived(ladder) {
         return Some(Finding::WeightDerivative);
     }
-    if weights.p < LINEAGE_P {
+    if weights.p < ladder.lineage_p {
         reasons.push(
             "a base or a control is related to the protected model's weights as well, so a common \
              ancestor explains the pairing"
@@ -336,12 +311,22 @@ fn gates(evidence: &Evidence, reasons: &mut Vec<String>) -> Option<Finding> {
     None
 }
 
-fn is_close(evidence: &Evidence, pooled: &Standing, p: f64, reasons: &mut Vec<String>) -> bool {
+fn is_close(
+    evidence: &Evidence,
+    ladder: &Ladder,
+    pooled: &Standing,
+    t: &SingleCase,
+    reasons: &mut Vec<String>,
+) -> bool {
     let beyond = pooled.controls.iter().all(|c| *c < pooled.score);
-    let stable = evidence.worst_without_one.is_some_and(|p| p < STABLE_P);
-    let shared = evidence.without_strongest.is_some_and(|p| p < STABLE_P);
-    let close = beyond && p < CLOSE_P && stable && shared;
-    let extent = match (beyond, p < CLOSE_P, stable, shared) {
+    let small = t.p < ladder.close_p;
+    let stable = evidence
+        .worst_without_one
+        .is_some_and(|p| p < ladder.stable_p);
+    let shared = evidence
+        .without_strongest
+        .is_some_and(|p| p < ladder.stable_p);
+    let extent = match (beyond, small, stable, shared) {
         (true, true, true, true) => "beyond every control, with any control or measure left out",
         (true, true, true, false) => "but it rests on one measure alone",
         (true, true, false, _) => "but it does not stand with one control left out",
@@ -349,14 +334,19 @@ fn is_close(evidence: &Evidence, pooled: &Standing, p: f64, reasons: &mut Vec<St
         (false, ..) => "but no more than some control is",
     };
     reasons.push(format!(
-        "its pooled score lies {:.1} standard deviations from the controls' mean (p = {p:.1e}, {} controls): {extent}",
-        pooled.score, evidence.controls
+        "its pooled score lies {:.1} standard deviations from the controls' mean (t = {:.1} on {:.1} degrees of \
+         freedom, p = {:.1e}, {} controls): {extent}",
+        pooled.score / t.sd,
+        t.t,
+        t.degrees_of_freedom,
+        t.p,
+        evidence.controls
     ));
-    close
+    beyond && small && stable && shared
 }
 
 /// The suspect is closer to the protected model than to its like; how far does the panel carry that?
-fn closer(evidence: &Evidence, mut reasons: Vec<String>) -> Verdict {
+fn closer(evidence: &Evidence, ladder: &Ladder, mut reasons: Vec<String>) -> Verdict {
     if evidence.matched_alternatives == 0 && evidence.matched_controls == 0 {
         reasons.push(
             "no alternative and no control shares the protected model's data, so shared data \
@@ -370,7 +360,7 @@ fn closer(evidence: &Evidence, mut reasons: Vec<String>) -> Verdict {
     let not_excluded: Vec<String> = evidence
         .apart
         .iter()
-        .filter(|a| a.p >= APART_P)
+        .filter(|a| a.p >= ladder.apart_p)
         .map(|a| a.alternative.clone())
         .collect();
     if not_excluded.is_empty() {
@@ -431,7 +421,7 @@ mod tests {
     }
 
     fn finding(evidence: &Evidence) -> Finding {
-        let verdict = judge(evidence);
+        let verdict = judge(evidence, &Rules::HERE);
         assert!(!verdict.reasons.is_empty());
         verdict.finding
     }
@@ -455,12 +445,22 @@ mod tests {
             Finding::Related
         );
         assert_eq!(with(&|e| e.apart[0].p = 0.2), Finding::Family);
-        assert_eq!(with(&|e| e.worst_without_one = Some(0.05)), Finding::Shared);
-        assert_eq!(with(&|e| e.without_strongest = Some(0.2)), Finding::Shared);
-        assert_eq!(with(&|e| e.without_strongest = None), Finding::Shared);
-        assert_eq!(with(&|e| e.pooled = Some(standing(0.9))), Finding::Shared);
         assert_eq!(
-            with(&|e| (e.pooled, e.likeness) = (Some(standing(0.9)), Some(standing(0.9)))),
+            with(&|e| e.worst_without_one = Some(0.06)),
+            Finding::Undecided
+        );
+        assert_eq!(
+            with(&|e| e.without_strongest = Some(0.2)),
+            Finding::Undecided
+        );
+        assert_eq!(with(&|e| e.without_strongest = None), Finding::Undecided);
+        assert_eq!(
+            with(&|e| e.pooled = Some(standing(1.0))),
+            Finding::Undecided
+        );
+        assert_eq!(with(&|e| e.pooled = Some(standing(0.5))), Finding::Shared);
+        assert_eq!(
+            with(&|e| (e.pooled, e.likeness) = (Some(standing(0.5)), Some(standing(0.9)))),
             Finding::Unrelated
         );
     }
@@ -503,7 +503,7 @@ mod tests {
         ] {
             let mut evidence = distilled();
             (evidence.texts, evidence.equality) = (Some(gate(p, control)), None);
-            let verdict = judge(&evidence);
+            let verdict = judge(&evidence, &Rules::HERE);
             assert_eq!(verdict.finding, Finding::Distilled);
             assert!(verdict.reasons[0].contains(said), "{:?}", verdict.reasons);
         }

@@ -3,7 +3,7 @@
 use ndarray::Array3;
 
 use super::*;
-use crate::case::{Figures, MeasureResult};
+use crate::case::{Figures, LeftOut, MeasureResult};
 use crate::measure::equality::Equality;
 use crate::measure::{Affinity, Measure, Scores};
 use crate::panel::{Matching, Member, Named};
@@ -56,6 +56,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
                     .zip(controls.iter().map(|c| scale * c))
                     .collect(),
             }),
+            elsewhere: Vec::new(),
             contrast: Err("not looked at".to_owned()),
             synthetic: Err("not looked at".to_owned()),
         },
@@ -63,15 +64,18 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
     let scores: Vec<f64> = std::iter::once(suspect)
         .chain(controls.iter().copied())
         .collect();
-    let row = Row {
-        weight: 1.0,
-        scores,
+    let rules = Rules::HERE;
+    let row = Row::plain(1.0, scores);
+    let rows = [row.clone(), row];
+    let left_out = |(place, id): (usize, &String)| {
+        let less: Vec<Row> = rows.iter().map(|row| row.without(place)).collect();
+        LeftOut::new(id, &less, &rules.scatter)
     };
-    let z = pooled(&[row]).unwrap();
     let matched = panel
         .controls
         .iter()
         .filter(|c| c.matching != Matching::None);
+    let left_out = ids.iter().enumerate().map(left_out).collect();
     let mut case = Case {
         measures: vec![
             measure(Measure::Next, 1.0),
@@ -88,7 +92,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             }),
             nearest_control: Some(0.05),
             controls: controls.len(),
-            pooled: Some(Standing::new(z[0], z[1..].to_vec())),
+            pooled: pooled(&rows, &rules.scatter),
             worst_without_one: Some(0.0),
             without_strongest: Some(0.0),
             matched_controls: matched.count(),
@@ -97,12 +101,13 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
         likeness: Vec::new(),
         matched_alternatives: Vec::new(),
         doubtful_alternatives: Vec::new(),
-        jackknife: Vec::new(),
+        left_out,
+        screened: Vec::new(),
         sequential: None,
         family: None,
-        verdict: judge(&Evidence::default()),
+        verdict: judge(&Evidence::default(), &rules),
     };
-    case.verdict = judge(&case.evidence);
+    case.verdict = judge(&case.evidence, &rules);
     case
 }
 
@@ -165,7 +170,7 @@ fn a_control_that_hides_a_finding_is_seen() {
     let mut scores = varied();
     scores.push(8.0);
     let case = case(&panel, 7.0, &scores);
-    assert_eq!(case.verdict.finding, Finding::Unrelated);
+    assert_eq!(case.verdict.finding, Finding::Undecided);
     let found = adequacy(&panel, &case, &[]);
     assert_eq!(found.moved_by, ["c12"]);
     assert_eq!(found.without_one[12].finding, Finding::Distilled);
@@ -222,11 +227,17 @@ fn the_kind_that_is_missed_most_depends_on_the_finding() {
     assert!(why(&[]).starts_with("no control is declared to be of the kind 'sibling"));
 }
 
+/// The power of twelve scores that vary.
+fn measured(doses: &[DoseEffect]) -> Option<PowerFacts> {
+    let t = Standing::new(0.0, varied()).t.unwrap();
+    PowerFacts::measured(&t, doses, Condition::Scored)
+}
+
 #[test]
 fn power_is_in_the_units_of_the_figures_beside_it() {
-    // numpy 2.4, SciPy 1.17.1: m = 12, mean 0, sd 0.7211; t.isf(1e-5, 11) = 7.0974; d = 8.7875 from
+    // numpy 2.4, SciPy 1.17.1: m = 12, mean 0, sd 0.7211; t.isf(1e-3, 11) = 4.0247; d = 5.2398 from
     // brentq over nct.sf.
-    let power = PowerFacts::measured(&varied(), &[]).unwrap();
+    let power = measured(&[]).unwrap();
     assert!(
         (power.threshold.unwrap() - THRESHOLD).abs() < 1e-9,
         "{power:?}"
@@ -250,28 +261,27 @@ fn power_is_in_the_units_of_the_figures_beside_it() {
             effect: 10.0,
         },
     ];
-    let power = PowerFacts::measured(&varied(), &doses).unwrap();
+    let power = measured(&doses).unwrap();
     // 0.1 a unit of effect from nothing on.
     assert!((power.smallest_dose.unwrap() - DETECTABLE / 10.0).abs() < 1e-6);
     assert!(
-        power.sentence().contains("dose of about 63 %"),
+        power.sentence().contains("dose of about 38 %"),
         "{}",
         power.sentence()
     );
-    // Shifted scores shift the threshold.
-    let shifted: Vec<f64> = varied().iter().map(|s| s + 1.0).collect();
-    let shifted = PowerFacts::measured(&shifted, &[]).unwrap();
-    assert!((shifted.threshold.unwrap() - THRESHOLD - 1.0).abs() < 1e-9);
-    assert_eq!(PowerFacts::of(MIN_CONTROLS - 1, 1), None);
-    let planned = PowerFacts::of(12, 1).unwrap();
+    assert_eq!(
+        PowerFacts::of(MIN_CONTROLS - 1, 0, 1, Condition::Scored),
+        None
+    );
+    let planned = PowerFacts::of(12, 0, 1, Condition::Scored).unwrap();
     assert_eq!((planned.detectable, planned.threshold), (None, None));
     assert!(
         planned
             .sentence()
-            .starts_with("with 12 controls an effect of 8.8 ")
+            .starts_with("with 12 controls an effect of 5.2 ")
     );
 }
 
-const THRESHOLD: f64 = 5.326_958_185_390_442;
-const DETECTABLE_SD: f64 = 8.787_500_802_476_822;
-const DETECTABLE: f64 = 6.336_756_945_302_228;
+const THRESHOLD: f64 = 3.020_760_895_729_035_5;
+const DETECTABLE_SD: f64 = 5.239_776_762_979_064;
+const DETECTABLE: f64 = 3.778_456_758_181_148;

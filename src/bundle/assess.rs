@@ -108,7 +108,6 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         unanswered: counts(|print| print.unanswered),
         planned_after: bundle.planned_after,
         posing: plan.posing,
-        planned: plan.order.len(),
         endpoints: of(|source| matches!(source, Source::Endpoint { .. })),
         imported: of(Source::is_imported),
         set_aside: counts(|print| print.set_aside),
@@ -172,19 +171,31 @@ pub fn recompute(
     Ok(drawn)
 }
 
+/// The first of some, and how many more there are.
+fn few(all: Vec<String>) -> String {
+    const SHOWN: usize = 3;
+    let more = all.len().saturating_sub(SHOWN);
+    let first: Vec<String> = all.into_iter().take(SHOWN).collect();
+    let rest = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    first.join("; ").chars().take(400).collect::<String>() + &rest
+}
+
 fn redraw(bundle: &CheckedBundle) -> Result<(Panel, Case, Report), StepError> {
     if !bundle.plan.is_judged_here() {
         return Err(VerdictError::Rules {
             file: PLAN_FILE.to_owned(),
             tool: bundle.plan.tool.chars().take(40).collect(),
+            differing: few(bundle.plan.differing()),
         }
         .into());
     }
     let drawn = assess(bundle);
     let (probes, planned) = (bundle.asked, bundle.plan.order.len());
-    let bets = drawn.1.sequential.as_ref();
-    let decided = bets.is_some_and(|bets| bets.is_decided_within(probes));
-    if probes < planned && !(bundle.plan.stop_when_decided && decided) {
+    if probes < planned {
         return Err(VerdictError::Stopped {
             file: LOG_FILE.to_owned(),
             probes,

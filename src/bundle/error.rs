@@ -695,17 +695,19 @@ pub enum VerdictError {
     },
     /// Other thresholds or measures.
     #[error(
-        "'{file}' commits to other rules than this version judges by; the verdict can be recomputed with version {tool}"
+        "'{file}' commits to other rules than this build judges by ({differing}); nothing says that it was tampered with: the verdict can be recomputed with a build of its rules, of version {tool}"
     )]
     Rules {
         /// The file.
         file: String,
         /// The version that committed to them.
         tool: String,
+        /// In what they differ.
+        differing: String,
     },
     /// Ended before all was asked, without a reason.
     #[error(
-        "'{file}' says that {probes} of {planned} probes sufficed, and the bets on them are not decided"
+        "'{file}' says that {probes} of {planned} probes sufficed, and no run ends before all are asked"
     )]
     Stopped {
         /// The log.

@@ -1,6 +1,6 @@
 //! The form of a bundle: file names, versions, limits, and the files that are plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use crate::identity::{FileDigest, Source};
 use crate::model::Seed;
 use crate::panel::Panel;
 use crate::question::Posing;
-use crate::{digest, measure::Measure};
-use crate::{sequential, validation, verdict};
+use crate::rules::Rules;
+use crate::{digest, measure::Measure, validation};
 
 /// The version of the bundle's form; readers refuse others.
 pub const FORMAT: u32 = 1;
@@ -105,16 +105,21 @@ pub struct Plan {
     pub replayed: Vec<String>,
     /// Models that can read given texts, and so are asked to.
     pub readers: Vec<String>,
-    /// The probes in the random order of a run that may stop early.
+    /// The probes in a random order, in which they are bet on.
     pub order: Vec<String>,
-    /// The run may stop as soon as its bets are decided.
+    /// The run could stop as soon as its bets were decided: read of older plans, whose copies withhold nothing about
+    /// probes for it.
+    #[serde(default)]
     pub stop_when_decided: bool,
     /// The figure that decides.
     pub statistic: String,
     /// The measures that it pools.
     pub measures: Vec<Measure>,
-    /// The thresholds of the ladder, by name.
+    /// Every constant that can move the finding, by name.
     pub rules: BTreeMap<String, f64>,
+    /// SHA-256 over these; nothing in plans from before there was one.
+    #[serde(default)]
+    pub rules_digest: String,
     /// SHA-256 of the validation that likelihood ratios are read from.
     pub validation: String,
     /// Outside what was validated, no likelihood ratio is given.
@@ -129,7 +134,7 @@ pub struct Plan {
 
 /// The figure that decides, in words.
 const STATISTIC: &str = "gap between the suspect and a mix of innocent models at the protected model (without alternatives \
-                         its interaction with it), pooled over the measures, as Crawford and Howell's t among the controls";
+                         its interaction with it), pooled over the measures, as Crawford and Howell's t among the controls, its variance moderated by how they scatter at other candidate parents";
 
 impl Plan {
     /// Settles a case under the rules of this version.
@@ -148,7 +153,8 @@ impl Plan {
             stop_when_decided: false,
             statistic: STATISTIC.to_owned(),
             measures: Measure::ALL.to_vec(),
-            rules: rules(),
+            rules: Rules::HERE.named(),
+            rules_digest: Rules::HERE.digest(),
             validation: validation::built_in_digest(),
             strict: false,
             prior_odds: None,
@@ -171,20 +177,37 @@ impl Plan {
 
     /// Whether this version judges by the rules that the plan committed to.
     pub(super) fn is_judged_here(&self) -> bool {
-        self.rules == rules()
-            && self.validation == validation::built_in_digest()
-            && self.measures == Measure::ALL
-            && self.statistic == STATISTIC
+        self.differing().is_empty()
     }
-}
 
-fn rules() -> BTreeMap<String, f64> {
-    let bets = [("bets_alpha", sequential::ALPHA)];
-    let rules = verdict::thresholds().into_iter().chain(bets);
-    let rules = rules.map(|(name, value)| (name.to_owned(), value));
-    let weights = Measure::ALL.iter();
-    let weights = weights.map(|m| (format!("weight_{}", m.name()), m.weight()));
-    rules.chain(weights).collect()
+    /// In what the rules that the plan committed to are not this version's: constants by name with both values, and
+    /// what else decides.
+    pub(super) fn differing(&self) -> Vec<String> {
+        let here = Rules::HERE.named();
+        let names: BTreeSet<&String> = here.keys().chain(self.rules.keys()).collect();
+        let value = |value: Option<&f64>| value.map_or("none".to_owned(), f64::to_string);
+        let differs = names.into_iter().filter_map(|name| {
+            let (theirs, ours) = (self.rules.get(name), here.get(name));
+            let other = theirs.copied().map(f64::to_bits) != ours.copied().map(f64::to_bits);
+            other.then(|| format!("{name} is {} there and {} here", value(theirs), value(ours)))
+        });
+        let else_ = [
+            (
+                self.rules_digest != Rules::HERE.digest(),
+                "the digest of the rules",
+            ),
+            (
+                self.validation != validation::built_in_digest(),
+                "the validation",
+            ),
+            (self.measures != Measure::ALL, "the measures"),
+            (self.statistic != STATISTIC, "the statistic"),
+        ];
+        let else_ = else_.into_iter().filter(|(differs, _)| *differs);
+        differs
+            .chain(else_.map(|(_, what)| what.to_owned()))
+            .collect()
+    }
 }
 
 /// Where and by what a case was worked on. Nothing depends on it.

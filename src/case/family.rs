@@ -24,14 +24,20 @@
 //! A suspect that learned from all members alike is equally near all of them and is not seen by this
 //! statistic: it errs on the side of no finding.
 //!
+//! By open text alone ([`Basis::OpenText`]) the group is asked about as a whole: nearness to all its members together,
+//! which gains from several of them, decides; T says no more than which member is nearest.
+//!
 //! The answer is a set: the member with the largest z, and every candidate parent that the probe-by-probe
-//! test does not tell from it ([`crate::verdict::APART_P`], corrected for the number of measures and for the
+//! test does not tell from it (`apart_p` of the rules, corrected for the number of measures and for the
 //! choice among the members).
 
-use super::{Case, Figures, Sides, pool};
-use crate::measure::{Basis, Contrast, Measure, Scores};
-use crate::verdict::{APART_P, Apart, Evidence, Finding, judge};
-use crate::weigh::{Row, Standing, pooled};
+use rayon::prelude::*;
+
+use super::{Case, Figures, Sides, Weighed, pool};
+use crate::measure::{Basis, Contrast, Measure};
+use crate::rules::Rules;
+use crate::verdict::{Apart, Evidence, Finding, judge};
+use crate::weigh::{Row, Scatter, Standing, pooled};
 
 /// How one member of the group stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,10 +77,9 @@ struct MemberScores {
 impl MemberScores {
     fn new(member: &str, figures: &[(Measure, Figures)]) -> Option<Self> {
         let usable = figures.iter();
-        let usable = usable.filter_map(|(m, f)| Some((*m, f.scores.clone().ok()?)));
-        let (measures, scores): (Vec<Measure>, Vec<Scores>) = usable.unzip();
-        let weights = measures.iter().map(|m| m.weight());
-        let (controls, rows) = pool(&weights.zip(scores).collect::<Vec<_>>());
+        let usable = usable.filter_map(|(m, f)| Some((*m, f.weighed(*m)?)));
+        let (measures, scores): (Vec<Measure>, Vec<Weighed>) = usable.unzip();
+        let (controls, rows) = pool(&scores);
         (!rows.is_empty()).then(|| Self {
             member: member.to_owned(),
             controls,
@@ -83,16 +88,19 @@ impl MemberScores {
     }
 
     /// The pooled scores, the suspect's first, with some controls and one measure left out.
-    fn pooled(&self, out: &[&str], measure: Option<Measure>) -> Option<(Vec<&str>, Vec<f64>)> {
+    fn pooled(
+        &self,
+        out: &[&str],
+        measure: Option<Measure>,
+        scatter: &Scatter,
+    ) -> Option<(Vec<&str>, Standing)> {
         let stays = |id: &str| !out.contains(&id);
-        let kept: Vec<usize> = std::iter::once(0)
-            .chain(
-                (0..self.controls.len()).filter_map(|i| stays(&self.controls[i]).then_some(i + 1)),
-            )
-            .collect();
-        let part = |row: &Row| Row {
-            scores: kept.iter().map(|i| row.scores[*i]).collect(),
-            ..*row
+        let gone = (0..self.controls.len()).filter(|i| !stays(&self.controls[*i]));
+        let gone: Vec<usize> = gone.collect();
+        // From the last on, so that places stay what they are.
+        let part = |row: &Row| {
+            let places = gone.iter().rev();
+            places.fold(row.clone(), |row, place| row.without(*place))
         };
         let rows: Vec<Row> = self
             .rows
@@ -101,7 +109,10 @@ impl MemberScores {
             .map(|(_, row)| part(row))
             .collect();
         let ids = self.controls.iter().map(String::as_str);
-        Some((ids.filter(|id| stays(id)).collect(), pooled(&rows)?))
+        Some((
+            ids.filter(|id| stays(id)).collect(),
+            pooled(&rows, scatter)?,
+        ))
     }
 }
 
@@ -112,14 +123,19 @@ struct GroupStanding {
     members: Vec<MemberStanding>,
 }
 
-fn stand(scores: &[MemberScores], out: &[&str], measure: Option<Measure>) -> Option<GroupStanding> {
+fn stand(
+    scores: &[MemberScores],
+    out: &[&str],
+    measure: Option<Measure>,
+    scatter: &Scatter,
+) -> Option<GroupStanding> {
     let mut controls: Vec<(String, f64)> = Vec::new();
     let mut members = Vec::new();
     for member in scores {
-        let Some((ids, z)) = member.pooled(out, measure) else {
+        let Some((ids, z)) = member.pooled(out, measure, scatter) else {
             continue;
         };
-        for (id, z) in ids.iter().zip(&z[1..]) {
+        for (id, z) in ids.iter().zip(&z.controls) {
             match controls.iter_mut().find(|(known, _)| known == id) {
                 Some((_, largest)) => *largest = largest.max(*z),
                 None => controls.push(((*id).to_owned(), *z)),
@@ -127,8 +143,8 @@ fn stand(scores: &[MemberScores], out: &[&str], measure: Option<Measure>) -> Opt
         }
         members.push(MemberStanding {
             id: member.member.clone(),
-            score: z[0],
-            p: Standing::new(z[0], z[1..].to_vec()).t.map(|t| t.p),
+            score: z.score,
+            p: z.t.map(|t| t.p),
         });
     }
     let largest = members.iter().map(|m| m.score).reduce(f64::max)?;
@@ -167,9 +183,13 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
         .collect();
     // The bets are about the protected model alone.
     case.sequential = None;
-    let Some(now) = stand(&scores, &[], None) else {
+    let rules = sides.rules;
+    if sides.basis == Basis::Battery {
+        case.left_out = Vec::new();
+    }
+    let Some(now) = stand(&scores, &[], None, &rules.scatter) else {
         case.evidence.pooled = None;
-        case.verdict = judge(&case.evidence);
+        case.verdict = judge(&case.evidence, rules);
         return;
     };
     let nearest = now
@@ -177,22 +197,23 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
         .iter()
         .max_by(|a, b| a.score.total_cmp(&b.score))
         .map_or_else(String::new, |m| m.id.clone());
-    let nearest_figures = all.iter().filter(|(member, _)| *member == nearest);
-    let contrasts: Vec<&Contrast> = nearest_figures
-        .flat_map(|(_, figures)| figures)
-        .filter_map(|(_, f)| f.contrast.as_ref().ok())
+    let contrasts = case.measures.par_iter();
+    let contrasts: Vec<Contrast> = contrasts
+        .filter_map(|m| sides.contrast(&m.affinity, &nearest).ok())
         .collect();
     let evidence = &mut case.evidence;
-    evidence.apart = apart(&contrasts, group.len());
+    evidence.apart = apart(&contrasts.iter().collect::<Vec<_>>(), group.len());
     // Members are alike in data and kind by declaration.
     evidence.matched_alternatives = evidence.matched_alternatives.max(group.len() - 1);
     // By open text the pooled figures are about the whole house already.
     if sides.basis == Basis::Battery {
-        set(evidence, &now, &scores, &[]);
+        set(evidence, &now, &scores, &[], &rules.scatter);
         case.pooled_controls = now.controls;
     }
-    let (not_excluded, excluded): (Vec<&Apart>, Vec<&Apart>) =
-        evidence.apart.iter().partition(|a| a.p >= APART_P);
+    let (not_excluded, excluded): (Vec<&Apart>, Vec<&Apart>) = evidence
+        .apart
+        .iter()
+        .partition(|a| a.p >= rules.ladder(evidence.condition).apart_p);
     let ids = |apart: Vec<&Apart>| -> Vec<String> {
         apart.into_iter().map(|a| a.alternative.clone()).collect()
     };
@@ -205,12 +226,18 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
         nearest,
         scores,
     });
-    conclude(case);
+    conclude(case, rules);
 }
 
 /// The figures of the ladder that rest on the group's standing.
-fn set(evidence: &mut Evidence, now: &GroupStanding, scores: &[MemberScores], out: &[&str]) {
-    let p = |out: &[&str], measure| stand(scores, out, measure)?.standing.t.map(|t| t.p);
+fn set(
+    evidence: &mut Evidence,
+    now: &GroupStanding,
+    scores: &[MemberScores],
+    out: &[&str],
+    scatter: &Scatter,
+) {
+    let p = |out: &[&str], measure| Some(stand(scores, out, measure, scatter)?.standing.t?.p);
     evidence.controls = now.controls.len();
     evidence.worst_without_one = worst(now.controls.iter().map(|one| {
         let out: Vec<&str> = out.iter().copied().chain([one.as_str()]).collect();
@@ -232,20 +259,26 @@ fn worst(mut ps: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 }
 
 /// The ladder's verdict, worded for the group: nothing above *family* is claimed by this question.
-fn conclude(case: &mut Case) {
+fn conclude(case: &mut Case, rules: &Rules) {
     let Some(family) = &case.family else { return };
     // Which candidates are told apart is said below, for the nearest member.
-    let mut verdict = judge(&Evidence {
-        apart: Vec::new(),
-        ..case.evidence.clone()
-    });
+    let mut verdict = judge(
+        &Evidence {
+            apart: Vec::new(),
+            ..case.evidence.clone()
+        },
+        rules,
+    );
     let members: Vec<&str> = family.members.iter().map(|m| m.id.as_str()).collect();
+    let of = match case.basis {
+        Basis::Battery => "the largest over its members, for the suspect as for every control",
+        Basis::OpenText => "about all its members together",
+    };
+    let members = members.join(", ");
     verdict.reasons.insert(
         0,
         format!(
-            "the question is about the protected model's group ({}): every figure is the largest over its \
-             members, for the suspect as for every control",
-            members.join(", ")
+            "the question is about the protected model's group ({members}): every figure is {of}"
         ),
     );
     if matches!(verdict.finding, Finding::Distilled | Finding::Family) {
@@ -292,10 +325,15 @@ fn apart(contrasts: &[&Contrast], members: usize) -> Vec<Apart> {
 
 impl FamilyAnswer {
     /// The evidence with one control left out; nothing when nothing can be computed then.
-    pub(super) fn without(&self, evidence: &Evidence, control: &str) -> Option<Evidence> {
+    pub(super) fn without(
+        &self,
+        evidence: &Evidence,
+        control: &str,
+        rules: &Rules,
+    ) -> Option<Evidence> {
         let mut less = evidence.clone();
-        let now = stand(&self.scores, &[control], None)?;
-        set(&mut less, &now, &self.scores, &[control]);
+        let now = stand(&self.scores, &[control], None, &rules.scatter)?;
+        set(&mut less, &now, &self.scores, &[control], &rules.scatter);
         Some(less)
     }
 }
@@ -304,13 +342,12 @@ impl FamilyAnswer {
 mod tests {
     use super::*;
 
+    const SCATTER: Scatter = Rules::HERE.scatter;
+
     fn member(id: &str, controls: &[&str], suspect: f64, scores: &[f64]) -> MemberScores {
         let row = |scale: f64| {
             let all = std::iter::once(suspect).chain(scores.iter().copied());
-            Row {
-                weight: 1.0,
-                scores: all.map(|s| s * scale).collect(),
-            }
+            Row::plain(1.0, all.map(|s| s * scale).collect())
         };
         MemberScores {
             member: id.to_owned(),
@@ -324,7 +361,7 @@ mod tests {
         // Controls of mean 0 and standard deviation 1, so the scores are their own z.
         let a = member("a", &["x", "y", "z"], 2.0, &[-1.0, 0.0, 1.0]);
         let b = member("b", &["x", "y", "z"], 3.0, &[1.0, -1.0, 0.0]);
-        let group = stand(&[a.clone(), b.clone()], &[], None).unwrap();
+        let group = stand(&[a.clone(), b.clone()], &[], None, &SCATTER).unwrap();
         assert_eq!(group.controls, ["x", "y", "z"]);
         assert!((group.standing.score - 3.0).abs() < 1e-12);
         for (found, expected) in group.standing.controls.iter().zip([1.0, 0.0, 1.0]) {
@@ -334,7 +371,7 @@ mod tests {
         let alone = Standing::new(3.0, vec![1.0, -1.0, 0.0]).t.unwrap().p;
         assert!((group.standing.t.unwrap().p - 2.0 * alone).abs() < 1e-12);
         // One member is the plain test.
-        let plain = stand(&[b], &[], None).unwrap();
+        let plain = stand(&[b], &[], None, &SCATTER).unwrap();
         assert!((plain.standing.t.unwrap().p - alone).abs() < 1e-12);
     }
 
@@ -342,20 +379,20 @@ mod tests {
     fn a_member_is_a_control_of_the_others_alone() {
         let a = member("a", &["b", "y", "z"], 2.0, &[-1.0, 0.0, 1.0]);
         let b = member("b", &["y", "z", "x"], 1.0, &[-1.0, 0.0, 1.0]);
-        let group = stand(&[a.clone(), b], &[], None).unwrap();
+        let group = stand(&[a.clone(), b], &[], None, &SCATTER).unwrap();
         assert_eq!(group.controls, ["b", "y", "z", "x"]);
         let expected = [-1.0, 0.0, 1.0, 1.0];
         for (found, expected) in group.standing.controls.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{:?}", group.standing);
         }
-        let less = stand(&[a], &["z"], Some(Measure::Next)).unwrap();
+        let less = stand(&[a], &["z"], Some(Measure::Next), &SCATTER).unwrap();
         assert_eq!(less.controls, ["b", "y"]);
     }
 
     #[test]
     fn controls_that_do_not_vary_carry_nothing() {
         let flat = member("a", &["x", "y"], 2.0, &[1.0, 1.0]);
-        assert!(stand(&[flat], &[], None).is_none());
-        assert!(stand(&[], &[], None).is_none());
+        assert!(stand(&[flat], &[], None, &SCATTER).is_none());
+        assert!(stand(&[], &[], None, &SCATTER).is_none());
     }
 }

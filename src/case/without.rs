@@ -1,15 +1,68 @@
 //! The case again with each control left out: does the finding rest on one of them?
 //!
-//! A control is left out of the null, and with it of everything that the ladder counts over controls. The
-//! column effects, to which it contributes as one of many, stay, as they do in the ladder's own test of
-//! stability.
+//! A control is left out of the null, of the mixes that other controls and the suspect are written as, of the columns
+//! that say how controls scatter, and of everything that the ladder counts over controls. Who is told apart from the
+//! protected model, probe by probe, stays. Of a group the mixes stay as well.
 
-use super::{
-    Case, Row, Standing, each_left_out, pool, pooled, scores, without_control, without_strongest,
-    worst,
-};
+use rayon::prelude::*;
+
+use super::{Case, Row, Sides, Standing, pool, pooled, without_strongest};
+use crate::measure::Basis;
 use crate::panel::{Matching, Panel};
+use crate::rules::Rules;
 use crate::verdict::{Evidence, Finding, judge};
+use crate::weigh::Scatter;
+
+/// The pooled figures without one control.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// The control.
+    pub control: String,
+    /// The pooled score without it.
+    pub pooled: Option<Standing>,
+    /// The rest of what the ladder looks at.
+    worst_without_one: Option<f64>,
+    without_strongest: Option<f64>,
+}
+
+impl LeftOut {
+    /// From the scores without a control, a row a measure. A second control is left out of these alone.
+    pub(crate) fn new(control: &str, rows: &[Row], scatter: &Scatter) -> Self {
+        let controls = rows.first().map_or(0, |r| r.scores.len().saturating_sub(1));
+        let p = |place: usize| {
+            let fewer: Vec<Row> = rows.iter().map(|row| row.without(place)).collect();
+            Some(pooled(&fewer, scatter)?.t?.p)
+        };
+        let mut again = (0..controls).map(p);
+        Self {
+            control: control.to_owned(),
+            pooled: pooled(rows, scatter),
+            worst_without_one: again.try_fold(0.0, |worst: f64, p| Some(worst.max(p?))),
+            without_strongest: without_strongest(rows, scatter),
+        }
+    }
+}
+
+/// The pooled figures without each of the controls that they rest on, in their order.
+pub(super) fn each(sides: &Sides<'_>, case: &Case) -> Vec<LeftOut> {
+    let protected = &sides.panel.protected.id;
+    let without = |control: &String| {
+        let measures = case.measures.par_iter();
+        let usable = measures.filter_map(|m| {
+            let less = sides.figures_without(&m.affinity, protected, &m.figures, control);
+            less.weighed(m.measure)
+        });
+        let (_, rows) = pool(&usable.collect::<Vec<_>>());
+        LeftOut::new(control, &rows, &sides.rules.scatter)
+    };
+    case.pooled_controls.par_iter().map(without).collect()
+}
+
+/// The largest p of some; `None` if one has none.
+pub(super) fn worst(left_out: &[LeftOut]) -> Option<f64> {
+    let mut ps = left_out.iter().map(|l| Some(l.pooled.as_ref()?.t?.p));
+    ps.try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
+}
 
 /// The case without one control.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,14 +76,23 @@ pub struct WithoutOne {
 }
 
 /// The finding without each of the controls that the pooled figure rests on, in their order.
-pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
-    let (ids, rows) = pool(&scores(&case.measures));
+pub fn without_each(panel: &Panel, case: &Case, rules: &Rules) -> Vec<WithoutOne> {
     let evidence = |control: &str| {
-        let less = if let Some(family) = &case.family {
-            family.without(&case.evidence, control)?
+        let group = case
+            .family
+            .as_ref()
+            .filter(|_| case.basis == Basis::Battery);
+        let less = if let Some(family) = group {
+            family.without(&case.evidence, control, rules)?
         } else {
-            let place = ids.iter().position(|id| id == control)?;
-            pooled_without(&case.evidence, &rows, place)
+            let less = case.left_out.iter().find(|l| l.control == control)?;
+            Evidence {
+                controls: case.evidence.controls.saturating_sub(1),
+                pooled: less.pooled.clone(),
+                worst_without_one: less.worst_without_one,
+                without_strongest: less.without_strongest,
+                ..case.evidence.clone()
+            }
         };
         Some(counted(panel, case, less, control))
     };
@@ -38,7 +100,7 @@ pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
         let less = evidence(control);
         let mut finding = less
             .as_ref()
-            .map_or(Finding::Inconclusive, |less| judge(less).finding);
+            .map_or(Finding::Inconclusive, |less| judge(less, rules).finding);
         // Which members are told apart does not hang on a control.
         if case.family.is_some() && finding == Finding::Distilled {
             finding = Finding::Family;
@@ -50,19 +112,6 @@ pub fn without_each(panel: &Panel, case: &Case) -> Vec<WithoutOne> {
         }
     };
     case.pooled_controls.iter().map(without).collect()
-}
-
-/// The pooled figures without the control at one place.
-fn pooled_without(evidence: &Evidence, scores: &[Row], place: usize) -> Evidence {
-    let fewer = without_control(scores, place);
-    let standing = pooled(&fewer).map(|z| Standing::new(z[0], z[1..].to_vec()));
-    Evidence {
-        controls: evidence.controls.saturating_sub(1),
-        pooled: standing,
-        worst_without_one: each_left_out(&fewer).as_deref().map(worst),
-        without_strongest: without_strongest(&fewer),
-        ..evidence.clone()
-    }
 }
 
 /// What the ladder counts over controls, without one of them.

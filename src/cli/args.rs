@@ -180,7 +180,7 @@ pub(super) struct Compare {
     pub(super) alternative: Vec<String>,
     /// Ask about the protected model's group in a lineage file as one candidate: did the suspect learn
     /// from any of its members? The answer names the members that cannot be excluded.
-    #[arg(long, conflicts_with = "stop_when_decided")]
+    #[arg(long)]
     pub(super) family: bool,
     /// A third model that learned from neither of the two, an older one say: where the answers can, it is told
     /// whether the suspect learned from the protected model, the protected model from the suspect, or both from
@@ -194,10 +194,6 @@ pub(super) struct Compare {
     pub(super) engine: Engine,
     #[command(flatten)]
     pub(super) hosted: Hosted,
-    /// Ask in random order and stop as soon as the bets on the probes asked are decided, for or against.
-    /// Their error rate (one in a thousand each way) holds whenever one stops.
-    #[arg(long)]
-    pub(super) stop_when_decided: bool,
     /// Give no likelihood ratio outside the conditions that were validated, instead of one capped at 100.
     #[arg(long)]
     pub(super) strict: bool,

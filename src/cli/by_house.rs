@@ -13,6 +13,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
 use crate::measure::Prepared;
 use crate::population::{Houses, Score, Thinning};
+use crate::rules::Rules;
 
 /// What is taken away from panels and prompts, to see what it was worth.
 const THINNINGS: [Thinning; 3] = [
@@ -43,7 +44,7 @@ pub(super) fn score(
     let mut scores = Vec::new();
     for thinning in THINNINGS {
         let prints = thinned(&prints, thinning);
-        let prepared = Prepared::new(&prints, &[]);
+        let prepared = Prepared::new(&prints, &[], &Rules::HERE.screen);
         let scoring = Progress::new("scoring", cases.len(), quiet);
         let scored = cases.par_iter().map(|case| {
             let scored = houses.score(case, thinning, &prints, &prepared);

@@ -17,18 +17,16 @@ use super::run::{Round, slug};
 use super::write_whole;
 use crate::battery::Battery;
 use crate::bundle::{Draft, Plan, Rendering, Source};
-use crate::case::{self, Gates};
+use crate::case::Gates;
 use crate::evidence::Header;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Question, ask_all};
 use crate::report::{Report, pdf, terminal};
-use crate::sequential::SCALED_ON;
-use crate::verdict::{Finding, LINEAGE_P, MIN_CONTROLS, WeightEvidence};
+use crate::rules::{Condition, MIN_CONTROLS, Rules};
+use crate::verdict::{Finding, WeightEvidence};
 
-/// Probes that are asked between two looks at the bets, and before the first.
-const STEP: usize = SCALED_ON;
 /// Columns of the terminal report when the terminal does not say.
 const WIDTH: usize = 100;
 
@@ -45,15 +43,9 @@ pub(super) fn run(
     let plan = plan(args, &panel, &targets, &round, posed_raw);
     let order = plan.order.clone();
     let draft = Draft::begin(&args.out, plan, &round.battery)?;
-    let mut count = first_step(args, order.len());
-    let collected = loop {
-        let part = round.battery.part(&order[..count]);
-        let collected = collect(&round, &part, &panel, &targets, &args.out, &draft)?;
-        if count == order.len() || is_decided(&round, &panel, &collected, &order, count)? {
-            break collected;
-        }
-        count = (count + STEP).min(order.len());
-    };
+    let count = order.len();
+    let part = round.battery.part(&order);
+    let collected = collect(&round, &part, &panel, &targets, &args.out, &draft)?;
     let gates = gates(args, &panel, &targets, &collected.headers)?;
     let bundle = draft.path().to_owned();
     // The verdict is drawn from what is read back, by the function that `verify` draws it with.
@@ -96,29 +88,6 @@ fn print(path: &Path, report: &Report) -> Result<(), CliError> {
             source,
         }),
         _ => Ok(()),
-    }
-}
-
-/// Whether the bets on the first `count` probes of the order are decided.
-fn is_decided(
-    round: &Round<'_>,
-    panel: &Panel,
-    collected: &Collected,
-    order: &[String],
-    count: usize,
-) -> Result<bool, CliError> {
-    let prints = round.prints(&collected.directories)?;
-    let case = case::weigh(panel, &prints, Gates::default(), order);
-    let bets = case.sequential;
-    Ok(bets.is_some_and(|bets| bets.is_decided_within(count)))
-}
-
-/// How many probes are asked before it is looked at whether they suffice.
-fn first_step(args: &Compare, planned: usize) -> usize {
-    if args.stop_when_decided {
-        STEP.min(planned)
-    } else {
-        planned
     }
 }
 
@@ -203,7 +172,6 @@ pub(super) fn plan(
         posed_raw,
         replayed: replayed.collect(),
         readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
-        stop_when_decided: args.stop_when_decided,
         strict: args.strict,
         prior_odds: args.prior,
         ..Plan::new(panel.clone(), &round.battery, round.posing, round.seed)
@@ -213,7 +181,6 @@ pub(super) fn plan(
 /// What was collected, by model, and where it lies. The answers are on disk, and many: whoever needs them reads them.
 struct Collected {
     headers: BTreeMap<String, Header>,
-    directories: BTreeMap<String, PathBuf>,
     sources: BTreeMap<String, Source>,
 }
 
@@ -258,13 +225,9 @@ fn collect(
             (target, questions)
         })
         .collect();
-    let directories = round.ask("reading", &jobs, &place)?;
+    round.ask("reading", &jobs, &place)?;
     draft.ended(&sources)?;
-    Ok(Collected {
-        headers,
-        directories,
-        sources,
-    })
+    Ok(Collected { headers, sources })
 }
 
 /// Where each model's recording lies, with its name in a bundle.
@@ -314,7 +277,7 @@ fn gates(
     };
     let related = |model: &String| -> Result<bool, CliError> {
         let test = layers(model)?.and_then(|l| paired(&own, &l));
-        Ok(test.is_some_and(|t| t.p < LINEAGE_P))
+        Ok(test.is_some_and(|t| t.p < lineage_p()))
     };
     let mut weights = WeightEvidence {
         p: test.p,
@@ -324,7 +287,7 @@ fn gates(
         controls_related: Vec::new(),
     };
     // Only a pairing has to be told from a common ancestor's.
-    if test.p < LINEAGE_P {
+    if test.p < lineage_p() {
         if let Some(base) = &panel.base {
             weights.base_related = related(&base.model)?;
         }
@@ -363,4 +326,9 @@ fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
             .collect()
     }
     phi_match(&view(a), &view(b)).ok()
+}
+
+/// The weight gate's threshold; weights are at hand in one condition only.
+fn lineage_p() -> f64 {
+    Rules::HERE.ladder(Condition::Scored).lineage_p
 }

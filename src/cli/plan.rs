@@ -20,6 +20,7 @@ use crate::estimate::{Estimate, reading};
 use crate::panel::Panel;
 use crate::question::{Access, ask_all};
 use crate::reach::{Reach, Sides, reach};
+use crate::rules::Condition;
 
 /// What one endpoint would be asked.
 struct Cost<'a> {
@@ -52,7 +53,12 @@ pub(super) fn run(
     let plan = plan(compare, &panel, &targets, &round, posed_raw);
     let costs = costs(&panel, &targets, &round);
     let possible = reach(&panel, sides(&panel, &targets, &round));
-    let power = PowerFacts::of(panel.controls.len(), 1 + panel.family.len());
+    let power = PowerFacts::of(
+        panel.controls.len(),
+        panel.alternatives.len(),
+        1 + panel.family.len(),
+        Condition::from(round.posing.access),
+    );
     let draft = Draft::begin(&compare.out, plan, &round.battery)?;
     let committed = draft.path().join("data/plan.json");
     let text = if common.json {

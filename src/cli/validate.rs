@@ -36,7 +36,12 @@ const SCORES_FILE: &str = "scores.jsonl";
 /// What is said of who learned from whom, at full access; a population need not have it.
 const DIRECTIONS_FILE: &str = "directions.jsonl";
 /// What is taken away from every panel and battery, to see what it was worth.
-const THINNINGS: [Thinning; 3] = [Thinning::None, Thinning::Controls(12), Thinning::Probes(50)];
+const THINNINGS: [Thinning; 4] = [
+    Thinning::None,
+    Thinning::Controls(12),
+    Thinning::Controls(7),
+    Thinning::Probes(50),
+];
 
 pub(super) fn run(
     args: &Validate,

@@ -21,7 +21,7 @@ use super::{Affinity, Measure, Scores};
 use crate::weigh::{PairedTest, fit_two_way, signed_rank};
 
 /// A control must have a cell on this share of the probes to take part.
-const MIN_PRESENT: f64 = 0.8;
+pub(super) const MIN_PRESENT: f64 = 0.8;
 
 /// One model's interaction.
 #[derive(Debug, Clone, PartialEq)]

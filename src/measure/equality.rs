@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::affinity::{in_common, over_pool, over_tops};
 use super::distance::jensen_shannon;
 use crate::fingerprint::Fingerprint;
+use crate::rules::Screen;
 
 /// How far apart two models' answers are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
@@ -48,6 +49,50 @@ pub fn equality(a: &Fingerprint, b: &Fingerprint) -> Option<Equality> {
         agreement: agreed as f64 / probes as f64,
         probes,
     })
+}
+
+/// Contexts after which two models that are no copies can be told so.
+const EARLY: usize = 20;
+/// How far a mean over so few may lie above that over all.
+const ALLOWANCE: f64 = 10.0;
+/// Shorter answers are given by many models.
+const SHORT_TEXT: usize = 20;
+/// Fewer texts say nothing.
+const MIN_TEXTS: usize = 10;
+
+/// Whether two models answer alike to within arithmetic: the rule for *same model*, applied to any two. Where
+/// distributions cannot be compared, by the share of open questions to which the first answers are the same.
+pub fn is_copy(a: &Fingerprint, b: &Fingerprint, screen: &Screen) -> bool {
+    if a.pool.is_empty() || b.pool.is_empty() {
+        return match equality(a, b) {
+            Some(equality) => equality.divergence <= screen.copy_divergence,
+            None => same_texts(a, b, screen),
+        };
+    }
+    let pools = || in_common(&a.pool, &b.pool).filter_map(|(_, a, b)| over_pool(a, b));
+    let early = mean(pools().take(EARLY));
+    // Nearly all pairs end here, and there are as many pairs as the square of the members.
+    if early.is_none_or(|d| d > ALLOWANCE * screen.copy_divergence) {
+        return false;
+    }
+    mean(pools()).is_some_and(|d| d <= screen.copy_divergence)
+}
+
+/// The mean divergence of some distributions.
+fn mean(pairs: impl Iterator<Item = (Vec<f64>, Vec<f64>)>) -> Option<f64> {
+    let found: Vec<f64> = pairs.filter_map(|(p, q)| jensen_shannon(&p, &q)).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+}
+
+/// Whether first answers to open questions are mostly the same, to the letter.
+fn same_texts(a: &Fingerprint, b: &Fingerprint, screen: &Screen) -> bool {
+    let firsts = a.texts.iter().filter_map(|(probe, texts)| {
+        let (one, other) = (texts.first()?, b.texts.get(probe)?.first()?);
+        (one.len().max(other.len()) >= SHORT_TEXT).then_some(one == other)
+    });
+    let firsts: Vec<bool> = firsts.collect();
+    let same = firsts.iter().filter(|same| **same).count();
+    firsts.len() >= MIN_TEXTS && same as f64 >= screen.copy_texts * firsts.len() as f64
 }
 
 fn first(values: &[f64]) -> Option<usize> {

@@ -22,7 +22,7 @@ pub use affinity::{Affinity, Side, affinities, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 pub use prepared::Prepared;
 pub use scores::Scores;
-pub use synthetic::{Gap, Synthetic, synthetic};
+pub use synthetic::{Gap, Synthetic, gaps_of_controls, gaps_without, synthetic};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,4 +148,13 @@ impl Measure {
             Self::Phrases => "cosine of weighted phrases",
         }
     }
+}
+
+/// The constants of the measures that can move a finding, by name, for the rules that a plan commits to.
+pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
+    let own = [("contrast.min_present", contrast::MIN_PRESENT)];
+    own.into_iter()
+        .chain(wording::constants())
+        .chain(style::constants())
+        .chain(text_equality::constants())
 }

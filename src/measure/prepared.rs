@@ -3,17 +3,18 @@
 //! What two models give beside each other does not depend on who else is in the panel, but for style, where what
 //! every model wrote is counted once and the panel decides what is usual.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::affinity::pairwise;
-use super::equality::{Equality, equality};
+use super::equality::{Equality, equality, is_copy};
 use super::open_text::Written;
 use super::style::Manners;
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
+use crate::rules::Screen;
 
 /// All models of several panels, compared with all candidate parents of them.
 #[derive(Debug)]
@@ -23,11 +24,13 @@ pub struct Prepared {
     written: Written,
     /// How alike each model's answers are to each parent's, by parent and model.
     likeness: BTreeMap<(String, String), Option<Equality>>,
+    /// Models that answer as another does, by both names, the first of them first.
+    copies: BTreeSet<(String, String)>,
 }
 
 impl Prepared {
     /// Compares every model with those named.
-    pub fn new(prints: &BTreeMap<String, Fingerprint>, parents: &[&str]) -> Self {
+    pub fn new(prints: &BTreeMap<String, Fingerprint>, parents: &[&str], screen: &Screen) -> Self {
         let rows: Vec<Side<'_>> = prints
             .iter()
             .map(|(id, print)| Side { id, print })
@@ -42,7 +45,16 @@ impl Prepared {
             let names = (parent.id.to_owned(), model.id.to_owned());
             (names, equality(parent.print, model.print))
         };
+        let all: Vec<(&Side<'_>, &Side<'_>)> = (0..rows.len())
+            .flat_map(|i| (i + 1..rows.len()).map(move |j| (i, j)))
+            .map(|(i, j)| (&rows[i], &rows[j]))
+            .collect();
+        let copies = all
+            .par_iter()
+            .filter(|(a, b)| is_copy(a.print, b.print, screen));
+        let copies = copies.map(|(a, b)| (a.id.to_owned(), b.id.to_owned()));
         Self {
+            copies: copies.collect(),
             likeness: pairs.par_iter().map(alike).collect(),
             tables: pairwise(&rows, &columns, &|_, _| true),
             manners: Manners::new(&rows),
@@ -55,6 +67,13 @@ impl Prepared {
     pub(crate) fn likeness(&self, parent: &str, model: &str) -> Option<Equality> {
         let names = (parent.to_owned(), model.to_owned());
         self.likeness.get(&names).copied().flatten()
+    }
+
+    /// Whether two models answer as one.
+    pub(crate) fn is_copy(&self, a: &str, b: &str) -> bool {
+        let (first, second) = if a < b { (a, b) } else { (b, a) };
+        let names = (first.to_owned(), second.to_owned());
+        self.copies.contains(&names)
     }
 
     /// What [`super::affinity()`] would give for a panel. `model` is the name of a side's model here.
@@ -108,6 +127,7 @@ mod tests {
     use super::*;
     use crate::measure::affinity;
     use crate::response::Continuation;
+    use crate::rules::Rules;
 
     /// What a model of a number might have answered; every third has nothing on the last probe.
     fn print(number: usize) -> Fingerprint {
@@ -140,7 +160,11 @@ mod tests {
     fn a_panel_of_prepared_models_is_compared_as_it_would_be_afresh() {
         let prints: BTreeMap<String, Fingerprint> =
             (0..8).map(|i| (format!("model-{i}"), print(i))).collect();
-        let prepared = Prepared::new(&prints, &["model-0", "model-1", "model-2"]);
+        let prepared = Prepared::new(
+            &prints,
+            &["model-0", "model-1", "model-2"],
+            &Rules::HERE.screen,
+        );
         // The suspect goes by another name in the panel, and is not compared with model-1.
         let side = |id| Side {
             id,

@@ -46,6 +46,17 @@ const TRIGRAMS: usize = 300;
 /// Skeletons that are features.
 const SKELETONS: usize = 300;
 
+/// The constants by name.
+pub(super) fn constants() -> [(&'static str, f64); 5] {
+    [
+        ("style.blocks", BLOCKS as f64),
+        ("style.trigrams", TRIGRAMS as f64),
+        ("style.skeletons", SKELETONS as f64),
+        ("style.max_chars", tally::MAX_CHARS as f64),
+        ("style.max_word", tally::MAX_WORD as f64),
+    ]
+}
+
 /// Compares the style of every row with that of every column, as [`super::affinity()`] does.
 pub(super) fn style(
     rows: &[Side<'_>],

@@ -1,7 +1,7 @@
 //! The nearest innocent explanation of each measure: the synthetic control, with the models by name.
 
 use super::{Affinity, Scores};
-use crate::weigh::{Fitted, NoSynthetic, Standing, SyntheticFit, synthetic_control};
+use crate::weigh::{Fitted, NoSynthetic, Standing, SyntheticFit, fitted, synthetic_fit};
 
 /// One model's gap.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,18 @@ pub struct Gap {
     pub gap: f64,
     /// How badly the mix fits it on the other candidate parents: root mean square over probes, same unit.
     pub error: f64,
+    /// The models of its mix: without any other model the mix is the same.
+    pub mix: Vec<String>,
+}
+
+impl Gap {
+    fn ratio(&self) -> Option<f64> {
+        match (self.gap, self.error) {
+            (gap, error) if error > 0.0 => Some(gap / error),
+            (0.0, _) => Some(0.0),
+            _ => None,
+        }
+    }
 }
 
 /// The suspect as a mix of innocent models.
@@ -68,38 +80,168 @@ pub fn synthetic(
     protected: &str,
     base: Option<&str>,
 ) -> Result<Synthetic, NoSynthetic> {
-    let place = |ids: &[String], id: &str| ids.iter().position(|x| x == id);
-    let (Some(row), Some(column)) = (
-        place(&affinity.rows, suspect),
-        place(&affinity.columns, protected),
-    ) else {
-        return Err(NoSynthetic::NoCell);
-    };
-    let donors: Vec<usize> = (0..affinity.rows.len()).filter(|i| *i != row).collect();
-    let is_base = |i: &usize| base == Some(affinity.rows[*i].as_str());
-    let controls: Vec<usize> = donors.iter().copied().filter(|i| !is_base(i)).collect();
-    let found = synthetic_control(&affinity.cells, row, column, &donors, &controls)?;
-    let id = |i: usize| affinity.rows[i].clone();
-    let gap = |fit: &SyntheticFit| Gap {
-        id: id(fit.row),
-        gap: fit.gap,
-        error: fit.error,
-    };
-    let own = &found.own;
-    Ok(Synthetic {
-        mix: own
-            .mix
-            .iter()
-            .map(|(i, weight)| (id(*i), *weight))
-            .collect(),
-        suspect: gap(own),
-        controls: found.placebos.iter().map(gap).collect(),
+    let table = Table::new(affinity, suspect, protected, base, None)?;
+    let own = table.fit(table.suspect)?;
+    let controls = table.placebos(&[]);
+    Synthetic {
+        mix: table.named(&own),
+        suspect: table.gap(&own),
+        controls: Vec::new(),
+        ratio: Standing::new(0.0, Vec::new()),
+        fitted: Fitted::Enough,
         probes: own.probes,
         donors: own.donors,
-        lacking: own.lacking.iter().map(|i| id(*i)).collect(),
-        ratio: found.ratio,
-        fitted: found.fitted,
-    })
+        lacking: own.lacking.iter().map(|i| table.id(*i)).collect(),
+    }
+    .judged(controls)
+}
+
+/// The gaps of the controls alone at a candidate parent: how controls scatter there. The suspect takes no part.
+pub fn gaps_of_controls(
+    affinity: &Affinity,
+    suspect: &str,
+    parent: &str,
+    base: Option<&str>,
+) -> Vec<Gap> {
+    let table = Table::new(affinity, suspect, parent, base, None);
+    table.map_or_else(|_| Vec::new(), |table| table.placebos(&[]))
+}
+
+/// The same without one control, out of the others' mixes as well: `known` has them with it.
+pub fn gaps_without(
+    affinity: &Affinity,
+    suspect: &str,
+    parent: &str,
+    base: Option<&str>,
+    (out, known): (&str, &[Gap]),
+) -> Vec<Gap> {
+    let table = Table::new(affinity, suspect, parent, base, Some(out));
+    table.map_or_else(|_| Vec::new(), |table| table.placebos(known))
+}
+
+impl Synthetic {
+    /// The same without one control, out of every mix as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`synthetic`] without its row.
+    pub fn without(
+        &self,
+        affinity: &Affinity,
+        protected: &str,
+        base: Option<&str>,
+        out: &str,
+    ) -> Result<Self, NoSynthetic> {
+        let table = Table::new(affinity, &self.suspect.id, protected, base, Some(out))?;
+        let mut less = self.clone();
+        less.lacking.retain(|id| id != out);
+        if !table.keeps(&self.suspect) {
+            let own = table.fit(table.suspect)?;
+            less.mix = table.named(&own);
+            less.suspect = table.gap(&own);
+        }
+        less.judged(table.placebos(&self.controls))
+    }
+
+    /// With the controls that it is judged by.
+    fn judged(mut self, mut controls: Vec<Gap>) -> Result<Self, NoSynthetic> {
+        let own = self.suspect.ratio().ok_or(NoSynthetic::Exact)?;
+        controls.retain(|c| c.ratio().is_some());
+        if controls.len() < 2 {
+            return Err(NoSynthetic::NoPlacebos);
+        }
+        let errors = controls.iter().map(|c| c.error).collect();
+        self.fitted = fitted(self.suspect.error, errors);
+        self.ratio = Standing::new(own, controls.iter().filter_map(Gap::ratio).collect());
+        self.controls = controls;
+        Ok(self)
+    }
+}
+
+/// A table of affinities with who is asked about whom.
+struct Table<'a> {
+    affinity: &'a Affinity,
+    suspect: usize,
+    column: usize,
+    donors: Vec<usize>,
+    controls: Vec<usize>,
+    /// The model that is left out, and whether its row is whole, so that nothing else is left out with it.
+    out: Option<(&'a str, bool)>,
+}
+
+impl<'a> Table<'a> {
+    fn new(
+        affinity: &'a Affinity,
+        suspect: &str,
+        parent: &str,
+        base: Option<&str>,
+        out: Option<&'a str>,
+    ) -> Result<Self, NoSynthetic> {
+        let place = |ids: &[String], id: &str| ids.iter().position(|x| x == id);
+        let (Some(suspect), Some(column)) = (
+            place(&affinity.rows, suspect),
+            place(&affinity.columns, parent),
+        ) else {
+            return Err(NoSynthetic::NoCell);
+        };
+        let gone = out.and_then(|out| place(&affinity.rows, out));
+        let whole = |row: usize| {
+            let cells = affinity.cells.index_axis(ndarray::Axis(0), row);
+            cells.iter().all(|c| c.is_finite())
+        };
+        let rows = 0..affinity.rows.len();
+        let donors: Vec<usize> = rows.filter(|i| *i != suspect && Some(*i) != gone).collect();
+        let is_base = |i: &usize| base == Some(affinity.rows[*i].as_str());
+        let controls = donors.iter().copied().filter(|i| !is_base(i)).collect();
+        Ok(Self {
+            affinity,
+            suspect,
+            column,
+            donors,
+            controls,
+            out: out.map(|out| (out, gone.is_none_or(whole))),
+        })
+    }
+
+    fn id(&self, row: usize) -> String {
+        self.affinity.rows[row].clone()
+    }
+
+    fn fit(&self, row: usize) -> Result<SyntheticFit, NoSynthetic> {
+        synthetic_fit(&self.affinity.cells, row, self.column, &self.donors)
+    }
+
+    fn named(&self, fit: &SyntheticFit) -> Vec<(String, f64)> {
+        let mix = fit.mix.iter();
+        mix.map(|(row, weight)| (self.id(*row), *weight)).collect()
+    }
+
+    fn gap(&self, fit: &SyntheticFit) -> Gap {
+        Gap {
+            id: self.id(fit.row),
+            gap: fit.gap,
+            error: fit.error,
+            mix: fit.mix.iter().map(|(row, _)| self.id(*row)).collect(),
+        }
+    }
+
+    /// Whether a gap is the same without the model that is left out: a mix in which it has no weight stays the best,
+    /// and where it lacks no answer no probe comes back.
+    fn keeps(&self, known: &Gap) -> bool {
+        self.out
+            .is_some_and(|(out, whole)| whole && !known.mix.iter().any(|id| id == out))
+    }
+
+    /// The controls' gaps, each as a mix of the others; those that are known and stay are not fitted again.
+    fn placebos(&self, known: &[Gap]) -> Vec<Gap> {
+        let gap = |row: &usize| {
+            let id = &self.affinity.rows[*row];
+            let kept = known.iter().find(|g| g.id == *id && self.keeps(g));
+            let again = || self.fit(*row).ok().map(|fit| self.gap(&fit));
+            kept.cloned().or_else(again)
+        };
+        self.controls.iter().filter_map(gap).collect()
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +307,37 @@ mod tests {
         assert_eq!(found.lacking, ["r4"]);
         // It is judged by the columns that it has.
         assert!(found.controls.iter().any(|c| c.id == "r4"));
+    }
+
+    #[test]
+    fn without_a_control_it_is_the_case_without_its_row() {
+        let mut full = table();
+        // One row lacks some answers.
+        for t in 0..4 {
+            full.cells[[5, 1, t]] = f64::NAN;
+        }
+        let found = synthetic(&full, "r0", "c0", None).unwrap();
+        for out in 1..8 {
+            let kept: Vec<usize> = (0..8).filter(|i| *i != out).collect();
+            let less = full.part(&kept, &[0, 1, 2]);
+            let afresh = synthetic(&less, "r0", "c0", None).unwrap();
+            let out = format!("r{out}");
+            let without = found.without(&full, "c0", None, &out).unwrap();
+            assert_eq!(without.controls.len(), 6);
+            for (a, b) in without.controls.iter().zip(&afresh.controls) {
+                assert!(a.id == b.id && (a.gap - b.gap).abs() < 1e-9, "{a:?} {b:?}");
+            }
+            assert!((without.suspect.gap - afresh.suspect.gap).abs() < 1e-9);
+            assert!(without.mix.iter().all(|(id, _)| *id != out));
+            let elsewhere = gaps_of_controls(&full, "r0", "c1", None);
+            let elsewhere = gaps_without(&full, "r0", "c1", None, (&out, &elsewhere));
+            for (a, b) in elsewhere
+                .iter()
+                .zip(gaps_of_controls(&less, "r0", "c1", None))
+            {
+                assert!(a.id == b.id && (a.gap - b.gap).abs() < 1e-9, "{a:?} {b:?}");
+            }
+        }
     }
 
     #[test]

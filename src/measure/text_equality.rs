@@ -39,6 +39,15 @@ const EXCHANGES: usize = 999;
 /// Sums in another order differ by rounding.
 const ROUNDING: f64 = 1e-12;
 
+/// The constants by name.
+pub(super) fn constants() -> [(&'static str, f64); 3] {
+    [
+        ("texts.longest", LONGEST as f64),
+        ("texts.most_samples", MOST_SAMPLES as f64),
+        ("texts.exchanges", EXCHANGES as f64),
+    ]
+}
+
 /// How far apart two models' texts are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct TextEquality {

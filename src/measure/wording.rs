@@ -44,6 +44,14 @@ const EDGE: u64 = 256;
 /// Bits of a packed symbol.
 const BITS: usize = 9;
 
+/// The constants by name.
+pub(super) fn constants() -> [(&'static str, f64); 2] {
+    [
+        ("wording.order", ORDER as f64),
+        ("wording.max_bytes", MAX_BYTES as f64),
+    ]
+}
+
 /// Has every row read every column, and every column every row.
 pub(super) fn wording(
     rows: &[Side<'_>],

@@ -171,7 +171,7 @@ mod tests {
         for class in [SizeClass::Small, SizeClass::Medium, SizeClass::Large] {
             let picked = ids(&Pick::Class(class), &[]);
             assert!(
-                picked.len() >= crate::verdict::MIN_CONTROLS,
+                picked.len() >= crate::rules::MIN_CONTROLS,
                 "{class:?} {picked:?}"
             );
         }

@@ -25,6 +25,7 @@ use crate::identity::Served;
 use crate::measure::Prepared;
 use crate::panel::{Declared, Lineage, Member, Named, Panel};
 use crate::question::Access;
+use crate::rules::Rules;
 
 /// The kind of a model that is declared to have learned from people alone.
 const INNOCENT: &str = "innocent";
@@ -181,7 +182,14 @@ impl Houses {
         prepared: &Prepared,
     ) -> Score {
         let panel = self.panel(case, thinning);
-        let weighed = case::weigh_prepared(&panel, prints, Some(prepared), Gates::default(), &[]);
+        let weighed = case::weigh_prepared(
+            &panel,
+            prints,
+            Some(prepared),
+            Gates::default(),
+            &[],
+            &Rules::HERE,
+        );
         let probes = prints.get(&case.suspect).map_or(0, |p| p.texts.len());
         score::Scored {
             case,

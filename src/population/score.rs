@@ -12,6 +12,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
 use crate::measure::Prepared;
 use crate::question::Access;
+use crate::rules::Rules;
 use crate::verdict::Finding;
 
 /// What came out of a case. Nothing here depends on a calibration.
@@ -49,8 +50,12 @@ pub struct Score {
     pub not_excluded: Vec<String>,
     /// The pooled score, in standard deviations of the controls; nothing where it could not be computed.
     pub pooled: Option<f64>,
-    /// Crawford-Howell t of it.
+    /// Crawford-Howell t of it, moderated.
     pub t: Option<f64>,
+    /// Its degrees of freedom; nothing in scores from before variances were moderated, where they are one less than
+    /// the controls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t_df: Option<f64>,
     /// The pooled contrast in its place.
     pub contrast: Option<OtherScore>,
     /// Crawford-Howell t of each measure.
@@ -72,6 +77,12 @@ pub struct OtherScore {
 }
 
 impl Score {
+    /// The degrees of freedom of its t.
+    pub fn degrees_of_freedom(&self) -> Option<f64> {
+        let plain = || self.controls.checked_sub(1).map(|d| d as f64);
+        self.t_df.or_else(plain).filter(|d| *d >= 1.0)
+    }
+
     /// Nothing was taken away, and the suspect was asked like the others.
     pub fn is_whole(&self) -> bool {
         self.thinning == Thinning::None && self.served == Served::Plain
@@ -102,7 +113,7 @@ impl Asked {
         parents: &[&str],
     ) -> Self {
         Self {
-            prepared: Prepared::new(&prints, parents),
+            prepared: Prepared::new(&prints, parents, &Rules::HERE.screen),
             access,
             order,
             prints,
@@ -152,7 +163,14 @@ pub fn score(
     } = asked;
     let mut panel = population.panel(case, thinning);
     panel.suspect.model = asked_as(&case.suspect, served);
-    let weighed = case::weigh_prepared(&panel, prints, Some(prepared), Gates::default(), order);
+    let weighed = case::weigh_prepared(
+        &panel,
+        prints,
+        Some(prepared),
+        Gates::default(),
+        order,
+        &Rules::HERE,
+    );
     let scored = Scored {
         case,
         access: *access,
@@ -196,6 +214,10 @@ impl Scored<'_> {
             not_excluded: weighed.verdict.not_excluded.clone(),
             pooled: evidence.pooled.as_ref().map(|s| s.score),
             t: evidence.pooled.as_ref().and_then(t),
+            t_df: evidence
+                .pooled
+                .as_ref()
+                .and_then(|s| s.t.map(|t| t.degrees_of_freedom)),
             contrast: weighed.pooled_contrast.as_ref().and_then(|s| {
                 let controls = s.controls.len();
                 t(&s.standing()).map(|t| OtherScore { t, controls })

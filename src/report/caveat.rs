@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Case, MeasureResult};
+use crate::case::{Case, MeasureResult, NoControl, Screened};
 use crate::identity::{AbilityStatus, AnswerFormat, Source};
 use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing};
+use crate::rules::MIN_CONTROLS;
 use crate::validation::CaseRatio;
-use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::verdict::Finding;
 use crate::weigh::Answer;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
@@ -25,6 +26,11 @@ pub enum Caveat {
     CommonTeacher {
         /// Its id.
         third: String,
+    },
+    /// Members were no controls and were left out.
+    Screened {
+        /// Each with the reason, in words.
+        members: Vec<String>,
     },
     /// No likelihood ratio can be given.
     NotCalibrated {
@@ -118,13 +124,6 @@ pub enum Caveat {
         /// Id and answers set aside.
         set_aside: BTreeMap<String, usize>,
     },
-    /// The run ended before all probes were asked.
-    StoppedEarly {
-        /// Probes asked.
-        probes: usize,
-        /// Probes planned.
-        planned: usize,
-    },
     /// A small battery.
     SmallBattery {
         /// Probes asked.
@@ -156,6 +155,7 @@ impl Caveat {
         match self {
             Self::Reversed { .. } => "reversed_direction",
             Self::CommonTeacher { .. } => "common_teacher",
+            Self::Screened { .. } => "screened",
             Self::NotCalibrated { .. } => "not_calibrated",
             Self::Extrapolated { .. } => "extrapolated",
             Self::FewControls { .. } => "few_controls",
@@ -177,7 +177,6 @@ impl Caveat {
             Self::HiddenReasoning { .. } => "hidden_reasoning",
             Self::ServedOther { .. } => "served_other",
             Self::Drifted { .. } => "drifted",
-            Self::StoppedEarly { .. } => "stopped_early",
             Self::SmallBattery { .. } => "small_battery",
             Self::PublishedBattery => "published_battery",
             Self::Imported { .. } => "imported",
@@ -198,6 +197,10 @@ impl Caveat {
             ),
             Self::CommonTeacher { third } => format!(
                 "the answers support a common teacher: that suspect and protected model both learned from the third model ({third}), and neither from the other"
+            ),
+            Self::Screened { members } => format!(
+                "members of the panel are no controls, by their answers, and were left out of everything: {}",
+                members.join("; ")
             ),
             Self::NotCalibrated { why } => format!("no likelihood ratio is given: {why}"),
             Self::Extrapolated { outside } => format!(
@@ -287,9 +290,6 @@ impl Caveat {
                     list.join(", ")
                 )
             }
-            Self::StoppedEarly { probes, planned } => {
-                format!("{probes} of {planned} planned probes were asked: the bets were decided")
-            }
             Self::SmallBattery { probes } => {
                 format!("only {probes} probes were asked; small likenesses may be missed")
             }
@@ -323,6 +323,9 @@ impl Caveat {
             }
             Self::CommonTeacher { .. } => {
                 "do not use the finding against the suspect before it is known how both were trained; compare again with the third model as --alternative"
+            }
+            Self::Screened { .. } => {
+                "find out what these models are; who chose them for controls should be asked"
             }
             Self::NotCalibrated { .. } => "do not turn the p into a probability of distillation",
             Self::Extrapolated { .. } => {
@@ -377,7 +380,6 @@ impl Caveat {
                 "find out what the name stands for before the finding is used"
             }
             Self::Drifted { .. } => "collect again into another --out, in one go",
-            Self::StoppedEarly { .. } => "run again without --stop-when-decided to ask the rest",
             Self::SmallBattery { .. } => "ask more with --tier standard or --tier full",
             Self::PublishedBattery => "add private probes with --battery DIR",
             Self::Imported { .. } => {
@@ -408,8 +410,6 @@ pub struct Conditions {
     pub planned_after: bool,
     /// How all were asked.
     pub posing: Posing,
-    /// Probes of the plan.
-    pub planned: usize,
     /// What was seen of the endpoints, by id.
     pub endpoints: BTreeMap<String, Source>,
     /// Answers set aside because an endpoint changed, by id.
@@ -477,6 +477,32 @@ impl Conditions {
     }
 }
 
+/// Who was left out, and why, in words.
+fn screened(member: &Screened) -> String {
+    let (id, like) = (&member.id, member.like.as_deref().unwrap_or("none"));
+    match member.why {
+        NoControl::Protected => {
+            format!("{id} answers as the protected model does, to within arithmetic")
+        }
+        NoControl::Suspect => format!("{id} answers as the suspect does, to within arithmetic"),
+        NoControl::Copy => format!("{id} is a copy of {like}, by its answers"),
+        NoControl::Beyond => format!(
+            "{id} is so much closer to the protected model than the other controls are that it is likely to descend from it"
+        ),
+    }
+}
+
+/// What limits the likelihood ratio.
+fn of_ratio(ratio: Result<&CaseRatio, &String>) -> Option<Caveat> {
+    match ratio {
+        Err(why) => Some(Caveat::NotCalibrated { why: why.clone() }),
+        Ok(ratio) if ratio.outside.is_empty() => None,
+        Ok(ratio) => Some(Caveat::Extrapolated {
+            outside: ratio.outside.clone(),
+        }),
+    }
+}
+
 /// All limits of a case, the weightiest first; [`of_direction`] goes before them.
 pub fn caveats(
     panel: &Panel,
@@ -493,14 +519,10 @@ pub fn caveats(
     let evidence = &case.evidence;
     let controls = evidence.controls;
     let contrasted = evidence.pooled.is_some() && controls >= MIN_CONTROLS;
-    match ratio {
-        Err(why) => add(true, Caveat::NotCalibrated { why: why.clone() }),
-        Ok(ratio) => add(
-            !ratio.outside.is_empty(),
-            Caveat::Extrapolated {
-                outside: ratio.outside.clone(),
-            },
-        ),
+    let members: Vec<String> = case.screened.iter().map(screened).collect();
+    add(!members.is_empty(), Caveat::Screened { members });
+    if let Some(caveat) = of_ratio(ratio) {
+        add(true, caveat);
     }
     add(
         contrasted && controls < CONFORMAL_LEADS,
@@ -539,6 +561,7 @@ pub fn caveats(
         .iter()
         .map(|c| c.id.clone())
         .filter(|id| !case.pooled_controls.contains(id))
+        .filter(|id| !case.screened.iter().any(|s| s.id == *id))
         .collect();
     add(
         contrasted && !dropped.is_empty(),
@@ -578,7 +601,7 @@ fn of_measures(case: &Case, conditions: &Conditions) -> Vec<Caveat> {
 pub fn of_direction(panel: &Panel, case: &Case, direction: Option<Answer>) -> Option<Caveat> {
     let third = panel.third.as_ref()?.member.id.clone();
     match (case.verdict.finding, direction?) {
-        (Finding::Shared | Finding::Unrelated | Finding::Inconclusive, _)
+        (Finding::Undecided | Finding::Shared | Finding::Unrelated | Finding::Inconclusive, _)
         | (_, Answer::SuspectFromProtected | Answer::CannotSay) => None,
         (_, Answer::ProtectedFromSuspect) => Some(Caveat::Reversed { third }),
         (_, Answer::BothFromThird) => Some(Caveat::CommonTeacher { third }),
@@ -616,8 +639,6 @@ fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
     add(!served.is_empty(), Caveat::ServedOther { served });
     let set_aside = conditions.set_aside.clone();
     add(!set_aside.is_empty(), Caveat::Drifted { set_aside });
-    let (probes, planned) = (conditions.probes, conditions.planned);
-    add(probes < planned, Caveat::StoppedEarly { probes, planned });
     let probes = conditions.probes;
     add(probes < 200, Caveat::SmallBattery { probes });
     add(conditions.published, Caveat::PublishedBattery);

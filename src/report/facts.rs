@@ -32,6 +32,7 @@ use crate::measure::equality::Equality;
 use crate::model::Seed;
 use crate::panel::{Member, Panel};
 use crate::question::Posing;
+use crate::rules::Rules;
 use crate::sequential::Sequential;
 use crate::validation::{CaseRatio, DirectionRow};
 use crate::verdict::{Finding, TextGate, WeightEvidence};
@@ -281,7 +282,7 @@ impl Report {
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
             conditions: words::conditions(panel, header),
-            method: words::method(),
+            method: words::method(case.evidence.condition),
             validation: words::validation(ratio.as_ref()),
             limits: words::limits(),
             reproduction: words::reproduction(recorded_by(sources.recordings)),
@@ -329,6 +330,13 @@ fn recorded_by(recordings: &BTreeMap<String, Recording>) -> Vec<String> {
     tools.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
+/// Whether an undecided case leans towards descent.
+fn leans(case: &Case) -> bool {
+    let against = Rules::HERE.ladder(case.evidence.condition).against_p;
+    let t = case.evidence.pooled.as_ref().and_then(|p| p.t);
+    t.is_some_and(|t| t.p < against)
+}
+
 /// The finding in one sentence, worded so that it claims no more than the ladder's rung.
 fn sentence(case: &Case) -> String {
     let or_weights = if case.evidence.weights.is_none() {
@@ -374,8 +382,20 @@ fn sentence(case: &Case) -> String {
                             corpus or base explains the likeness."
                 .to_owned()
         }
+        Finding::Undecided if leans(case) => {
+            "The figures lean towards descent from the protected model, but not far enough to say so with these \
+             controls."
+                .to_owned()
+        }
+        Finding::Undecided => {
+            "The figures do not lean towards descent from the protected model, but these controls could not have shown \
+             it."
+                .to_owned()
+        }
         Finding::Unrelated => {
-            "The suspect is no closer to the protected model than the controls are.".to_owned()
+            "The suspect is no closer to the protected model than the controls are, and a full dose of its outputs \
+             would have been seen."
+                .to_owned()
         }
         Finding::Inconclusive => {
             "Nothing can be said about parentage from these models.".to_owned()

@@ -214,7 +214,6 @@ impl World {
             posed_raw: true,
             unanswered: BTreeMap::from([("suspect".to_owned(), 3)]),
             posing: POSING,
-            planned: self.battery.probes.len(),
             endpoints: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             planned_after: false,

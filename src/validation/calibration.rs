@@ -166,16 +166,18 @@ pub enum FitError {
 /// The normal deviate that is as improbable as a Crawford-Howell t among so many controls: scores from
 /// panels of different size on one scale.
 ///
-/// `z = Phi^-1(F(t; m - 1))`, at most 37 either way. Nothing for fewer than two controls.
-pub fn deviate(t: f64, controls: usize) -> Option<f64> {
-    if t.is_infinite() {
-        return Some(LARGEST.copysign(t)).filter(|_| controls > 1);
+/// `z = Phi^-1(F(t; d))`, at most 37 either way. Nothing for less than one degree of freedom.
+pub fn deviate(t: f64, degrees_of_freedom: f64) -> Option<f64> {
+    if degrees_of_freedom.is_nan() || degrees_of_freedom < 1.0 {
+        return None;
     }
-    let freedom = controls.checked_sub(1).filter(|f| *f > 0)?;
+    if t.is_infinite() {
+        return Some(LARGEST.copysign(t));
+    }
     if t.is_nan() {
         return None;
     }
-    let student = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
+    let student = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
     // The smaller tail keeps its digits.
     let tail = student.sf(t.abs());
     let deviate = -Normal::standard().inverse_cdf(tail);
@@ -280,7 +282,7 @@ pub(super) fn labelled(
             return None;
         }
         Some(Scored {
-            score: deviate(s.t?, s.controls)?,
+            score: deviate(s.t?, s.degrees_of_freedom()?)?,
             student,
             source: sources.iter().position(|x| *x == s.source)?,
         })
@@ -333,17 +335,17 @@ mod tests {
     #[test]
     fn a_t_becomes_the_normal_deviate_of_its_p() {
         // SciPy 1.17: norm.isf(t.sf(3.0, 9)), norm.isf(t.sf(12.0, 60)).
-        for (t, controls, z) in [
-            (3.0, 10, 2.433_434),
-            (12.0, 61, 8.536_907),
-            (-3.0, 10, -2.433_434),
+        for (t, freedom, z) in [
+            (3.0, 9.0, 2.433_434),
+            (12.0, 60.0, 8.536_907),
+            (-3.0, 9.0, -2.433_434),
         ] {
-            let found = deviate(t, controls).unwrap();
-            assert!((found - z).abs() < 1e-5, "{t} {controls}: {found}");
+            let found = deviate(t, freedom).unwrap();
+            assert!((found - z).abs() < 1e-5, "{t} {freedom}: {found}");
         }
-        assert_eq!(deviate(0.0, 10), Some(0.0));
-        assert_eq!(deviate(1.0, 1), None);
-        assert_eq!(deviate(f64::INFINITY, 10), Some(LARGEST));
-        assert_eq!(deviate(f64::NAN, 10), None);
+        assert_eq!(deviate(0.0, 9.0), Some(0.0));
+        assert_eq!(deviate(1.0, 0.0), None);
+        assert_eq!(deviate(f64::INFINITY, 9.0), Some(LARGEST));
+        assert_eq!(deviate(f64::NAN, 9.0), None);
     }
 }

@@ -38,9 +38,13 @@ pub(super) fn contenders(scores: &[&Score]) -> Vec<Contender> {
         .filter(|s| s.relation == Relation::Student || s.relation.is_innocent())
         .filter_map(|s| {
             let contrast = s.contrast?;
-            let gap = deviate(s.t?, s.controls)?;
+            let gap = deviate(s.t?, s.degrees_of_freedom()?)?;
             let student = s.relation == Relation::Student;
-            Some((student, gap, deviate(contrast.t, contrast.controls)?))
+            Some((
+                student,
+                gap,
+                deviate(contrast.t, contrast.controls.checked_sub(1)? as f64)?,
+            ))
         })
         .collect();
     let contender = |statistic, score: fn(&(bool, f64, f64)) -> f64| {

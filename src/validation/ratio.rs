@@ -8,7 +8,8 @@ use super::{Curves, Row, Validation};
 use crate::case::Case;
 use crate::measure::Basis;
 use crate::question::Access;
-use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::rules::MIN_CONTROLS;
+use crate::verdict::Finding;
 use crate::weigh::{Bounds, Dose, Posterior, Verbal, jackknife, posterior, sentence};
 
 /// What is known of a case beside its figures, to be held against what was validated.
@@ -98,7 +99,7 @@ pub fn case_ratio(
     let pooled = evidence.pooled.as_ref();
     let deviate = pooled
         .and_then(|s| s.t)
-        .and_then(|t| deviate(t.t, evidence.controls))
+        .and_then(|t| deviate(t.t, t.degrees_of_freedom))
         .ok_or("the pooled standing could not be computed")?;
     let calibrated = &validated.calibration;
     let outside = outside(calibrated, case, circumstances);
@@ -162,8 +163,10 @@ fn capped(log10_lr: f64, extrapolated: bool) -> f64 {
 
 /// The jackknife's interval of a ratio, cut like the ratio itself.
 fn interval(curves: &Curves, case: &Case, leading: &Ratio) -> Option<(f64, f64)> {
-    let controls = case.evidence.controls.checked_sub(1)?;
-    let left_out = case.jackknife.iter().map(|t| deviate(*t, controls));
+    let left_out = case.left_out.iter().map(|less| {
+        let t = less.pooled.as_ref()?.t?;
+        deviate(t.t, t.degrees_of_freedom)
+    });
     let deviates: Vec<f64> = left_out.collect::<Option<_>>()?;
     let reach = 1.96 * jackknife(&deviates)?.error * curves.fitted.slope;
     let (lower, upper) = curves.limits();

@@ -235,7 +235,7 @@ fn row(
     };
     let found = |findings: &'static [Finding]| move |s: &Score| findings.contains(&s.finding);
     let above = |s: &Score| {
-        let deviate = s.t.and_then(|t| deviate(t, s.controls));
+        let deviate = s.t.and_then(|t| deviate(t, s.degrees_of_freedom()?));
         let threshold = read_by.of(&s.source).map(|c| c.threshold);
         deviate
             .zip(threshold)

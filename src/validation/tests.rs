@@ -28,6 +28,7 @@ fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> 
         finding,
         not_excluded: Vec::new(),
         pooled: None,
+        t_df: None,
         t: Some(t),
         contrast: None,
         measures: BTreeMap::new(),
@@ -65,8 +66,8 @@ fn only_the_fitting_part_is_fitted_on() {
     let calibrated = &plain[0];
     assert_eq!(calibrated.sources, ["a", "b"]);
     // No innocent of the fitting part lies above the threshold, and no student below it.
-    assert!(calibrated.threshold >= deviate(2.0, 61).unwrap());
-    assert!(calibrated.threshold < deviate(6.0, 61).unwrap());
+    assert!(calibrated.threshold >= deviate(2.0, 60.0).unwrap());
+    assert!(calibrated.threshold < deviate(6.0, 60.0).unwrap());
 }
 
 #[test]
@@ -252,6 +253,7 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
     for score in scores(8.0).into_iter().filter(|s| s.part == Part::Test) {
         all.push(Score {
             served: Served::Cooler,
+            t_df: None,
             t: Some(0.0),
             finding: Finding::Unrelated,
             ..score
@@ -362,10 +364,11 @@ fn what_holds_a_ratio_is_told() {
 
 mod of_a_case {
     use super::*;
-    use crate::case::{Case, Gates, weigh};
+    use crate::case::{Case, Gates, LeftOut, weigh};
     use crate::panel::{Named, Panel};
+    use crate::rules::Rules;
     use crate::verdict::{Evidence, Verdict};
-    use crate::weigh::Standing;
+    use crate::weigh::{Row, Standing};
 
     /// A case of nothing but a pooled standing at `score` among 61 controls.
     pub(super) fn case(score: f64) -> Case {
@@ -377,6 +380,15 @@ mod of_a_case {
         let panel = Panel::new(&named, &[]);
         let empty = weigh(&panel, &BTreeMap::new(), Gates::default(), &[]);
         let controls: Vec<f64> = (-30..=30).map(|i| f64::from(i) / 17.0).collect();
+        // The same whoever is left out.
+        let row = Row::plain(
+            1.0,
+            std::iter::once(score)
+                .chain(controls.iter().copied())
+                .collect(),
+        );
+        let less = LeftOut::new("c", &[row], &Rules::HERE.scatter);
+        let left_out = vec![less; 61];
         Case {
             evidence: Evidence {
                 controls: controls.len(),
@@ -384,7 +396,7 @@ mod of_a_case {
                 ..empty.evidence.clone()
             },
             matched_alternatives: vec!["sibling".to_owned()],
-            jackknife: vec![score; 61],
+            left_out,
             verdict: Verdict {
                 finding: Finding::Distilled,
                 ..empty.verdict.clone()

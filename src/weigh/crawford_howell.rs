@@ -1,16 +1,18 @@
 //! One case against few controls.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use super::moderated;
 
 /// A single case compared with a small sample of controls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SingleCase {
     /// Distance of the case from the controls' mean, in standard errors of a new observation.
     pub t: f64,
-    /// Controls minus one.
-    pub degrees_of_freedom: usize,
+    /// Controls minus one, and what a prior variance counts for.
+    pub degrees_of_freedom: f64,
     /// One-sided probability of a `t` at least as large, if the case is one more control.
     pub p: f64,
+    /// The controls' standard deviation that it rests on, in the scores' unit.
+    pub sd: f64,
     /// Number of controls.
     pub controls: usize,
 }
@@ -26,29 +28,7 @@ pub struct SingleCase {
 /// `None` with fewer than two controls, when all controls are equal (no spread is made up), and
 /// when a number, or the spread itself, is not finite.
 pub fn crawford_howell(case: f64, controls: &[f64]) -> Option<SingleCase> {
-    let m = controls.len();
-    if m < 2 || !case.is_finite() || controls.iter().any(|c| !c.is_finite()) {
-        return None;
-    }
-    // The mean of equal numbers can differ from them by a rounding error, so equality is asked of
-    // the numbers themselves and not of the standard deviation.
-    if controls.iter().all(|c| c - controls[0] == 0.0) {
-        return None;
-    }
-    let mean = controls.iter().sum::<f64>() / m as f64;
-    let squares: f64 = controls.iter().map(|c| (c - mean).powi(2)).sum();
-    let sd = (squares / (m - 1) as f64).sqrt();
-    let t = (case - mean) / (sd * (1.0 + 1.0 / m as f64).sqrt());
-    if sd == 0.0 || !sd.is_finite() || !t.is_finite() {
-        return None;
-    }
-    let p = StudentsT::new(0.0, 1.0, (m - 1) as f64).ok()?.sf(t);
-    Some(SingleCase {
-        t,
-        degrees_of_freedom: m - 1,
-        p,
-        controls: m,
-    })
+    moderated(case, controls, None)
 }
 
 #[cfg(test)]
@@ -60,7 +40,7 @@ mod tests {
         assert!((found.t / t - 1.0).abs() < 1e-12, "{found:?}");
         assert!((found.p / p - 1.0).abs() < 1e-10, "{found:?}");
         assert_eq!(found.controls, controls.len());
-        assert_eq!(found.degrees_of_freedom, controls.len() - 1);
+        assert!((found.degrees_of_freedom - (controls.len() - 1) as f64).abs() < 1e-12);
     }
 
     // t = (x - c.mean()) / (c.std(ddof=1) * np.sqrt(1 + 1/m)); scipy.stats.t.sf(t, m - 1)

@@ -14,6 +14,7 @@ mod crawford_howell;
 mod direction;
 mod dose;
 mod interval;
+mod moderated;
 mod power;
 mod ranks;
 mod residual;
@@ -39,15 +40,30 @@ pub use crawford_howell::{SingleCase, crawford_howell};
 pub use direction::{APART, Answer, Because, CLOSE_P, Direction, Open, Pairs, direction};
 pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
+pub use moderated::{Prior, Scatter, moderated, moderated_variance};
 pub use power::{
-    DoseEffect, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
+    DoseEffect, Sample, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
 pub use residual::Given;
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
-pub use standing::{Row, Standing, level_adjusted, pooled};
+pub use standing::{Row, Standing, beyond_median, level_adjusted, pooled};
 pub use synthetic::{
-    Fitted, NoSynthetic, SyntheticControl, SyntheticFit, synthetic_control, synthetic_fit,
+    Fitted, NoSynthetic, SyntheticControl, SyntheticFit, fitted, synthetic_control, synthetic_fit,
 };
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};
+
+/// The constants of this module that can move a finding, by name, for the rules that a plan commits to.
+pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
+    let direction = [
+        ("direction.close_p", direction::CLOSE_P),
+        ("direction.apart", direction::APART),
+    ];
+    let slope = [("level.min_controls", standing::MIN_FOR_SLOPE as f64)];
+    synthetic::CONSTANTS
+        .into_iter()
+        .chain(direction)
+        .chain(slope)
+        .chain([("signed_rank.exact_up_to", signed_rank::EXACT_UP_TO as f64)])
+}

@@ -20,18 +20,18 @@ const MAX_EFFECT: f64 = 1e4;
 /// Source: Johnson, Kotz and Balakrishnan, *Continuous Univariate Distributions* 2 (2nd ed., 1995),
 /// chapter 31 (the definition).
 ///
-/// `None` without degrees of freedom or for numbers that are not finite.
-pub fn noncentral_t_sf(t: f64, degrees_of_freedom: usize, shift: f64) -> Option<f64> {
-    if degrees_of_freedom == 0 || !t.is_finite() || !shift.is_finite() {
+/// `None` for less than one degree of freedom or numbers that are not finite.
+pub fn noncentral_t_sf(t: f64, degrees_of_freedom: f64, shift: f64) -> Option<f64> {
+    let df = degrees_of_freedom;
+    if !(df >= 1.0 && df.is_finite() && t.is_finite() && shift.is_finite()) {
         return None;
     }
-    let df = degrees_of_freedom as f64;
     let normal = Normal::standard();
     let log_scale = std::f64::consts::LN_2 + df / 2.0 * (df / 2.0).ln() - ln_gamma(df / 2.0);
     let density = |s: f64| {
         if s > 0.0 {
             (log_scale + (df - 1.0) * s.ln() - df * s * s / 2.0).exp()
-        } else if degrees_of_freedom == 1 {
+        } else if df <= 1.0 {
             log_scale.exp()
         } else {
             0.0
@@ -57,29 +57,39 @@ pub fn noncentral_t_sf(t: f64, degrees_of_freedom: usize, shift: f64) -> Option<
 }
 
 /// The probability that a suspect whose true score lies `effect` standard deviations of the controls
-/// above their mean gets a Crawford-Howell p of at most `alpha` among `controls` controls.
+/// above their mean gets a p of at most `alpha` among so many controls, with a variance on so many degrees of freedom.
 ///
-/// `t = (x - mean) / (sd sqrt(1 + 1/m))` is then noncentral t on `m - 1` degrees of freedom with shift
-/// `effect / sqrt(1 + 1/m)`. It assumes, as the test does, that scores vary normally, the suspect's with
-/// the controls' standard deviation.
+/// `t = (x - mean) / (sd sqrt(1 + 1/m))` is then noncentral t with shift `effect / sqrt(1 + 1/m)`; on `m - 1` degrees
+/// of freedom it is Crawford and Howell's, on more it is moderated. It assumes, as the test does, that scores vary
+/// normally, the suspect's with the controls' standard deviation.
 ///
 /// Source: the statistic of Crawford and Howell (1998) put into the definition of the noncentral t.
 ///
 /// `None` with fewer than two controls or an `alpha` that is not between 0 and 1.
-pub fn power(effect: f64, controls: usize, alpha: f64) -> Option<f64> {
-    if controls < 2 || !(alpha > 0.0 && alpha < 1.0) {
+pub fn power(effect: f64, sample: Sample, alpha: f64) -> Option<f64> {
+    if sample.controls < 2 {
         return None;
     }
-    let shift = effect / (1.0 + 1.0 / controls as f64).sqrt();
-    noncentral_t_sf(critical_t(controls, alpha)?, controls - 1, shift)
+    let shift = effect / (1.0 + 1.0 / sample.controls as f64).sqrt();
+    let critical = critical_t(sample.degrees_of_freedom, alpha)?;
+    noncentral_t_sf(critical, sample.degrees_of_freedom, shift)
 }
 
-/// The t beyond which the one-sided p of so many controls is at most `alpha`.
-pub fn critical_t(controls: usize, alpha: f64) -> Option<f64> {
-    if controls < 2 || !(alpha > 0.0 && alpha < 1.0) {
+/// The controls of a test, as far as its power depends on them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// How many there are.
+    pub controls: usize,
+    /// The degrees of freedom of their variance.
+    pub degrees_of_freedom: f64,
+}
+
+/// The t beyond which the one-sided p on so many degrees of freedom is at most `alpha`.
+pub fn critical_t(degrees_of_freedom: f64, alpha: f64) -> Option<f64> {
+    if !(degrees_of_freedom >= 1.0 && alpha > 0.0 && alpha < 1.0) {
         return None;
     }
-    let t = StudentsT::new(0.0, 1.0, (controls - 1) as f64).ok()?;
+    let t = StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?;
     // One Newton step takes off what the library's quantile leaves in the far tail.
     let rough = -t.inverse_cdf(alpha);
     let fine = rough + (t.sf(rough) - alpha) / t.pdf(rough);
@@ -91,11 +101,11 @@ pub fn critical_t(controls: usize, alpha: f64) -> Option<f64> {
 ///
 /// `None` where [`power`] is, when `wanted` is not between `alpha` and 1, and when no effect up to ten
 /// thousand standard deviations is enough.
-pub fn detectable_effect(controls: usize, alpha: f64, wanted: f64) -> Option<f64> {
+pub fn detectable_effect(sample: Sample, alpha: f64, wanted: f64) -> Option<f64> {
     if !(wanted > alpha && wanted < 1.0) {
         return None;
     }
-    let reaches = |effect: f64| power(effect, controls, alpha).map(|p| p >= wanted);
+    let reaches = |effect: f64| power(effect, sample, alpha).map(|p| p >= wanted);
     let (mut low, mut high) = (0.0, 1.0);
     while !reaches(high)? {
         low = high;
@@ -158,6 +168,13 @@ pub fn detectable_dose(effect: f64, table: &[DoseEffect]) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn plain(controls: usize) -> Sample {
+        Sample {
+            controls,
+            degrees_of_freedom: controls.saturating_sub(1) as f64,
+        }
+    }
+
     #[test]
     fn noncentral_t_agrees_with_scipy() {
         // scipy.stats.nct.sf(t, df, shift).
@@ -169,10 +186,10 @@ mod tests {
 
     #[test]
     fn without_shift_it_is_the_central_t() {
-        for df in [1_u16, 2, 4, 30, 400] {
+        for df in [1.0, 2.0, 4.0, 11.5, 30.0, 400.0] {
             for t in [-2.0, 0.0, 1.5, 6.0] {
-                let central = StudentsT::new(0.0, 1.0, f64::from(df)).unwrap().sf(t);
-                let found = noncentral_t_sf(t, usize::from(df), 0.0).unwrap();
+                let central = StudentsT::new(0.0, 1.0, df).unwrap().sf(t);
+                let found = noncentral_t_sf(t, df, 0.0).unwrap();
                 assert!((found - central).abs() < 1e-9, "{t} {df}: {found}");
             }
         }
@@ -182,22 +199,22 @@ mod tests {
     fn detectable_effects_agree_with_scipy() {
         // brentq over nct.sf(t.isf(1e-3, m - 1), m - 1, d / sqrt(1 + 1/m)) = 0.8.
         for (controls, effect) in EFFECTS {
-            let found = detectable_effect(controls, 1e-3, 0.8).unwrap();
+            let found = detectable_effect(plain(controls), 1e-3, 0.8).unwrap();
             assert!((found / effect - 1.0).abs() < 1e-7, "{controls}: {found}");
-            assert!((power(found, controls, 1e-3).unwrap() - 0.8).abs() < 1e-6);
+            assert!((power(found, plain(controls), 1e-3).unwrap() - 0.8).abs() < 1e-6);
         }
     }
 
     #[test]
     fn a_power_below_the_false_positive_rate_is_no_power() {
-        assert_eq!(detectable_effect(10, 1e-3, 1e-4), None);
-        assert_eq!(detectable_effect(10, 1e-3, 1.0), None);
-        assert_eq!(detectable_effect(1, 1e-3, 0.8), None);
-        assert_eq!(detectable_effect(10, 0.0, 0.8), None);
-        assert_eq!(power(f64::NAN, 10, 1e-3), None);
-        assert_eq!(noncentral_t_sf(1.0, 0, 0.0), None);
+        assert_eq!(detectable_effect(plain(10), 1e-3, 1e-4), None);
+        assert_eq!(detectable_effect(plain(10), 1e-3, 1.0), None);
+        assert_eq!(detectable_effect(plain(1), 1e-3, 0.8), None);
+        assert_eq!(detectable_effect(plain(10), 0.0, 0.8), None);
+        assert_eq!(power(f64::NAN, plain(10), 1e-3), None);
+        assert_eq!(noncentral_t_sf(1.0, 0.0, 0.0), None);
         // Without an effect the test errs as often as it says.
-        assert!((power(0.0, 12, 1e-3).unwrap() - 1e-3).abs() < 1e-9);
+        assert!((power(0.0, plain(12), 1e-3).unwrap() - 1e-3).abs() < 1e-9);
     }
 
     #[test]
@@ -219,15 +236,15 @@ mod tests {
     }
 
     // SciPy 1.17.1.
-    const NCT: [(f64, usize, f64, f64); 8] = [
-        (2.0, 4, 1.0, 0.235_432_546_175_675_72),
-        (7.173_182_219_782_307, 4, 8.0, 0.695_611_283_705_338_8),
-        (3.5, 19, 4.0, 0.683_637_945_445_502_5),
-        (-1.0, 10, 0.5, 0.925_224_554_117_421_3),
-        (3.3, 40, 4.2, 0.806_253_930_807_361_5),
-        (0.0, 5, -2.0, 0.022_750_131_948_179_22),
-        (1.0, 1, 2.0, 0.848_886_553_084_377),
-        (3.1, 200, 3.5, 0.655_104_172_634_381_5),
+    const NCT: [(f64, f64, f64, f64); 8] = [
+        (2.0, 4.0, 1.0, 0.235_432_546_175_675_72),
+        (7.173_182_219_782_307, 4.0, 8.0, 0.695_611_283_705_338_8),
+        (3.5, 19.0, 4.0, 0.683_637_945_445_502_5),
+        (-1.0, 10.0, 0.5, 0.925_224_554_117_421_3),
+        (3.3, 40.0, 4.2, 0.806_253_930_807_361_5),
+        (0.0, 5.0, -2.0, 0.022_750_131_948_179_22),
+        (1.0, 1.0, 2.0, 0.848_886_553_084_377),
+        (3.1, 200.0, 3.5, 0.655_104_172_634_381_5),
     ];
     const EFFECTS: [(usize, f64); 5] = [
         (5, 9.794_907_587_063_62),

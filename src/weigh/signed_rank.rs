@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::ranks::mid_ranks;
 
 /// With more differences than this the exact distribution is left for the normal one.
-const EXACT_UP_TO: usize = 50;
+pub(super) const EXACT_UP_TO: usize = 50;
 
 /// A paired test of "the first is larger than the second".
 #[derive(Debug, Clone, Copy, PartialEq)]

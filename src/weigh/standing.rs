@@ -1,6 +1,6 @@
 //! Where a case stands among controls.
 
-use super::{SingleCase, conformal_p, crawford_howell};
+use super::{Prior, Scatter, SingleCase, conformal_p, moderated, moderated_variance};
 
 /// A score beside those of the controls.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,16 +11,21 @@ pub struct Standing {
     pub controls: Vec<f64>,
     /// Conformal p over controls; nothing without controls.
     pub conformal_p: Option<f64>,
-    /// Crawford-Howell t; nothing when the controls do not vary.
+    /// Crawford-Howell t, moderated where there was a prior variance; nothing when the controls do not vary.
     pub t: Option<SingleCase>,
 }
 
 impl Standing {
     /// The standing of `score` among `controls`, larger being more extreme.
     pub fn new(score: f64, controls: Vec<f64>) -> Self {
+        Self::moderated(score, controls, None)
+    }
+
+    /// The same, with what is known beforehand of how controls scatter.
+    pub fn moderated(score: f64, controls: Vec<f64>, prior: Option<Prior>) -> Self {
         Self {
             conformal_p: conformal_p(score, &controls),
-            t: crawford_howell(score, &controls),
+            t: moderated(score, &controls, prior),
             score,
             controls,
         }
@@ -34,39 +39,144 @@ pub struct Row {
     pub weight: f64,
     /// The scores, in the measure's unit.
     pub scores: Vec<f64>,
+    /// The controls' scores at other candidate parents, a list a candidate, in the same order; NaN where a control
+    /// has none there, or learned from it. They say how controls scatter.
+    pub elsewhere: Vec<Vec<f64>>,
 }
 
-/// The weighted mean over measures of scores in units of the controls' standard deviation.
-///
-/// `z[i] = sum over j of w_j (x[j, i] - mean_j) / sd_j, over sum of w_j`, mean and standard deviation (n - 1) of
-/// measure j taken over the controls. A measure without weight, or whose controls do not vary, is left out;
-/// nothing when none is left.
-pub fn pooled(measures: &[Row]) -> Option<Vec<f64>> {
-    let width = measures.first()?.scores.len();
-    let mut total = vec![0.0; width];
-    let mut used = 0.0;
-    for Row { weight, scores } in measures {
-        let controls = scores
-            .get(1..)
-            .filter(|c| c.len() >= 2 && scores.len() == width)?;
-        let mean = controls.iter().sum::<f64>() / controls.len() as f64;
-        let square = controls
-            .iter()
-            .map(|c| (c - mean) * (c - mean))
-            .sum::<f64>();
-        let sd = (square / (controls.len() - 1) as f64).sqrt();
-        if sd > 0.0 && *weight > 0.0 {
-            used += weight;
-            for (t, x) in total.iter_mut().zip(scores) {
-                *t += weight * (x - mean) / sd;
-            }
+impl Row {
+    /// Scores of which nothing else is known.
+    pub fn plain(weight: f64, scores: Vec<f64>) -> Self {
+        Self {
+            weight,
+            scores,
+            elsewhere: Vec::new(),
         }
     }
-    (used > 0.0).then(|| total.into_iter().map(|t| t / used).collect())
+
+    /// Without the control at one place, counted from 0.
+    #[must_use]
+    pub fn without(&self, place: usize) -> Self {
+        let mut row = self.clone();
+        row.scores.remove(place + 1);
+        for scores in &mut row.elsewhere {
+            scores.remove(place);
+        }
+        row
+    }
+}
+
+/// The weighted mean over measures of scores in units of the controls' standard deviation, and where the case stands
+/// by it.
+///
+/// `z[i] = sum over j of w_j (x[j, i] - mean_j) / s_j, over sum of w_j`, the mean of measure j taken over the controls
+/// and `s_j` their standard deviation, moderated by how the same controls scatter elsewhere ([`super::moderated()`]).
+/// The variance of `z` over the controls is moderated likewise by that of `z` elsewhere, in the same units: given
+/// standardised measures it depends on nothing but how measures go together. A measure without weight, or whose
+/// controls do not vary, is left out; `None` if none is left.
+pub fn pooled(measures: &[Row], scatter: &Scatter) -> Option<Standing> {
+    let width = measures.first()?.scores.len();
+    let sound = |row: &Row| row.scores.len() == width && width > 2;
+    if !measures.iter().all(sound) {
+        return None;
+    }
+    let mut total = vec![0.0; width];
+    let mut used: Vec<(&Row, f64)> = Vec::new();
+    for row in measures.iter().filter(|row| row.weight > 0.0) {
+        let controls = &row.scores[1..];
+        let columns: Vec<Vec<f64>> = row.elsewhere.iter().map(|c| finite(c)).collect();
+        let prior = Prior::from_columns(&columns, scatter.measure);
+        let Some((variance, _)) = moderated_variance(controls, prior) else {
+            continue;
+        };
+        let (mean, scale) = (mean(controls), row.weight / variance.sqrt());
+        for (sum, x) in total.iter_mut().zip(&row.scores) {
+            *sum += scale * (x - mean);
+        }
+        used.push((row, scale));
+    }
+    let weights: f64 = used.iter().map(|(row, _)| row.weight).sum();
+    if used.is_empty() {
+        return None;
+    }
+    let z: Vec<f64> = total.into_iter().map(|sum| sum / weights).collect();
+    let prior = Prior::from_columns(&pooled_elsewhere(&used), scatter.pooled);
+    Some(Standing::moderated(z[0], z[1..].to_vec(), prior))
+}
+
+/// How far each control lies above the controls' median, in standard deviations of controls elsewhere, pooled over
+/// the measures: neither the centre nor the unit is moved by a few controls that do not belong.
+///
+/// `r[i] = sum over j of w_j (x[j, i] - median_j) / s_j`, over the sum of `w_j` and over the standard deviation of the
+/// same at other candidate parents; `s_j` is the standard deviation of measure j there. A measure without such a
+/// standard deviation is left out; `None` if none is left or the pooled one is not known.
+pub fn beyond_median(measures: &[Row]) -> Option<Vec<f64>> {
+    let variance = |columns: &[Vec<f64>]| {
+        let columns: Vec<Vec<f64>> = columns.iter().map(|c| finite(c)).collect();
+        Prior::from_columns(&columns, 1.0).map(|p| p.variance)
+    };
+    let scaled = measures.iter().filter_map(|row| {
+        let scale = row.weight / variance(&row.elsewhere)?.sqrt();
+        (row.weight > 0.0).then_some((row, scale))
+    });
+    let used: Vec<(&Row, f64)> = scaled.collect();
+    let weights: f64 = used.iter().map(|(row, _)| row.weight).sum();
+    let unit = variance(&pooled_elsewhere(&used))?.sqrt();
+    let controls = used.first()?.0.scores.len().checked_sub(1)?;
+    let mut far = vec![0.0; controls];
+    for (row, scale) in &used {
+        let centre = median(row.scores[1..].to_vec());
+        for (sum, x) in far.iter_mut().zip(&row.scores[1..]) {
+            *sum += scale * (x - centre) / (weights * unit);
+        }
+    }
+    Some(far)
+}
+
+/// The median; NaN of nothing.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n => f64::midpoint(values[(n - 1) / 2], values[n / 2]),
+    }
+}
+
+/// The pooled scores of controls at each other candidate parent, in the units of the measures' `scale`: of the
+/// controls that every measure has there.
+fn pooled_elsewhere(used: &[(&Row, f64)]) -> Vec<Vec<f64>> {
+    let columns = used.iter().map(|(row, _)| row.elsewhere.len()).min();
+    let weights: f64 = used.iter().map(|(row, _)| row.weight).sum();
+    let column = |k: usize| {
+        let controls = used.first().map_or(0, |(row, _)| row.elsewhere[k].len());
+        let whole = |i: &usize| {
+            used.iter()
+                .all(|(row, _)| row.elsewhere[k].get(*i).is_some_and(|s| s.is_finite()))
+        };
+        let kept: Vec<usize> = (0..controls).filter(whole).collect();
+        let mut sums = vec![0.0; kept.len()];
+        for (row, scale) in used {
+            let scores: Vec<f64> = kept.iter().map(|i| row.elsewhere[k][*i]).collect();
+            let mean = mean(&scores);
+            for (sum, score) in sums.iter_mut().zip(&scores) {
+                *sum += scale * (score - mean) / weights;
+            }
+        }
+        sums
+    };
+    (0..columns.unwrap_or(0)).map(column).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn finite(values: &[f64]) -> Vec<f64> {
+    values.iter().copied().filter(|v| v.is_finite()).collect()
 }
 
 /// Fewer controls than this cannot carry a slope beside their mean.
-const MIN_FOR_SLOPE: usize = 10;
+pub(super) const MIN_FOR_SLOPE: usize = 10;
 
 /// Scores with what their level predicts taken out, the case first.
 ///
@@ -113,11 +223,74 @@ pub fn level_adjusted(case: (f64, f64), controls: &[(f64, f64)]) -> (f64, Vec<f6
 mod tests {
     use super::*;
 
-    fn row(weight: f64, scores: &[f64]) -> Row {
-        Row {
-            weight,
-            scores: scores.to_vec(),
+    const SCATTER: Scatter = Scatter {
+        measure: 5.0,
+        pooled: 8.0,
+        columns: 3,
+    };
+
+    /// The pooled scores, the case's first.
+    fn pooled(measures: &[Row]) -> Option<Vec<f64>> {
+        let standing = super::pooled(measures, &SCATTER)?;
+        Some(
+            std::iter::once(standing.score)
+                .chain(standing.controls)
+                .collect(),
+        )
+    }
+
+    // NumPy 2.4 and SciPy 1.17.1: two measures, five controls, two other columns of which one control lacks a score;
+    // the formulas of this file and of moderated.rs written out anew in scripts/make-scatter-answers.py.
+    #[test]
+    fn a_standing_borrows_from_other_columns_as_computed_elsewhere() {
+        let mut a = row(1.0, &[3.0, 0.2, -0.4, 0.9, -0.1, 0.5]);
+        a.elsewhere = vec![
+            vec![0.5, -0.5, 1.5, 0.0, -1.0],
+            vec![f64::NAN, 1.0, -2.0, 0.5, 0.25],
+        ];
+        let mut b = row(2.0, &[20.0, 4.0, -6.0, 2.0, 1.0, -3.0]);
+        b.elsewhere = vec![
+            vec![7.0, -2.0, 1.0, 3.0, -5.0],
+            vec![2.0, 2.5, -8.0, 1.0, 4.0],
+        ];
+        let standing = super::pooled(&[a, b], &SCATTER).unwrap();
+        let t = standing.t.unwrap();
+        for (found, expected) in [standing.score, t.sd, t.t, t.degrees_of_freedom, t.p]
+            .into_iter()
+            .zip(EXPECTED)
+        {
+            assert!((found / expected - 1.0).abs() < 1e-10, "{found} {expected}");
         }
+    }
+
+    const EXPECTED: [f64; 5] = [
+        4.255_324_645_511_732,
+        0.961_095_113_310_853_6,
+        4.041_808_255_281_744,
+        7.733_333_333_333_333,
+        0.001_999_261_379_157_326,
+    ];
+
+    fn row(weight: f64, scores: &[f64]) -> Row {
+        Row::plain(weight, scores.to_vec())
+    }
+
+    #[test]
+    fn controls_that_do_not_belong_move_neither_centre_nor_unit() {
+        // Median 0, and a standard deviation of 2 elsewhere.
+        let with = |far: f64| {
+            let mut row = row(1.0, &[0.0, -1.0, 0.0, 1.0, -2.0, far]);
+            row.elsewhere = vec![vec![-2.0, 0.0, 2.0, f64::NAN, f64::NAN]];
+            beyond_median(&[row.clone(), row]).unwrap()
+        };
+        for far in [6.0, 600.0] {
+            let found = with(far);
+            for (found, expected) in found.iter().zip([-0.5, 0.0, 0.5, -1.0, far / 2.0]) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+        }
+        assert_eq!(beyond_median(&[row(1.0, &[0.0, 1.0, 2.0, 3.0])]), None);
+        assert_eq!(beyond_median(&[]), None);
     }
 
     #[test]

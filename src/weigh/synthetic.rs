@@ -48,6 +48,13 @@ const TOO_BAD: f64 = 2.0;
 /// logarithms of probabilities.
 const PRONOUNCED: f64 = 4.0;
 
+/// They by name.
+pub(super) const CONSTANTS: [(&str, f64); 3] = [
+    ("mix.min_present", MIN_PRESENT),
+    ("mix.too_bad", TOO_BAD),
+    ("mix.pronounced", PRONOUNCED),
+];
+
 /// One row with its mix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyntheticFit {
@@ -258,7 +265,12 @@ pub fn synthetic_control(
     })
 }
 
-fn fitted(own: f64, mut errors: Vec<f64>) -> Fitted {
+/// Whether a row with this error is fitted well enough, beside the errors of the controls.
+///
+/// # Panics
+///
+/// When there is no error to stand beside.
+pub fn fitted(own: f64, mut errors: Vec<f64>) -> Fitted {
     errors.sort_by(f64::total_cmp);
     let half = errors.len() / 2;
     let median = f64::midpoint(errors[(errors.len() - 1) / 2], errors[half]);

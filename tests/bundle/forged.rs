@@ -268,8 +268,15 @@ fn a_plan_that_was_touched_is_refused() {
     forge(PLAN, "which the plan does not", |copy| {
         copy.replan(|plan| drop(plan["panel"]["controls"].as_array_mut().unwrap().pop()));
     });
-    forge(VERDICT, "other rules than this version judges by", |copy| {
-        copy.replan(|plan| plan["rules"]["close_p"] = 0.5.into());
+    forge(
+        VERDICT,
+        "scored.close_p is 0.5 there and 0.001 here",
+        |copy| {
+            copy.replan(|plan| plan["rules"]["scored.close_p"] = 0.5.into());
+        },
+    );
+    forge(VERDICT, "nothing says that it was tampered with", |copy| {
+        copy.replan(|plan| plan["rules_digest"] = "0".into());
     });
     forge(VERDICT, "is not what the recordings give", |copy| {
         copy.replan(|plan| plan["panel"]["controls"][0]["matching"] = "declared".into());
@@ -286,7 +293,7 @@ fn a_run_that_stopped_without_a_reason_is_refused() {
             lines.last_mut().unwrap()["event"]["assessed"]["probes"] = probes.into();
         });
     };
-    // Fewer probes than planned: only decided bets end a run.
+    // Fewer probes than planned: nothing ends a run before.
     forge(VERDICT, "3 of 6 probes sufficed", |copy| probes(copy, 3));
     forge(VERDICT, "3 of 6 probes sufficed", |copy| {
         copy.replan(|plan| plan["stop_when_decided"] = true.into());

@@ -15,7 +15,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
 use self::words::Features;
@@ -39,6 +39,17 @@ pub struct Gram {
 }
 
 impl Gram {
+    /// The same without a model, of whose vector nothing stays in the mean.
+    #[must_use]
+    pub fn without(&self, id: &str) -> Self {
+        let kept: Vec<usize> = (0..self.ids.len()).filter(|i| self.ids[*i] != id).collect();
+        let values = self.values.select(Axis(0), &kept).select(Axis(1), &kept);
+        Self {
+            ids: kept.iter().map(|i| self.ids[*i].clone()).collect(),
+            values: centred(&values),
+        }
+    }
+
     /// The place of a model.
     pub fn place(&self, id: &str) -> Option<usize> {
         self.ids.iter().position(|other| other == id)

@@ -65,28 +65,23 @@ pub fn nearness(
     controls: &[&str],
     exists: &dyn Fn(&str, &str) -> bool,
 ) -> Result<Scores, NoNearness> {
-    let known = Known {
-        gram,
-        suspect,
-        exists,
-    };
-    let suspect = gram.place(suspect).ok_or(NoNearness::NoSuspect)?;
-    let asked = known.places(&houses.asked);
+    let place = gram.place(suspect).ok_or(NoNearness::NoSuspect)?;
+    let asked: Vec<usize> = places(gram, &houses.asked);
     if asked.is_empty() {
         return Err(NoNearness::NoProtected);
     }
-    let others: Vec<(&[&str], Vec<usize>)> = houses
-        .others
-        .iter()
-        .map(|house| (house.as_slice(), known.places(house)))
-        .filter(|(_, places)| !places.is_empty())
+    let house = |ids: &[&str], members: Vec<usize>| House::new(gram, suspect, ids, members, exists);
+    let own = house(&houses.own, asked).ok_or(NoNearness::NoneGiven)?;
+    let others = houses.others.iter().map(|ids| (ids, places(gram, ids)));
+    let others: Option<Vec<House<'_>>> = others
+        .filter(|(_, members)| !members.is_empty())
+        .map(|(ids, members)| house(ids, members))
         .collect();
+    let others = others.ok_or(NoNearness::NoneGiven)?;
     let value = |model: usize| -> Option<f64> {
-        let own = known.correlation(model, &houses.own, &asked)?;
-        let rest = others
-            .iter()
-            .map(|(house, places)| known.correlation(model, house, places));
-        let rest: Vec<f64> = rest.collect::<Option<_>>()?;
+        let own = own.correlation(model)?;
+        let rest: Option<Vec<f64>> = others.iter().map(|h| h.correlation(model)).collect();
+        let rest = rest?;
         let all = own + rest.iter().sum::<f64>();
         Some(if rest.is_empty() {
             own
@@ -105,7 +100,7 @@ pub fn nearness(
     };
     let control = |id: &&str| Some(((*id).to_owned(), value(gram.place(id)?)?));
     Ok(Scores {
-        suspect: value(suspect).ok_or(NoNearness::NoneGiven)?,
+        suspect: value(place).ok_or(NoNearness::NoneGiven)?,
         controls: controls
             .iter()
             .filter(innocent)
@@ -114,30 +109,45 @@ pub fn nearness(
     })
 }
 
-/// What is known of a panel.
-struct Known<'a> {
-    gram: &'a Gram,
-    suspect: &'a str,
-    exists: &'a dyn Fn(&str, &str) -> bool,
+/// The places of some models among those that take part.
+fn places(gram: &Gram, ids: &[&str]) -> Vec<usize> {
+    ids.iter().filter_map(|id| gram.place(id)).collect()
 }
 
-impl Known<'_> {
-    fn places(&self, ids: &[&str]) -> Vec<usize> {
-        ids.iter().filter_map(|id| self.gram.place(id)).collect()
-    }
+/// Candidate parents of one house, and what explains them and others.
+struct House<'a> {
+    members: Vec<usize>,
+    given: Given<'a>,
+}
 
-    /// The residual correlation of a model with some members of a house.
-    fn correlation(&self, model: usize, house: &[&str], members: &[usize]) -> Option<f64> {
+impl<'a> House<'a> {
+    fn new(
+        gram: &'a Gram,
+        suspect: &str,
+        house: &[&str],
+        members: Vec<usize>,
+        exists: &dyn Fn(&str, &str) -> bool,
+    ) -> Option<Self> {
         let given = |place: &usize| {
-            let id = self.gram.ids[*place].as_str();
-            *place != model
-                && id != self.suspect
+            let id = gram.ids[*place].as_str();
+            id != suspect
                 && house
                     .iter()
-                    .all(|parent| id != *parent && (self.exists)(id, parent))
+                    .all(|parent| id != *parent && exists(id, parent))
         };
-        let places = (0..self.gram.ids.len()).filter(given).collect();
-        let others: Vec<usize> = members.iter().copied().filter(|m| *m != model).collect();
-        Given::new(&self.gram.values, places, RIDGE)?.correlation(model, &others)
+        let places = (0..gram.ids.len()).filter(given).collect();
+        let given = Given::new(&gram.values, places, RIDGE)?;
+        Some(Self { members, given })
+    }
+
+    /// The residual correlation of a model with them.
+    fn correlation(&self, model: usize) -> Option<f64> {
+        let others: Vec<usize> = self
+            .members
+            .iter()
+            .copied()
+            .filter(|m| *m != model)
+            .collect();
+        self.given.correlation(model, &others)
     }
 }

@@ -7,9 +7,9 @@ use foldhash::fast::RandomState;
 use super::words::{BREAK, FUNCTION_WORDS, NONE, function_word, mark_shape, word_shape};
 
 /// Characters of a sample beyond this are not read.
-const MAX_CHARS: usize = 4096;
+pub(super) const MAX_CHARS: usize = 4096;
 /// Characters of a word beyond this are not kept: no word that is looked up is as long.
-const MAX_WORD: usize = 32;
+pub(super) const MAX_WORD: usize = 32;
 /// Marks that stand for one another are counted as one.
 const MARKS: &[&[char]] = &[
     &[','],

@@ -19,7 +19,7 @@ pub struct StandingFacts {
     /// Crawford-Howell t.
     pub t: Option<f64>,
     /// Its degrees of freedom.
-    pub t_df: Option<usize>,
+    pub t_df: Option<f64>,
     /// Its one-sided p.
     pub t_p: Option<f64>,
     /// Probes that carry it.

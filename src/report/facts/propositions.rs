@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::direction::DirectionFacts;
 use crate::case::Case;
 use crate::panel::{Matching, Member, Panel};
-use crate::verdict::{Finding, MIN_CONTROLS};
+use crate::rules::MIN_CONTROLS;
+use crate::verdict::Finding;
 use crate::weigh::Answer;
 
 /// One rung of the ladder.
@@ -43,8 +44,13 @@ fn means(finding: Finding) -> &'static str {
         Finding::Related => {
             "closer than controls are, but this panel cannot separate distillation from shared data or base"
         }
+        Finding::Undecided => {
+            "the figures lean one way but not far enough, or this panel could not have shown it"
+        }
         Finding::Shared => "alike through common data or a common base",
-        Finding::Unrelated => "no closer than controls are",
+        Finding::Unrelated => {
+            "no closer than controls are, and this panel would have shown a full dose"
+        }
         Finding::Inconclusive => "nothing can be said",
     }
 }
@@ -298,7 +304,7 @@ pub(super) fn least_favourable(case: &Case, direction: Option<&DirectionFacts>) 
         (Finding::Shared | Finding::Unrelated, _) => {
             "The suspect may have learned too little from the protected model to be seen here: a small share of the training text, paraphrased text, or training meant to hide it.".to_owned()
         }
-        (Finding::Inconclusive, _) => "Every proposition stays open.".to_owned(),
+        (Finding::Inconclusive | Finding::Undecided, _) => "Every proposition stays open.".to_owned(),
         (_, Some(apart)) => format!(
             "Of the other candidate parents tested, {} is the least clearly told apart (paired p = {:.1e}, corrected for the number of measures). Training on public text that contains the protected model's outputs, a common teacher outside the panel, and the reversed direction are not excluded by any figure here.",
             apart.alternative, apart.p

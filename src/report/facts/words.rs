@@ -7,8 +7,8 @@ use crate::evidence::Header;
 use crate::panel::Panel;
 use crate::question::Access;
 use crate::report::text::number;
+use crate::rules::{Condition, Rules};
 use crate::validation::{CaseRatio, Row};
-use crate::verdict::{APART_P, CLOSE_P, LINEAGE_P, MIN_CONTROLS, SAME_DIVERGENCE, STABLE_P};
 use crate::weigh::Dose;
 
 /// A passage with a heading.
@@ -29,7 +29,7 @@ fn passages(list: &[(&'static str, &str)]) -> Vec<Passage> {
 }
 
 /// How the figures came about.
-pub(super) fn method() -> Vec<Passage> {
+pub(super) fn method(condition: Condition) -> Vec<Passage> {
     let mut method = passages(&[
         (
             "Questions",
@@ -41,7 +41,7 @@ pub(super) fn method() -> Vec<Passage> {
         ),
         (
             "Score",
-            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of sum one, so that the mix stands to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than its like is. That is its score. A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data.",
+            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix stands to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than its like is. That is its score. A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data.",
         ),
         (
             "Weighing",
@@ -53,16 +53,51 @@ pub(super) fn method() -> Vec<Passage> {
         ),
         (
             "Bets",
-            "Beside that stand bets on the probes, in a random order that was fixed before the first answer: wealth grows as long as the suspect is closer to the protected model than to an alternative, or than a control is (Waudby-Smith and Ramdas 2024, without replacement). Under the hypothesis that it is not, wealth of 1/p is reached at any time with probability at most p, so a run may stop as soon as the bets are decided. They speak of these models on this battery; the rules below do not use them.",
+            "Beside that stand bets on the probes, in a random order that was fixed before the first answer: wealth grows as long as the suspect is closer to the protected model than to an alternative, or than a control is (Waudby-Smith and Ramdas 2024, without replacement). Under the hypothesis that it is not, wealth of 1/p is reached at any time with probability at most p. They speak of these models on this battery; the rules below do not use them, and no run stops by them.",
         ),
     ]);
-    method.push(Passage {
-        title: "Rules",
-        text: format!(
-            "same_model: the same bytes, or answers that differ by at most {SAME_DIVERGENCE} nats and by a tenth of the nearest control's difference. weight_derivative: hidden units of both models' weights pair up with p < {LINEAGE_P:.0e}, and those of base and controls do not. Otherwise at least {MIN_CONTROLS} controls are needed, and the suspect must lie beyond every control with pooled p < {CLOSE_P}, and p < {STABLE_P} with any one control or any one measure left out. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {APART_P}, corrected for the number of measures), else distilled. If it is not closer than its like but liker than all controls without its data: shared. Else unrelated."
-        ),
-    });
+    method.push(rules(condition));
     method
+}
+
+/// The rules in words, with the constants that they have.
+fn rules(condition: Condition) -> Passage {
+    let rules = Rules::HERE;
+    let (ladder, scatter, screen) = (rules.ladder(condition), rules.scatter, rules.screen);
+    let named = rules.named();
+    let constant = |name: &str| named.get(name).copied().unwrap_or(f64::NAN);
+    let text = [
+        format!(
+            "same_model: the same bytes, or answers that differ by at most {} nats and by {:.0} % of the nearest control's difference. weight_derivative: hidden units of both models' weights pair up with p < {:.0e}, and those of base and controls do not.",
+            ladder.same_divergence,
+            ladder.same_share * 100.0,
+            ladder.lineage_p
+        ),
+        format!(
+            "The weights of a mix sum to at most {}, for a model may stand to all candidate parents as its like do, only more so. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; a control more than {} standard deviations beyond the controls' median is left out as a likely descendant.",
+            constant("mix.pronounced"),
+            screen.copy_divergence,
+            screen.beyond
+        ),
+        format!(
+            "The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
+            scatter.columns, scatter.measure, scatter.pooled
+        ),
+        format!(
+            "At least {} controls are needed, and the suspect must lie beyond every control with pooled p < {}, and p < {} with any one control or any one measure left out. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {}, corrected for the number of measures), else distilled.",
+            ladder.min_controls, ladder.close_p, ladder.stable_p, ladder.apart_p
+        ),
+        format!(
+            "Else undecided while p < {}, or while an effect of {} of the controls' standard deviations, that of a full dose, would be found with a probability below {:.0} %. Of the rest, liker than all controls without its data: shared; else unrelated.",
+            ladder.against_p,
+            ladder.full_effect,
+            ladder.shown_power * 100.0
+        ),
+    ];
+    Passage {
+        title: "Rules",
+        text: text.join(" "),
+    }
 }
 
 /// What was taken as given, and under which conditions the questions were put.

@@ -1,0 +1,120 @@
+//! The rung between closer and not: which way the figures lean, how far, and what would decide it.
+
+use super::Evidence;
+use crate::rules::{Ladder, Rules};
+use crate::weigh::{Sample, SingleCase, critical_t, power};
+
+/// Panels of more controls are not asked for.
+const MOST_CONTROLS: usize = 1_000;
+
+/// Why nothing is decided, and what would decide it.
+pub(super) struct Undecided {
+    pub(super) reason: String,
+    pub(super) settles: String,
+}
+
+/// What is open; `None` if the figures speak against descent and this panel would have shown a full dose.
+pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Option<Undecided> {
+    let ladder = rules.ladder(evidence.condition);
+    if t.p < ladder.close_p {
+        return Some(Undecided {
+            reason: format!(
+                "the figures lean towards descent (p = {:.1e}), but on too narrow a ground",
+                t.p
+            ),
+            settles: "add controls of the suspect's own base and kind, and ask more probes (--tier full) or more \
+                      samples (--samples), so that the finding stands without any one control and measure"
+                .to_owned(),
+        });
+    }
+    if t.p < ladder.against_p {
+        return Some(leaning(evidence, rules, t));
+    }
+    let shown = power_of(ladder, t)?;
+    (shown < ladder.shown_power).then(|| Undecided {
+        reason: format!(
+            "the figures do not lean towards descent (p = {:.2}), but these controls would have shown a full dose, \
+             {:.1} of their standard deviations, with a probability of no more than {:.0} %",
+            t.p,
+            ladder.full_effect,
+            shown * 100.0
+        ),
+        settles: unseen(evidence, rules, t),
+    })
+}
+
+/// That a full dose would have been seen, in words.
+pub(super) fn shown(ladder: &Ladder, t: &SingleCase) -> String {
+    let percent = power_of(ladder, t).unwrap_or(0.0) * 100.0;
+    format!(
+        "the figures speak against descent (p = {:.2}), and these controls would have shown a full dose, {:.1} of their \
+         standard deviations, with a probability of {percent:.0} %; smaller doses may stay below what they show",
+        t.p, ladder.full_effect
+    )
+}
+
+/// The probability that a full dose has a p below the threshold among these controls.
+fn power_of(ladder: &Ladder, t: &SingleCase) -> Option<f64> {
+    let sample = Sample {
+        controls: t.controls,
+        degrees_of_freedom: t.degrees_of_freedom,
+    };
+    power(ladder.full_effect, sample, ladder.close_p)
+}
+
+/// The figures lean towards descent: how far, and what it takes.
+fn leaning(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Undecided {
+    let ladder = rules.ladder(evidence.condition);
+    let m = t.controls as f64;
+    let distance = t.t * (1.0 + 1.0 / m).sqrt();
+    let enough = |controls: &usize| {
+        let freedom = rules.scatter.expected(*controls, evidence.columns);
+        let critical = critical_t(freedom, ladder.close_p);
+        critical.is_some_and(|c| distance / (1.0 + 1.0 / *controls as f64).sqrt() > c)
+    };
+    let needed = (t.controls + 1..=MOST_CONTROLS).find(enough);
+    let settles = match needed {
+        Some(controls) => format!(
+            "{} more controls like these, should the suspect stay as far from them; first of all models of the suspect's \
+             own base, and models of the protected model's data",
+            controls - t.controls
+        ),
+        None => format!(
+            "no number of controls decides at this distance: ask more probes (--tier full) or more samples (--samples); \
+             what is left of chance shrinks with the root of their number, and {:.1} standard deviations are needed \
+             among so many controls",
+            critical_t(t.degrees_of_freedom, ladder.close_p).unwrap_or(f64::NAN)
+                * (1.0 + 1.0 / m).sqrt()
+        ),
+    };
+    Undecided {
+        reason: format!(
+            "the figures lean towards descent: {distance:.1} of the controls' standard deviations from their mean, where \
+             an innocent model comes so far in {:.1} % of cases; {} is asked for",
+            t.p * 100.0,
+            ladder.close_p
+        ),
+        settles,
+    }
+}
+
+/// How many controls would show a full dose.
+fn unseen(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> String {
+    let ladder = rules.ladder(evidence.condition);
+    let enough = |controls: &usize| {
+        let sample = Sample {
+            controls: *controls,
+            degrees_of_freedom: rules.scatter.expected(*controls, evidence.columns),
+        };
+        let found = power(ladder.full_effect, sample, ladder.close_p);
+        found.is_some_and(|p| p >= ladder.shown_power)
+    };
+    match (t.controls + 1..=MOST_CONTROLS).find(enough) {
+        Some(controls) => format!(
+            "{} more controls that vary no more than these: models of the suspect's size and era, and another candidate \
+             parent (--alternative) to learn from how controls scatter",
+            controls - t.controls
+        ),
+        None => "no number of controls would show it by this access: ask for more of it".to_owned(),
+    }
+}
