@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::measure::Measure;
+use crate::measure::{Basis, Measure};
 use crate::panel::{Matching, Panel};
 use crate::question::Access;
 use crate::rules::MIN_CONTROLS;
@@ -41,10 +41,12 @@ pub fn measures(sides: Sides) -> Vec<Measure> {
         | Measure::Next
         | Measure::Style
         | Measure::Wording
-        | Measure::WordingReverse => true,
-        Measure::Habits | Measure::Phrases => false,
+        | Measure::WordingReverse
+        | Measure::Habits
+        | Measure::Phrases => true,
     };
-    Measure::ALL.into_iter().filter(usable).collect()
+    let all = Basis::Battery.measures().iter();
+    all.filter(|m| usable(m)).copied().collect()
 }
 
 /// What can be found about this panel with this access, down the ladder.
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn everything_can_be_found_with_weights_controls_and_an_alternative() {
         assert_eq!(possible(&panel(5, 1), WEIGHTS), Finding::ALL[..7]);
-        assert_eq!(measures(WEIGHTS), Measure::ALL);
+        assert_eq!(measures(WEIGHTS), Basis::Battery.measures());
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub struct Ladder {
     pub lineage_p: f64,
     /// The p of the pooled score below which a suspect counts as closer.
     pub close_p: f64,
+    /// The share of the controls that may lie above it all the same: where most published models may be undeclared
+    /// students, some will.
+    pub above: f64,
     /// The same with one control or the strongest measure left out.
     pub stable_p: f64,
     /// The p of the pooled score from which on the figures speak against descent.
@@ -138,6 +141,7 @@ const LADDER: Ladder = Ladder {
     apart_text_p: 0.01,
     lineage_p: 1e-6,
     close_p: 1e-3,
+    above: 0.0,
     stable_p: 0.05,
     against_p: 0.1,
     full_effect: 5.9,
@@ -150,6 +154,7 @@ const LADDER: Ladder = Ladder {
 /// students from others is small beside how models differ.
 const OPEN: Ladder = Ladder {
     close_p: 1e-2,
+    above: 0.05,
     stable_p: 0.1,
     full_effect: 2.6,
     ..LADDER
@@ -223,7 +228,7 @@ impl Rules {
 }
 
 impl Ladder {
-    fn named(&self) -> [(&'static str, f64); 12] {
+    fn named(&self) -> [(&'static str, f64); 13] {
         [
             ("min_controls", self.min_controls as f64),
             ("same_divergence", self.same_divergence),
@@ -231,6 +236,7 @@ impl Ladder {
             ("apart_text_p", self.apart_text_p),
             ("lineage_p", self.lineage_p),
             ("close_p", self.close_p),
+            ("above", self.above),
             ("stable_p", self.stable_p),
             ("against_p", self.against_p),
             ("full_effect", self.full_effect),

@@ -318,7 +318,12 @@ fn is_close(
     t: &SingleCase,
     reasons: &mut Vec<String>,
 ) -> bool {
-    let beyond = pooled.controls.iter().all(|c| *c < pooled.score);
+    let above = pooled
+        .controls
+        .iter()
+        .filter(|c| **c >= pooled.score)
+        .count();
+    let beyond = above as f64 <= ladder.above * pooled.controls.len() as f64;
     let small = t.p < ladder.close_p;
     let stable = evidence
         .worst_without_one
@@ -326,12 +331,19 @@ fn is_close(
     let shared = evidence
         .without_strongest
         .is_some_and(|p| p < ladder.stable_p);
+    let all = if above == 0 {
+        "every control".to_owned()
+    } else {
+        format!("all but {above} of the controls")
+    };
     let extent = match (beyond, small, stable, shared) {
-        (true, true, true, true) => "beyond every control, with any control or measure left out",
-        (true, true, true, false) => "but it rests on one measure alone",
-        (true, true, false, _) => "but it does not stand with one control left out",
-        (true, false, ..) => "beyond every control, but within chance",
-        (false, ..) => "but no more than some control is",
+        (true, true, true, true) => {
+            format!("beyond {all}, with any control or measure left out")
+        }
+        (true, true, true, false) => "but it rests on one measure alone".to_owned(),
+        (true, true, false, _) => "but it does not stand with one control left out".to_owned(),
+        (true, false, ..) => format!("beyond {all}, but within chance"),
+        (false, ..) => "but no more than some control is".to_owned(),
     };
     reasons.push(format!(
         "its pooled score lies {:.1} standard deviations from the controls' mean (t = {:.1} on {:.1} degrees of \

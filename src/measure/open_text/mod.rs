@@ -198,17 +198,27 @@ impl Products {
         columns: &[Side<'_>],
         model: &dyn Fn(&str) -> &'m str,
     ) -> Affinity {
-        let place = |side: &Side<'_>| self.models.iter().position(|m| m == model(side.id));
-        let own: Vec<Option<usize>> = rows.iter().map(place).collect();
-        let parents: BTreeSet<&str> = columns.iter().map(|s| model(s.id)).collect();
-        let column = |k: usize| parents.iter().position(|p| *p == model(columns[k].id));
+        // Looking a model up takes long, and there are many cells.
+        let places = |sides: &[Side<'_>]| -> Vec<Option<usize>> {
+            let names = sides.iter().map(|s| model(s.id));
+            names
+                .map(|name| self.models.iter().position(|m| m == name))
+                .collect()
+        };
+        let (own, others) = (places(rows), places(columns));
+        let names: Vec<&str> = columns.iter().map(|s| model(s.id)).collect();
+        let parents: BTreeSet<&str> = names.iter().copied().collect();
+        let of_parents: Vec<Option<usize>> = names
+            .iter()
+            .map(|name| parents.iter().position(|p| p == name))
+            .collect();
         let cosine = |i: usize, k: usize| {
             let length = (self.inner[[i, i]] * self.inner[[k, k]]).sqrt();
             (length > 0.0).then(|| self.inner[[i, k]] / length)
         };
         let value = |i: usize, k: usize, t: usize| match &self.by_prompt {
-            Some(cells) => Some(cells[[own[i]?, column(k)?, t]]),
-            None => cosine(own[i]?, place(&columns[k])?),
+            Some(cells) => Some(cells[[own[i]?, of_parents[k]?, t]]),
+            None => cosine(own[i]?, others[k]?),
         };
         let probes = match &self.by_prompt {
             Some(_) => self.probes.clone(),
