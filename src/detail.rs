@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::battery::{Ask, Family, Pose, Probe};
     use crate::case::Figures;
-    use crate::measure::contrast;
+    use crate::measure::{Basis, contrast};
     use crate::rules::Rules;
     use crate::verdict::{Evidence, judge};
 
@@ -272,6 +272,7 @@ mod tests {
             i as f64 + 2.0 * k as f64 + noise + f64::from(u8::from((i, k) == (0, 0) && t < 3))
         });
         Affinity {
+            gram: None,
             measure,
             rows: ["s", "c1", "c2", "c3", "c4", "c5", "c6"]
                 .map(str::to_owned)
@@ -302,6 +303,7 @@ mod tests {
             }
         });
         Case {
+            basis: Basis::Battery,
             measures: measures.to_vec(),
             pooled_controls: ["c1", "c2", "c3"].map(str::to_owned).to_vec(),
             pooled_contrast: None,

@@ -73,6 +73,7 @@ fn member(i: usize) -> Member {
         base: None,
         known_parents: Vec::new(),
         kinds: Vec::new(),
+        group: None,
     }
 }
 

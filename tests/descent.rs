@@ -63,6 +63,7 @@ impl Table {
     fn affinity(self) -> Affinity {
         let shape = (self.rows.len(), self.columns.len(), self.probes.len());
         Affinity {
+            gram: None,
             cells: Array3::from_shape_fn(shape, |(i, k, t)| {
                 self.cells[i][k][t].unwrap_or(f64::NAN)
             }),

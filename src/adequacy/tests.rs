@@ -5,7 +5,7 @@ use ndarray::Array3;
 use super::*;
 use crate::case::{Figures, LeftOut, MeasureResult};
 use crate::measure::equality::Equality;
-use crate::measure::{Affinity, Measure, Scores};
+use crate::measure::{Affinity, Basis, Measure, Scores};
 use crate::panel::{Matching, Member, Named};
 use crate::verdict::{Evidence, judge};
 use crate::weigh::{Row, Standing, pooled};
@@ -19,6 +19,7 @@ fn member(id: &str) -> Member {
         base: None,
         known_parents: Vec::new(),
         kinds: Vec::new(),
+        group: None,
     }
 }
 
@@ -41,6 +42,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
         measure,
         weight: 1.0,
         affinity: Affinity {
+            gram: None,
             measure,
             rows: Vec::new(),
             columns: Vec::new(),
@@ -77,6 +79,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
         .filter(|c| c.matching != Matching::None);
     let left_out = ids.iter().enumerate().map(left_out).collect();
     let mut case = Case {
+        basis: Basis::Battery,
         measures: vec![
             measure(Measure::Next, 1.0),
             measure(Measure::Preference, 0.1),

@@ -259,6 +259,7 @@ mod tests {
             }
         }
         Affinity {
+            gram: None,
             measure: Measure::Next,
             rows: (0..rows).map(|i| format!("r{i}")).collect(),
             columns: (0..columns).map(|k| format!("c{k}")).collect(),

@@ -257,6 +257,7 @@ mod tests {
             ((i * 37 + k * 53 + t * 29 + i * k * 7 + i * t * 11 + k * t * 5) % 101) as f64 / 101.0
         };
         Affinity {
+            gram: None,
             measure: Measure::Next,
             rows: ids("r", 8),
             columns: ids("c", 3),

@@ -1,10 +1,15 @@
 //! A made-up population whose figures are known beforehand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
+
+use super::calibration::least;
 use super::*;
 use crate::identity::Served;
-use crate::population::{OtherScore, Relation, Thinning};
+use crate::population::{OtherScore, Relation, Thinning, read_scores};
+use crate::rules::{Condition, Rules};
 use crate::verdict::Finding;
 
 fn made(part: Part, source: &str, suspect: &str, relation: Relation, t: f64) -> Score {
@@ -316,7 +321,7 @@ pub(crate) fn made_up(score: f64, outside: bool, prior_odds: Option<f64>) -> Cas
 
 #[test]
 fn the_curves_of_the_built_in_validation_agree_with_its_rows() {
-    for validated in built_in().unwrap().by_access {
+    for validated in built_in(Basis::Battery).unwrap().by_access {
         let row = validated
             .rows
             .iter()
@@ -526,5 +531,48 @@ mod of_a_case {
         let mut few = case(12.0);
         few.evidence.controls = 4;
         assert!(case_ratio(&validation, &few, &inside()).is_err());
+    }
+}
+
+/// The rules and the built-in ratios say the same of every p, at every access.
+#[test]
+fn findings_and_ratios_agree_wherever_a_threshold_lies() {
+    let built_in = super::built_in(Basis::Battery).unwrap();
+    for access in [Access::Scored, Access::Top, Access::Text] {
+        let ladder = *Rules::HERE.ladder(Condition::from(access));
+        let calibration = &built_in.at(access).unwrap().calibration;
+        let lr = |p: f64| {
+            let deviate = Normal::standard().inverse_cdf(1.0 - p);
+            least(&calibration.ratios(deviate)).unwrap().log10_lr
+        };
+        // Closer, and not a ratio against descent; unrelated, and not a ratio for it.
+        assert!(lr(ladder.close_p) > 0.0, "{access:?}");
+        assert!(lr(ladder.against_p) < 0.0, "{access:?}");
+    }
+}
+
+/// Every kept case that was scored under these rules.
+#[test]
+fn no_finding_contradicts_its_figures() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let built_in = super::built_in(Basis::Battery).unwrap();
+    for population in ["population", "confirmation"] {
+        let scores = read_scores(&root.join(population).join("scores.jsonl")).unwrap();
+        for score in scores.iter().filter(|s| s.t_df.is_some()) {
+            let (t, freedom) = (score.t.unwrap(), score.t_df.unwrap());
+            let p = StudentsT::new(0.0, 1.0, freedom).unwrap().sf(t);
+            let ladder = Rules::HERE.ladder(Condition::from(score.access));
+            let calibration = &built_in.at(score.access).unwrap().calibration;
+            let ratios = calibration.ratios(deviate(t, freedom).unwrap());
+            let lr = least(&ratios).unwrap().log10_lr;
+            let agrees = match score.finding {
+                Finding::Distilled | Finding::Family | Finding::Related => {
+                    p < ladder.close_p && lr > 0.0
+                }
+                Finding::Unrelated | Finding::Shared => p >= ladder.against_p && lr < 0.0,
+                _ => true,
+            };
+            assert!(agrees, "{score:?}");
+        }
     }
 }
