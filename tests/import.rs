@@ -129,7 +129,7 @@ fn imported_answers_are_compared_and_verified_as_what_they_are() {
     // What the answers hold nothing for is left out, and said in one line.
     let measures = report["measures"].as_array().unwrap().iter();
     let measures: Vec<&str> = measures.map(|m| m["name"].as_str().unwrap()).collect();
-    assert_eq!(measures, ["style", "wording", "wording_reverse"]);
+    assert_eq!(measures, ["habits", "phrases"]);
     let codes = codes(&report);
     let count = |code: &str| codes.iter().filter(|c| **c == code).count();
     assert_eq!((count("imported"), count("nothing_held")), (1, 1));

@@ -158,7 +158,7 @@ fn the_index_lists_the_cases_below_and_filters_them() {
     let index = server.get("/");
     index.has("3 of 3 cases").has("models/family/student-text");
     index
-        .has("unrelated")
+        .has("undecided")
         .has("sealed")
         .lacks("http-equiv=\"refresh\"");
     assert_eq!(server.cases("?q=SPOILT").len(), 1);

@@ -48,7 +48,7 @@ pub(super) fn run(
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let validation = if Houses::is_here(&args.population)? {
+    let validation = if Houses::is_here(&args.population) {
         by_house(args, common)?
     } else {
         by_source(args, common)?

@@ -48,15 +48,11 @@ pub struct Houses {
 }
 
 impl Houses {
-    /// Whether a directory has a population by house.
-    ///
-    /// # Errors
-    ///
-    /// When its split cannot be read.
-    pub fn is_here(directory: &Path) -> Result<bool, PopulationError> {
-        let split = text(&directory.join(SPLIT_FILE))?;
+    /// Whether a directory has a population by house. What is wrong with a split is said where it is read.
+    pub fn is_here(directory: &Path) -> bool {
+        let split = text(&directory.join(SPLIT_FILE)).unwrap_or_default();
         let table: toml::Table = toml::from_str(&split).unwrap_or_default();
-        Ok(table.contains_key("houses"))
+        table.contains_key("houses")
     }
 
     /// Reads and checks the lineage and the split.

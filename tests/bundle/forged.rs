@@ -69,7 +69,7 @@ fn remark(copy: &Copy, name: &str, length: usize, head: &str) {
 #[test]
 fn an_untouched_copy_without_a_seal_holds() {
     let copy = Copy::unsealed();
-    assert_eq!(verify(copy.path()).unwrap(), "unrelated");
+    assert_eq!(verify(copy.path()).unwrap(), "undecided");
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn a_plan_that_was_touched_is_refused() {
     });
     forge(
         VERDICT,
-        "scored.close_p is 0.5 there and 0.001 here",
+        "scored.close_p is 0.5 there and 0.00001 here",
         |copy| {
             copy.replan(|plan| plan["rules"]["scored.close_p"] = 0.5.into());
         },
@@ -392,7 +392,7 @@ fn weights_gates_and_report_are_held_against_the_rest() {
         let report = String::from_utf8(copy.read("data/results/report.json")).unwrap();
         copy.write(
             "data/results/report.json",
-            report.replace("unrelated", "distilled"),
+            report.replace("undecided", "distilled"),
         );
         copy.reassess();
     });

@@ -201,5 +201,5 @@ fn verify_answers_in_json() {
     let output = parentage(&["verify", FIXTURE, "--json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["steps"].as_array().unwrap().len(), 7);
-    assert_eq!(json["finding"], "unrelated");
+    assert_eq!(json["finding"], "undecided");
 }

@@ -43,7 +43,7 @@ fn answers(name: &str) -> String {
 #[test]
 fn a_redacted_copy_shows_what_was_sealed_and_counts_the_rest() {
     let whole = Copy::committed(1);
-    assert_eq!(verify(whole.path()).unwrap(), "unrelated");
+    assert_eq!(verify(whole.path()).unwrap(), "undecided");
     let about = |line: &Value| line["question"]["probe"] == PROBE;
     let lines = whole.recordings().into_iter();
     let lines: Vec<Value> = lines
@@ -62,7 +62,7 @@ fn a_redacted_copy_shows_what_was_sealed_and_counts_the_rest() {
     };
     let copy = whole.redacted(&choice(&[PROBE]));
     let disclosed = verify_redacted(copy.path(), &demand).unwrap();
-    assert_eq!(disclosed.found.finding.name(), "unrelated");
+    assert_eq!(disclosed.found.finding.name(), "undecided");
     assert_eq!(disclosed.records, records);
     assert_eq!(disclosed.probes, Share { withheld: 1, of: 6 });
     assert_eq!(
@@ -319,7 +319,7 @@ fn what_cannot_be_withheld_says_why() {
     let inside = whole.path().join("data/copy");
     let inside = redact(&whole.checked(), &choice(&[PROBE]), &inside);
     assert!(matches!(inside, Err(RedactError::Inside { .. })));
-    assert_eq!(verify(whole.path()).unwrap(), "unrelated");
+    assert_eq!(verify(whole.path()).unwrap(), "undecided");
     let there = redact(&whole.checked(), &choice(&[PROBE]), &out);
     assert!(matches!(there, Err(RedactError::Exists { .. })));
     fs::remove_dir_all(&out).unwrap();
@@ -800,7 +800,7 @@ fn the_command_line_does_not_let_a_copy_pass_for_verified() {
         "\n--  7 verdict       NOT drawn again: ",
         "\nREDACTED  What is shown is what was sealed. Withheld are 1 of 6 probes",
         "Reason given: privileged\u{fffd}\n",
-        "That the finding is 'unrelated' stands on the signature alone",
+        "That the finding is 'undecided' stands on the signature alone",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
