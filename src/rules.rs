@@ -261,7 +261,7 @@ mod tests {
         let here = Rules::HERE;
         let mut other = here;
         assert_eq!(here.digest(), other.digest());
-        other.ladders[3].close_p = 1e-2;
+        other.ladders[3].close_p = 2e-2;
         assert_ne!(here.digest(), other.digest());
         let differs =
             |(name, value): &(&String, &f64)| here.named()[*name].total_cmp(value).is_ne();

@@ -411,11 +411,11 @@ mod tests {
     use super::*;
 
     fn standing(score: f64) -> Standing {
-        let controls: Vec<f64> = (0..20).map(|i| f64::from(i) * 0.1 - 0.95).collect();
+        let controls: Vec<f64> = (0..80).map(|i| f64::from(i) * 0.025 - 0.9875).collect();
         Standing::new(score, controls)
     }
 
-    /// A suspect far beyond twenty controls, with everything that `distilled` asks for.
+    /// A suspect far beyond eighty controls, with everything that `distilled` asks for.
     fn distilled() -> Evidence {
         Evidence {
             equality: Some(Equality {
@@ -424,7 +424,7 @@ mod tests {
                 probes: 60,
             }),
             nearest_control: Some(0.05),
-            controls: 20,
+            controls: 80,
             pooled: Some(standing(6.0)),
             worst_without_one: Some(1e-6),
             without_strongest: Some(1e-5),

@@ -447,6 +447,7 @@ fn panel() -> Panel {
         base: None,
         known_parents: Vec::new(),
         kinds: Vec::new(),
+        group: None,
     };
     Panel {
         protected: member("protected"),

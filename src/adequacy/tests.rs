@@ -238,7 +238,7 @@ fn measured(doses: &[DoseEffect]) -> Option<PowerFacts> {
 
 #[test]
 fn power_is_in_the_units_of_the_figures_beside_it() {
-    // numpy 2.4, SciPy 1.17.1: m = 12, mean 0, sd 0.7211; t.isf(1e-3, 11) = 4.0247; d = 5.2398 from
+    // numpy 2.4, SciPy 1.17.1: m = 12, mean 0, sd 0.7211; t.isf(1e-5, 11) = 7.0974; d = 8.7875 from
     // brentq over nct.sf.
     let power = measured(&[]).unwrap();
     assert!(
@@ -268,7 +268,7 @@ fn power_is_in_the_units_of_the_figures_beside_it() {
     // 0.1 a unit of effect from nothing on.
     assert!((power.smallest_dose.unwrap() - DETECTABLE / 10.0).abs() < 1e-6);
     assert!(
-        power.sentence().contains("dose of about 38 %"),
+        power.sentence().contains("dose of about 63 %"),
         "{}",
         power.sentence()
     );
@@ -281,10 +281,10 @@ fn power_is_in_the_units_of_the_figures_beside_it() {
     assert!(
         planned
             .sentence()
-            .starts_with("with 12 controls an effect of 5.2 ")
+            .starts_with("with 12 controls an effect of 8.8 ")
     );
 }
 
-const THRESHOLD: f64 = 3.020_760_895_729_035_5;
-const DETECTABLE_SD: f64 = 5.239_776_762_979_064;
-const DETECTABLE: f64 = 3.778_456_758_181_148;
+const THRESHOLD: f64 = 5.326_958_185_390_442;
+const DETECTABLE_SD: f64 = 8.787_500_802_476_822;
+const DETECTABLE: f64 = 6.336_756_945_302_228;

@@ -386,7 +386,7 @@ impl Caveat {
                 "have whoever collected them vouch for the files, whose SHA-256 the recordings name; ask suspect and protected model the same prompts with 'parentage collect' where that can be"
             }
             Self::NothingHeld { .. } => {
-                "read the finding as one about open text; closed questions can be imported with their likelihoods (lm-eval)"
+                "read the finding as one about what the other measures see; closed questions can be imported with their likelihoods (lm-eval), open ones with samples"
             }
             Self::PlannedAfter => {
                 "ask the suspect anew into an empty --out, with the panel settled"

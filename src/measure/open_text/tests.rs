@@ -185,10 +185,12 @@ fn who_repeats_the_parent_is_nearer_than_every_control() {
                 expected,
                 "a candidate parent is no control"
             );
-            let t = scores.standing().t.unwrap().t;
+            let standing = scores.standing();
+            let t = standing.t.unwrap().t;
             assert!(t > 4.0, "{measure:?} {others:?}: {t}");
+            assert!(standing.controls.iter().all(|c| *c < standing.score));
             let innocent = near(&prints(10), measure, others).standing().t.unwrap().t;
-            assert!(innocent < 2.5, "{measure:?}: {innocent}");
+            assert!(innocent < 0.5 * t, "{measure:?}: {innocent} {t}");
         }
     }
 }
