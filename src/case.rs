@@ -227,6 +227,18 @@ impl Case {
     }
 }
 
+/// The share of the measures' weight whose mixes fit the suspect too badly; 0 where nothing is fitted.
+fn unlike(measures: &[MeasureResult]) -> f64 {
+    let fitted = measures.iter().filter_map(|m| {
+        let synthetic = m.figures.synthetic.as_ref().ok()?;
+        Some((m.weight, synthetic.fitted == Fitted::TooBadly))
+    });
+    let (badly, all) = fitted.fold((0.0, 0.0), |(badly, all), (weight, misfit)| {
+        (if misfit { badly + weight } else { badly }, all + weight)
+    });
+    if all > 0.0 { badly / all } else { 0.0 }
+}
+
 /// What the ladder looks at beside the pooled figures.
 fn evidence(
     sides: &Sides<'_>,
@@ -250,6 +262,7 @@ fn evidence(
             Basis::Battery => protected.map_or_else(Condition::default, Condition::of),
         },
         columns: sides.columns.len().saturating_sub(1),
+        unlike: unlike(measures),
         identical: gates.identical,
         equality: own.map(|(_, equality)| *equality),
         nearest_control: panel

@@ -96,6 +96,9 @@ pub struct Ladder {
     pub above: f64,
     /// The same with one control or the strongest measure left out.
     pub stable_p: f64,
+    /// The share of the measures' weight whose mixes may fit the suspect too badly, below which it counts as like enough to
+    /// the controls to be called closer than they are.
+    pub unlike: f64,
     /// The p of the pooled score from which on the figures speak against descent.
     pub against_p: f64,
     /// The effect of a full dose, in standard deviations of the controls, that a panel must be able to show before
@@ -143,6 +146,7 @@ const LADDER: Ladder = Ladder {
     close_p: 1e-5,
     above: 0.0,
     stable_p: 1e-2,
+    unlike: 0.5,
     against_p: 0.1,
     full_effect: 5.9,
     shown_power: 0.8,
@@ -228,7 +232,7 @@ impl Rules {
 }
 
 impl Ladder {
-    fn named(&self) -> [(&'static str, f64); 13] {
+    fn named(&self) -> [(&'static str, f64); 14] {
         [
             ("min_controls", self.min_controls as f64),
             ("same_divergence", self.same_divergence),
@@ -238,6 +242,7 @@ impl Ladder {
             ("close_p", self.close_p),
             ("above", self.above),
             ("stable_p", self.stable_p),
+            ("unlike", self.unlike),
             ("against_p", self.against_p),
             ("full_effect", self.full_effect),
             ("shown_power", self.shown_power),

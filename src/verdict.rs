@@ -166,6 +166,9 @@ pub struct Evidence {
     pub pooled: Option<Standing>,
     /// Other candidate parents, at which controls' scatter was looked at too.
     pub columns: usize,
+    /// The share of the measures' weight whose mixes of controls fit the suspect too badly to be judged: how far it is
+    /// from being one of their kind.
+    pub unlike: f64,
     /// Largest p when one control is left out at a time; nothing where the p itself is too large for it to count.
     pub worst_without_one: Option<f64>,
     /// The p without the strongest measure; nothing when there is only one.
@@ -336,7 +339,11 @@ fn is_close(
     } else {
         format!("all but {above} of the controls")
     };
+    let like = evidence.unlike < ladder.unlike;
     let extent = match (beyond, small, stable, shared) {
+        (true, true, true, true) if !like => {
+            "but most measures find no mix of controls that stands to the other candidate parents as it does".to_owned()
+        }
         (true, true, true, true) => {
             format!("beyond {all}, with any control or measure left out")
         }
@@ -354,7 +361,7 @@ fn is_close(
         t.p,
         evidence.controls
     ));
-    beyond && small && stable && shared
+    beyond && small && stable && shared && like
 }
 
 /// The suspect is closer to the protected model than to its like; how far does the panel carry that?
@@ -466,6 +473,9 @@ mod tests {
             Finding::Undecided
         );
         assert_eq!(with(&|e| e.without_strongest = None), Finding::Undecided);
+        // Whom the controls are not like, they cannot convict.
+        assert_eq!(with(&|e| e.unlike = 0.5), Finding::Undecided);
+        assert_eq!(with(&|e| e.unlike = 0.49), Finding::Distilled);
         assert_eq!(
             with(&|e| e.pooled = Some(standing(1.0))),
             Finding::Undecided

@@ -16,6 +16,18 @@ pub(super) struct Undecided {
 /// What is open; `None` if the figures speak against descent and this panel would have shown a full dose.
 pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Option<Undecided> {
     let ladder = rules.ladder(evidence.condition);
+    if t.p < ladder.close_p && evidence.unlike >= ladder.unlike {
+        return Some(Undecided {
+            reason: format!(
+                "the figures lean towards descent (p = {:.1e}), but the suspect is unlike the controls: on {:.0} % of the \
+                 measures' weight no mix of them fits it",
+                t.p,
+                evidence.unlike * 100.0
+            ),
+            settles: "add controls of the suspect's own kind: its base, models of its language and data, and their students"
+                .to_owned(),
+        });
+    }
     if t.p < ladder.close_p {
         return Some(Undecided {
             reason: format!(

@@ -84,8 +84,12 @@ fn rules(condition: Condition) -> Passage {
             scatter.columns, scatter.measure, scatter.pooled
         ),
         format!(
-            "At least {} controls are needed, and the suspect must lie beyond every control with pooled p < {}, and p < {} with any one control or any one measure left out. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {}, corrected for the number of measures), else distilled.",
-            ladder.min_controls, ladder.close_p, ladder.stable_p, ladder.apart_p
+            "At least {} controls are needed, and the suspect must lie beyond every control with pooled p < {}, and p < {} with any one control or any one measure left out, and mixes must fit it on more than {:.0} % of the measures' weight. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {}, corrected for the number of measures), else distilled.",
+            ladder.min_controls,
+            ladder.close_p,
+            ladder.stable_p,
+            (1.0 - ladder.unlike) * 100.0,
+            ladder.apart_p
         ),
         format!(
             "Else undecided while p < {}, or while an effect of {} of the controls' standard deviations, that of a full dose, would be found with a probability below {:.0} %. Of the rest, liker than all controls without its data: shared; else unrelated.",
