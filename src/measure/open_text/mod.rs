@@ -1,8 +1,8 @@
-//! Measures of open text that need one answer to a prompt: [`habits`] and [`phrases`].
+//! Measures of open text that need one answer to a prompt: `habits` and `phrases`.
 //!
 //! Both describe every model of a panel by a vector and compare models by inner products of these, so that what a
 //! panel gives is a [`Gram`] matrix over all its models, whatever their roles. How close a suspect is to a candidate
-//! parent is read off that matrix by [`nearness`], given all the other models.
+//! parent is read off that matrix by [`nearness()`], given all the other models.
 //!
 //! The features of every answer are counted once ([`Written`]); which of them count, and how much, depends on who is in
 //! the panel.
