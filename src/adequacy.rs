@@ -102,11 +102,8 @@ impl PowerFacts {
         condition: Condition,
     ) -> Option<Self> {
         let rules = Rules::HERE;
-        let sample = Sample {
-            controls,
-            degrees_of_freedom: rules.scatter.expected(controls, columns),
-        };
-        let threshold_p = rules.ladder(condition).close_p / candidates.max(1) as f64;
+        let sample = rules.null(condition).sample(controls, columns);
+        let threshold_p = rules.ladder(condition).close_p(controls) / candidates.max(1) as f64;
         Self::by(sample, threshold_p)
     }
 
@@ -124,17 +121,13 @@ impl PowerFacts {
 
     /// From where a case stands; `doses` has the effect of each dose in the unit of its score.
     pub fn measured(t: &SingleCase, doses: &[DoseEffect], condition: Condition) -> Option<Self> {
-        let sample = Sample {
-            controls: t.controls,
-            degrees_of_freedom: t.degrees_of_freedom,
-        };
-        let threshold_p = Rules::HERE.ladder(condition).close_p;
-        let facts = Self::by(sample, threshold_p)?;
+        let threshold_p = Rules::HERE.ladder(condition).close_p(t.controls);
+        let facts = Self::by(t.sample(), threshold_p)?;
         let critical = critical_t(t.degrees_of_freedom, threshold_p)?;
-        // Pooled scores of controls have the mean 0.
+        // Pooled scores of controls have the centre 0, or lie about it where it is that of their shortest half.
         let detectable = facts.detectable_sd.map(|d| d * t.sd);
         Some(Self {
-            threshold: Some(critical * t.sd * (1.0 + 1.0 / t.controls as f64).sqrt()),
+            threshold: Some(critical * t.sd * t.widening),
             detectable,
             smallest_dose: detectable.and_then(|d| detectable_dose(d, doses)),
             ..facts

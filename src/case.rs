@@ -19,10 +19,10 @@ use crate::measure::{
     Synthetic, affinities, contrast, gaps_of_controls, gaps_without, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
-use crate::rules::{Condition, Rules};
+use crate::rules::{Condition, MIN_HOUSES, Rules};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Fitted, Row, Scatter, Standing, level_adjusted, pooled};
+use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled};
 
 pub use family::FamilyAnswer;
 pub use screen::{NoControl, Screened};
@@ -32,8 +32,6 @@ pub use without::{LeftOut, WithoutOne, without_each};
 const MISFIT: &str = "no mix of controls answers the other candidate parents as the suspect does: it is fitted worse \
                       than every control, and more than twice as badly as their median";
 
-/// So many other houses of candidate parents stand for a matched alternative.
-const MIN_HOUSES: usize = 2;
 /// Why a measure of open text has no mix.
 const NO_MIX: &str = "nearness is read off all models at once, not off a mix of them";
 /// Why a table has no nearness.
@@ -183,10 +181,11 @@ pub(crate) fn weigh_prepared(
     );
     let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
     let (pooled_controls, rows) = pool(&weighed(&measures));
+    let null = sides.null();
     let mut case = Case {
         basis: sides.basis,
-        pooled_contrast: pooled_beside(&measures, |m| Some(m.contrast()?.scores())),
-        pooled_ratio: pooled_beside(&measures, |m| {
+        pooled_contrast: pooled_beside(&measures, &null, |m| Some(m.contrast()?.scores())),
+        pooled_ratio: pooled_beside(&measures, &null, |m| {
             Some(m.figures.synthetic.as_ref().ok()?.ratios())
         }),
         evidence: evidence(&sides, &measures, &likeness, &matched_alternatives, gates),
@@ -201,12 +200,12 @@ pub(crate) fn weigh_prepared(
         family: None,
         verdict: judge(&Evidence::default(), rules),
     };
-    case.evidence.pooled = pooled(&rows, &rules.scatter);
+    case.evidence.pooled = pooled(&rows, &null);
     case.evidence.controls = case.pooled_controls.len();
-    case.evidence.without_strongest = without_strongest(&rows, &rules.scatter);
-    let small = case.p().is_some_and(|p| {
+    case.evidence.without_strongest = without_strongest(&rows, &null);
+    let small = case.pooled_t().is_some_and(|t| {
         let ladder = rules.ladder(case.evidence.condition);
-        p < ladder.close_p
+        t.p < ladder.close_p(t.controls)
     });
     // What hangs on a control is told in every report; when many cases are scored, where it decides.
     if prepared.is_none() || small {
@@ -221,9 +220,9 @@ pub(crate) fn weigh_prepared(
 }
 
 impl Case {
-    /// The p of the pooled score.
-    fn p(&self) -> Option<f64> {
-        Some(self.evidence.pooled.as_ref()?.t?.p)
+    /// The test of the pooled score.
+    fn pooled_t(&self) -> Option<SingleCase> {
+        self.evidence.pooled.as_ref()?.t
     }
 }
 
@@ -257,10 +256,7 @@ fn evidence(
     let counts = |m: &&Member| m.matching != Matching::None && ids.contains(&m.id);
     let own = likeness.iter().find(|(id, _)| *id == panel.suspect.id);
     Evidence {
-        condition: match sides.basis {
-            Basis::OpenText => Condition::Open,
-            Basis::Battery => protected.map_or_else(Condition::default, Condition::of),
-        },
+        condition: sides.condition(),
         columns: sides.columns.len().saturating_sub(1),
         unlike: unlike(measures),
         identical: gates.identical,
@@ -372,6 +368,22 @@ impl<'a> Sides<'a> {
                 .collect(),
             base: panel.base.as_ref().and_then(side).map(|s| s.id),
         }
+    }
+
+    /// What could be had of the models.
+    fn condition(&self) -> Condition {
+        match self.basis {
+            Basis::OpenText => Condition::Open,
+            Basis::Battery => {
+                let protected = self.prints.get(&self.panel.protected.model);
+                protected.map_or_else(Condition::default, Condition::of)
+            }
+        }
+    }
+
+    /// How it is estimated where controls lie and how far they vary.
+    fn null(&self) -> Null {
+        self.rules.null(self.condition())
     }
 
     /// The name of the model that a member stands for.
@@ -641,6 +653,7 @@ pub(crate) fn pool(usable: &[Weighed]) -> (Vec<String>, Vec<Row>) {
 /// Another figure of the measures that have it, pooled as the scores are.
 fn pooled_beside(
     measures: &[MeasureResult],
+    null: &Null,
     of: impl Fn(&MeasureResult) -> Option<Scores>,
 ) -> Option<Scores> {
     let usable = measures.iter().filter_map(|m| {
@@ -651,7 +664,7 @@ fn pooled_beside(
         })
     });
     let (ids, rows) = pool(&usable.collect::<Vec<_>>());
-    let standing = pooled(&rows, &Rules::HERE.scatter)?;
+    let standing = pooled(&rows, null)?;
     Some(Scores {
         suspect: standing.score,
         controls: ids.into_iter().zip(standing.controls).collect(),
@@ -659,14 +672,14 @@ fn pooled_beside(
 }
 
 /// The largest p when each measure in turn is left out: that without the strongest one.
-fn without_strongest(rows: &[Row], scatter: &Scatter) -> Option<f64> {
+fn without_strongest(rows: &[Row], null: &Null) -> Option<f64> {
     if rows.len() < 2 {
         return None;
     }
     let p = |out: usize| {
         let mut fewer = rows.to_vec();
         fewer.remove(out);
-        Some(pooled(&fewer, scatter)?.t?.p)
+        Some(pooled(&fewer, null)?.t?.p)
     };
     let mut ps = (0..rows.len()).map(p);
     ps.try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))

@@ -9,7 +9,7 @@ use crate::fingerprint::Fingerprint;
 use crate::measure::{Affinity, Contrast, Measure, Side, affinity, contrast};
 use crate::panel::{Member, Panel};
 use crate::rules::Rules;
-use crate::weigh::{Direction, Open, Pairs, Standing, direction, pooled};
+use crate::weigh::{Direction, Null, Open, Pairs, Standing, direction, pooled};
 
 /// The measures that any two models have, whoever has read whose texts.
 pub const MEASURES: [Measure; 2] = [Measure::Preference, Measure::Next];
@@ -199,7 +199,7 @@ pub fn closeness(tables: &[Affinity], row: &str, column: &str, apart: &[&str]) -
         elsewhere: Vec::new(),
     });
     let (_, rows) = pool(&usable.collect::<Vec<_>>());
-    pooled(&rows, &Rules::HERE.scatter)
+    pooled(&rows, &Null::Moderated(Rules::HERE.scatter))
 }
 
 #[cfg(test)]

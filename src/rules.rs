@@ -14,11 +14,17 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::{self, Fingerprint};
 use crate::measure::{self, Measure};
 use crate::question::Access;
-use crate::weigh::Scatter;
+use crate::weigh::{Null, Scatter};
 use crate::{digest, passes, sentinel, sequential, weigh};
 
 /// With fewer controls no distribution of controls can be spoken of, under any condition.
 pub const MIN_CONTROLS: usize = 5;
+
+/// Fewer controls have no median that one of them could lie beyond.
+pub const MIN_FOR_MEDIAN: usize = 8;
+
+/// So many other houses of candidate parents stand for a matched alternative where open text is all there is.
+pub const MIN_HOUSES: usize = 2;
 
 /// What could be had of the models, which settles the thresholds.
 #[derive(
@@ -91,6 +97,10 @@ pub struct Ladder {
     pub lineage_p: f64,
     /// The p of the pooled score below which a suspect counts as closer.
     pub close_p: f64,
+    /// Fewer controls are few: how they scatter is known too little for a p in the far tail.
+    pub few: usize,
+    /// What is asked for in place of `close_p` where they are few.
+    pub few_p: f64,
     /// The share of the controls that may lie above it all the same: where most published models may be undeclared
     /// students, some will.
     pub above: f64,
@@ -102,7 +112,8 @@ pub struct Ladder {
     /// The p of the pooled score from which on the figures speak against descent.
     pub against_p: f64,
     /// The effect of a full dose, in standard deviations of the controls, that a panel must be able to show before
-    /// its silence says something.
+    /// its silence says something. That of batteries is the median over the full-dose students of the shipped family,
+    /// with 12 controls drawn.
     pub full_effect: f64,
     /// With which probability.
     pub shown_power: f64,
@@ -119,9 +130,11 @@ pub struct Screen {
     pub copy_divergence: f64,
     /// The share of equal open texts from which on two members are copies where nothing else was had.
     pub copy_texts: f64,
-    /// How many standard deviations of controls elsewhere a control may lie above the controls' median before it is taken for an undeclared descendant.
+    /// How many standard deviations of controls elsewhere a control may lie above the controls' median before it is
+    /// taken for an undeclared descendant.
     pub beyond: f64,
-    /// The share of the controls that may be taken for that at most.
+    /// The share of the controls that may be taken for that. Where more lie so far, they are a kind of their own, and
+    /// nobody is left out.
     pub most: f64,
 }
 
@@ -144,23 +157,37 @@ const LADDER: Ladder = Ladder {
     apart_text_p: 0.01,
     lineage_p: 1e-6,
     close_p: 1e-5,
+    few: 10,
+    few_p: 1e-5,
     above: 0.0,
     stable_p: 1e-2,
     unlike: 0.5,
     against_p: 0.1,
-    full_effect: 5.9,
+    full_effect: 5.5,
     shown_power: 0.8,
     like_p: 0.05,
     apart_p: 1e-2,
 };
 
+/// Those at full access. On the family that is shipped, with 5, 7, 12 and all controls drawn, the smallest p of an
+/// innocent is 1e-3; this is a tenth of it. A control or a measure more or less moves p of few controls by a power of
+/// ten. That few controls must show more was settled later, when with 7 of them 2 of 695 innocents of the confirmation
+/// lay between 1e-5 and 1e-4.
+const SCORED: Ladder = Ladder {
+    close_p: 1e-4,
+    stable_p: 0.05,
+    ..LADDER
+};
+
 /// Those for open text alone, which were settled on published models (`models/public-answers`): what tells their
-/// students from others is small beside how models differ.
+/// students from others is small beside how models differ. The effect is the median over declared students, each by
+/// the nearest of its houses.
 const OPEN: Ladder = Ladder {
     close_p: 1e-2,
+    few_p: 1e-2,
     above: 0.05,
     stable_p: 0.1,
-    full_effect: 2.6,
+    full_effect: 2.1,
     ..LADDER
 };
 
@@ -169,7 +196,7 @@ impl Rules {
     ///
     /// `models/README.md` says on which models each was chosen and has the error rates on others.
     pub const HERE: Self = Self {
-        ladders: [LADDER, LADDER, LADDER, OPEN],
+        ladders: [SCORED, LADDER, LADDER, OPEN],
         scatter: Scatter {
             measure: 5.0,
             pooled: 8.0,
@@ -178,10 +205,18 @@ impl Rules {
         screen: Screen {
             copy_divergence: 0.003,
             copy_texts: 0.5,
-            beyond: 4.0,
-            most: 0.25,
+            beyond: 5.0,
+            most: 0.2,
         },
     };
+
+    /// How it is estimated under a condition where controls lie and how far they vary.
+    pub fn null(&self, condition: Condition) -> Null {
+        match condition {
+            Condition::Scored | Condition::Top | Condition::Text => Null::Moderated(self.scatter),
+            Condition::Open => Null::ShortestHalf,
+        }
+    }
 
     /// The thresholds of a condition.
     pub fn ladder(&self, condition: Condition) -> &Ladder {
@@ -201,6 +236,8 @@ impl Rules {
             for (name, value) in self.ladder(condition).named() {
                 named.insert(format!("{}.{name}", condition.name()), value);
             }
+            let null = format!("{}.null.{}", condition.name(), self.null(condition).name());
+            named.insert(null, 1.0);
         }
         let own = [
             ("scatter.measure", self.scatter.measure),
@@ -210,6 +247,8 @@ impl Rules {
             ("screen.copy_texts", self.screen.copy_texts),
             ("screen.beyond", self.screen.beyond),
             ("screen.most", self.screen.most),
+            ("screen.min_for_median", MIN_FOR_MEDIAN as f64),
+            ("min_houses", MIN_HOUSES as f64),
             ("passes.pool_each", passes::POOL_EACH as f64),
             ("fingerprint.read_each", fingerprint::READ_EACH as f64),
         ];
@@ -232,7 +271,16 @@ impl Rules {
 }
 
 impl Ladder {
-    fn named(&self) -> [(&'static str, f64); 14] {
+    /// The p of the pooled score below which a suspect counts as closer than so many controls.
+    pub fn close_p(&self, controls: usize) -> f64 {
+        if controls < self.few {
+            self.few_p
+        } else {
+            self.close_p
+        }
+    }
+
+    fn named(&self) -> [(&'static str, f64); 16] {
         [
             ("min_controls", self.min_controls as f64),
             ("same_divergence", self.same_divergence),
@@ -240,6 +288,8 @@ impl Ladder {
             ("apart_text_p", self.apart_text_p),
             ("lineage_p", self.lineage_p),
             ("close_p", self.close_p),
+            ("few", self.few as f64),
+            ("few_p", self.few_p),
             ("above", self.above),
             ("stable_p", self.stable_p),
             ("unlike", self.unlike),

@@ -327,7 +327,7 @@ fn is_close(
         .filter(|c| **c >= pooled.score)
         .count();
     let beyond = above as f64 <= ladder.above * pooled.controls.len() as f64;
-    let small = t.p < ladder.close_p;
+    let small = t.p < ladder.close_p(t.controls);
     let stable = evidence
         .worst_without_one
         .is_some_and(|p| p < ladder.stable_p);
@@ -353,9 +353,9 @@ fn is_close(
         (false, ..) => "but no more than some control is".to_owned(),
     };
     reasons.push(format!(
-        "its pooled score lies {:.1} standard deviations from the controls' mean (t = {:.1} on {:.1} degrees of \
+        "its pooled score lies {:.1} standard deviations from the controls' centre (t = {:.1} on {:.1} degrees of \
          freedom, p = {:.1e}, {} controls): {extent}",
-        pooled.score / t.sd,
+        t.distance(),
         t.t,
         t.degrees_of_freedom,
         t.p,

@@ -37,7 +37,7 @@ use super::{Case, Figures, Sides, Weighed, pool};
 use crate::measure::{Basis, Contrast, Measure};
 use crate::rules::Rules;
 use crate::verdict::{Apart, Evidence, Finding, judge};
-use crate::weigh::{Row, Scatter, Standing, pooled};
+use crate::weigh::{Null, Row, Standing, pooled};
 
 /// How one member of the group stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +92,7 @@ impl MemberScores {
         &self,
         out: &[&str],
         measure: Option<Measure>,
-        scatter: &Scatter,
+        null: &Null,
     ) -> Option<(Vec<&str>, Standing)> {
         let stays = |id: &str| !out.contains(&id);
         let gone = (0..self.controls.len()).filter(|i| !stays(&self.controls[*i]));
@@ -109,10 +109,7 @@ impl MemberScores {
             .map(|(_, row)| part(row))
             .collect();
         let ids = self.controls.iter().map(String::as_str);
-        Some((
-            ids.filter(|id| stays(id)).collect(),
-            pooled(&rows, scatter)?,
-        ))
+        Some((ids.filter(|id| stays(id)).collect(), pooled(&rows, null)?))
     }
 }
 
@@ -127,12 +124,12 @@ fn stand(
     scores: &[MemberScores],
     out: &[&str],
     measure: Option<Measure>,
-    scatter: &Scatter,
+    null: &Null,
 ) -> Option<GroupStanding> {
     let mut controls: Vec<(String, f64)> = Vec::new();
     let mut members = Vec::new();
     for member in scores {
-        let Some((ids, z)) = member.pooled(out, measure, scatter) else {
+        let Some((ids, z)) = member.pooled(out, measure, null) else {
             continue;
         };
         for (id, z) in ids.iter().zip(&z.controls) {
@@ -187,7 +184,8 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     if sides.basis == Basis::Battery {
         case.left_out = Vec::new();
     }
-    let Some(now) = stand(&scores, &[], None, &rules.scatter) else {
+    let null = sides.null();
+    let Some(now) = stand(&scores, &[], None, &null) else {
         case.evidence.pooled = None;
         case.verdict = judge(&case.evidence, rules);
         return;
@@ -207,7 +205,7 @@ pub(super) fn answer(sides: &Sides<'_>, case: &mut Case) {
     evidence.matched_alternatives = evidence.matched_alternatives.max(group.len() - 1);
     // By open text the pooled figures are about the whole house already.
     if sides.basis == Basis::Battery {
-        set(evidence, &now, &scores, &[], &rules.scatter);
+        set(evidence, &now, &scores, &[], &null);
         case.pooled_controls = now.controls;
     }
     let (not_excluded, excluded): (Vec<&Apart>, Vec<&Apart>) = evidence
@@ -235,9 +233,9 @@ fn set(
     now: &GroupStanding,
     scores: &[MemberScores],
     out: &[&str],
-    scatter: &Scatter,
+    null: &Null,
 ) {
-    let p = |out: &[&str], measure| Some(stand(scores, out, measure, scatter)?.standing.t?.p);
+    let p = |out: &[&str], measure| Some(stand(scores, out, measure, null)?.standing.t?.p);
     evidence.controls = now.controls.len();
     evidence.worst_without_one = worst(now.controls.iter().map(|one| {
         let out: Vec<&str> = out.iter().copied().chain([one.as_str()]).collect();
@@ -332,8 +330,9 @@ impl FamilyAnswer {
         rules: &Rules,
     ) -> Option<Evidence> {
         let mut less = evidence.clone();
-        let now = stand(&self.scores, &[control], None, &rules.scatter)?;
-        set(&mut less, &now, &self.scores, &[control], &rules.scatter);
+        let null = rules.null(evidence.condition);
+        let now = stand(&self.scores, &[control], None, &null)?;
+        set(&mut less, &now, &self.scores, &[control], &null);
         Some(less)
     }
 }
@@ -342,7 +341,7 @@ impl FamilyAnswer {
 mod tests {
     use super::*;
 
-    const SCATTER: Scatter = Rules::HERE.scatter;
+    const NULL: Null = Null::Moderated(Rules::HERE.scatter);
 
     fn member(id: &str, controls: &[&str], suspect: f64, scores: &[f64]) -> MemberScores {
         let row = |scale: f64| {
@@ -361,7 +360,7 @@ mod tests {
         // Controls of mean 0 and standard deviation 1, so the scores are their own z.
         let a = member("a", &["x", "y", "z"], 2.0, &[-1.0, 0.0, 1.0]);
         let b = member("b", &["x", "y", "z"], 3.0, &[1.0, -1.0, 0.0]);
-        let group = stand(&[a.clone(), b.clone()], &[], None, &SCATTER).unwrap();
+        let group = stand(&[a.clone(), b.clone()], &[], None, &NULL).unwrap();
         assert_eq!(group.controls, ["x", "y", "z"]);
         assert!((group.standing.score - 3.0).abs() < 1e-12);
         for (found, expected) in group.standing.controls.iter().zip([1.0, 0.0, 1.0]) {
@@ -371,7 +370,7 @@ mod tests {
         let alone = Standing::new(3.0, vec![1.0, -1.0, 0.0]).t.unwrap().p;
         assert!((group.standing.t.unwrap().p - 2.0 * alone).abs() < 1e-12);
         // One member is the plain test.
-        let plain = stand(&[b], &[], None, &SCATTER).unwrap();
+        let plain = stand(&[b], &[], None, &NULL).unwrap();
         assert!((plain.standing.t.unwrap().p - alone).abs() < 1e-12);
     }
 
@@ -379,20 +378,20 @@ mod tests {
     fn a_member_is_a_control_of_the_others_alone() {
         let a = member("a", &["b", "y", "z"], 2.0, &[-1.0, 0.0, 1.0]);
         let b = member("b", &["y", "z", "x"], 1.0, &[-1.0, 0.0, 1.0]);
-        let group = stand(&[a.clone(), b], &[], None, &SCATTER).unwrap();
+        let group = stand(&[a.clone(), b], &[], None, &NULL).unwrap();
         assert_eq!(group.controls, ["b", "y", "z", "x"]);
         let expected = [-1.0, 0.0, 1.0, 1.0];
         for (found, expected) in group.standing.controls.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{:?}", group.standing);
         }
-        let less = stand(&[a], &["z"], Some(Measure::Next), &SCATTER).unwrap();
+        let less = stand(&[a], &["z"], Some(Measure::Next), &NULL).unwrap();
         assert_eq!(less.controls, ["b", "y"]);
     }
 
     #[test]
     fn controls_that_do_not_vary_carry_nothing() {
         let flat = member("a", &["x", "y"], 2.0, &[1.0, 1.0]);
-        assert!(stand(&[flat], &[], None, &SCATTER).is_none());
-        assert!(stand(&[], &[], None, &SCATTER).is_none());
+        assert!(stand(&[flat], &[], None, &NULL).is_none());
+        assert!(stand(&[], &[], None, &NULL).is_none());
     }
 }

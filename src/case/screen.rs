@@ -22,11 +22,9 @@ use super::{Affinity, Prepared, Scores, Sides, Weighed, pool};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::is_copy;
 use crate::panel::{Member, Panel};
-use crate::rules::{Rules, Screen};
+use crate::rules::{MIN_FOR_MEDIAN, Rules, Screen};
 use crate::weigh::beyond_median;
 
-/// Fewer controls have no median to lie beyond.
-const MIN_FOR_MEDIAN: usize = 8;
 /// Why a member is no control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -167,13 +165,14 @@ fn beyond(sides: &Sides<'_>, tables: &[Affinity]) -> Vec<Screened> {
     let Some(far) = beyond_median(&rows).filter(|_| ids.len() >= MIN_FOR_MEDIAN) else {
         return Vec::new();
     };
-    let (screen, ids_total) = (&sides.rules.screen, ids.len());
+    let (screen, all) = (&sides.rules.screen, ids.len() as f64);
     let mut far: Vec<(String, f64)> = ids.into_iter().zip(far).collect();
     far.retain(|(_, score)| *score > screen.beyond);
+    // So many are no exceptions but a kind of their own, which the mixes need.
+    if far.len() as f64 > screen.most * all {
+        return Vec::new();
+    }
     far.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let total = ids_total as f64;
-    let allowed = |taken: &usize| *taken as f64 <= screen.most * total;
-    far.truncate((0..=far.len()).rev().find(allowed).unwrap_or(0));
     let beyond = |(id, _)| Screened {
         id,
         why: NoControl::Beyond,

@@ -11,7 +11,7 @@ use crate::measure::Basis;
 use crate::panel::{Matching, Panel};
 use crate::rules::Rules;
 use crate::verdict::{Evidence, Finding, judge};
-use crate::weigh::Scatter;
+use crate::weigh::Null;
 
 /// The pooled figures without one control.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,18 +27,18 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// From the scores without a control, a row a measure. A second control is left out of these alone.
-    pub(crate) fn new(control: &str, rows: &[Row], scatter: &Scatter) -> Self {
+    pub(crate) fn new(control: &str, rows: &[Row], null: &Null) -> Self {
         let controls = rows.first().map_or(0, |r| r.scores.len().saturating_sub(1));
         let p = |place: usize| {
             let fewer: Vec<Row> = rows.iter().map(|row| row.without(place)).collect();
-            Some(pooled(&fewer, scatter)?.t?.p)
+            Some(pooled(&fewer, null)?.t?.p)
         };
         let mut again = (0..controls).map(p);
         Self {
             control: control.to_owned(),
-            pooled: pooled(rows, scatter),
+            pooled: pooled(rows, null),
             worst_without_one: again.try_fold(0.0, |worst: f64, p| Some(worst.max(p?))),
-            without_strongest: without_strongest(rows, scatter),
+            without_strongest: without_strongest(rows, null),
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn each(sides: &Sides<'_>, case: &Case) -> Vec<LeftOut> {
             less.weighed(m.measure)
         });
         let (_, rows) = pool(&usable.collect::<Vec<_>>());
-        LeftOut::new(control, &rows, &sides.rules.scatter)
+        LeftOut::new(control, &rows, &sides.null())
     };
     case.pooled_controls.par_iter().map(without).collect()
 }

@@ -60,6 +60,16 @@ const SHORT_TEXT: usize = 20;
 /// Fewer texts say nothing.
 const MIN_TEXTS: usize = 10;
 
+/// The constants of this file that can move a finding, by name.
+pub(super) fn constants() -> [(&'static str, f64); 4] {
+    [
+        ("copies.early", EARLY as f64),
+        ("copies.allowance", ALLOWANCE),
+        ("copies.short_text", SHORT_TEXT as f64),
+        ("copies.min_texts", MIN_TEXTS as f64),
+    ]
+}
+
 /// Whether two models answer alike to within arithmetic: the rule for *same model*, applied to any two. Where
 /// distributions cannot be compared, by the share of open questions to which the first answers are the same.
 pub fn is_copy(a: &Fingerprint, b: &Fingerprint, screen: &Screen) -> bool {

@@ -159,4 +159,6 @@ pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
         .chain(wording::constants())
         .chain(style::constants())
         .chain(text_equality::constants())
+        .chain(equality::constants())
+        .chain(open_text::constants())
 }

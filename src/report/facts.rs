@@ -9,6 +9,7 @@ mod battery;
 mod curves;
 mod direction;
 mod figures;
+mod method;
 mod models;
 mod propositions;
 mod synthetic;
@@ -282,7 +283,7 @@ impl Report {
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
             conditions: words::conditions(panel, header),
-            method: words::method(case.evidence.condition),
+            method: method::method(case.evidence.condition),
             validation: words::validation(ratio.as_ref()),
             limits: words::limits(),
             reproduction: words::reproduction(recorded_by(sources.recordings)),

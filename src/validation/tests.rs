@@ -373,7 +373,7 @@ mod of_a_case {
     use crate::panel::{Named, Panel};
     use crate::rules::Rules;
     use crate::verdict::{Evidence, Verdict};
-    use crate::weigh::{Row, Standing};
+    use crate::weigh::{Null, Row, Standing};
 
     /// A case of nothing but a pooled standing at `score` among 61 controls.
     pub(super) fn case(score: f64) -> Case {
@@ -392,7 +392,7 @@ mod of_a_case {
                 .chain(controls.iter().copied())
                 .collect(),
         );
-        let less = LeftOut::new("c", &[row], &Rules::HERE.scatter);
+        let less = LeftOut::new("c", &[row], &Null::Moderated(Rules::HERE.scatter));
         let left_out = vec![less; 61];
         Case {
             evidence: Evidence {
@@ -546,7 +546,7 @@ fn findings_and_ratios_agree_wherever_a_threshold_lies() {
             least(&calibration.ratios(deviate)).unwrap().log10_lr
         };
         // Closer, and not a ratio against descent; unrelated, and not a ratio for it.
-        assert!(lr(ladder.close_p) > 0.0, "{access:?}");
+        assert!(lr(ladder.close_p(usize::MAX)) > 0.0, "{access:?}");
         assert!(lr(ladder.against_p) < 0.0, "{access:?}");
     }
 }
@@ -567,7 +567,7 @@ fn no_finding_contradicts_its_figures() {
             let lr = least(&ratios).unwrap().log10_lr;
             let agrees = match score.finding {
                 Finding::Distilled | Finding::Family | Finding::Related => {
-                    p < ladder.close_p && lr > 0.0
+                    p < ladder.close_p(score.controls) && lr > 0.0
                 }
                 Finding::Unrelated | Finding::Shared => p >= ladder.against_p && lr < 0.0,
                 _ => true,

@@ -2,7 +2,7 @@
 
 use super::Evidence;
 use crate::rules::{Ladder, Rules};
-use crate::weigh::{Sample, SingleCase, critical_t, power};
+use crate::weigh::{SingleCase, critical_t, power};
 
 /// Panels of more controls are not asked for.
 const MOST_CONTROLS: usize = 1_000;
@@ -16,7 +16,8 @@ pub(super) struct Undecided {
 /// What is open; `None` if the figures speak against descent and this panel would have shown a full dose.
 pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Option<Undecided> {
     let ladder = rules.ladder(evidence.condition);
-    if t.p < ladder.close_p && evidence.unlike >= ladder.unlike {
+    let close_p = ladder.close_p(t.controls);
+    if t.p < close_p && evidence.unlike >= ladder.unlike {
         return Some(Undecided {
             reason: format!(
                 "the figures lean towards descent (p = {:.1e}), but the suspect is unlike the controls: on {:.0} % of the \
@@ -28,7 +29,7 @@ pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> O
                 .to_owned(),
         });
     }
-    if t.p < ladder.close_p {
+    if t.p < close_p {
         return Some(Undecided {
             reason: format!(
                 "the figures lean towards descent (p = {:.1e}), but on too narrow a ground",
@@ -67,22 +68,17 @@ pub(super) fn shown(ladder: &Ladder, t: &SingleCase) -> String {
 
 /// The probability that a full dose has a p below the threshold among these controls.
 fn power_of(ladder: &Ladder, t: &SingleCase) -> Option<f64> {
-    let sample = Sample {
-        controls: t.controls,
-        degrees_of_freedom: t.degrees_of_freedom,
-    };
-    power(ladder.full_effect, sample, ladder.close_p)
+    power(ladder.full_effect, t.sample(), ladder.close_p(t.controls))
 }
 
 /// The figures lean towards descent: how far, and what it takes.
 fn leaning(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Undecided {
     let ladder = rules.ladder(evidence.condition);
-    let m = t.controls as f64;
-    let distance = t.t * (1.0 + 1.0 / m).sqrt();
+    let (distance, null) = (t.distance(), rules.null(evidence.condition));
     let enough = |controls: &usize| {
-        let freedom = rules.scatter.expected(*controls, evidence.columns);
-        let critical = critical_t(freedom, ladder.close_p);
-        critical.is_some_and(|c| distance / (1.0 + 1.0 / *controls as f64).sqrt() > c)
+        let sample = null.sample(*controls, evidence.columns);
+        let critical = critical_t(sample.degrees_of_freedom, ladder.close_p(*controls));
+        critical.is_some_and(|c| distance / sample.widening > c)
     };
     let needed = (t.controls + 1..=MOST_CONTROLS).find(enough);
     let settles = match needed {
@@ -95,16 +91,16 @@ fn leaning(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Undecided {
             "no number of controls decides at this distance: ask more probes (--tier full) or more samples (--samples); \
              what is left of chance shrinks with the root of their number, and {:.1} standard deviations are needed \
              among so many controls",
-            critical_t(t.degrees_of_freedom, ladder.close_p).unwrap_or(f64::NAN)
-                * (1.0 + 1.0 / m).sqrt()
+            critical_t(t.degrees_of_freedom, ladder.close_p(t.controls)).unwrap_or(f64::NAN)
+                * t.widening
         ),
     };
     Undecided {
         reason: format!(
-            "the figures lean towards descent: {distance:.1} of the controls' standard deviations from their mean, where \
+            "the figures lean towards descent: {distance:.1} of the controls' standard deviations from their centre, where \
              an innocent model comes so far in {:.1} % of cases; {} is asked for",
             t.p * 100.0,
-            ladder.close_p
+            ladder.close_p(t.controls)
         ),
         settles,
     }
@@ -113,12 +109,10 @@ fn leaning(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Undecided {
 /// How many controls would show a full dose.
 fn unseen(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> String {
     let ladder = rules.ladder(evidence.condition);
+    let null = rules.null(evidence.condition);
     let enough = |controls: &usize| {
-        let sample = Sample {
-            controls: *controls,
-            degrees_of_freedom: rules.scatter.expected(*controls, evidence.columns),
-        };
-        let found = power(ladder.full_effect, sample, ladder.close_p);
+        let sample = null.sample(*controls, evidence.columns);
+        let found = power(ladder.full_effect, sample, ladder.close_p(*controls));
         found.is_some_and(|p| p >= ladder.shown_power)
     };
     match (t.controls + 1..=MOST_CONTROLS).find(enough) {

@@ -1,11 +1,11 @@
 //! One case against few controls.
 
-use super::moderated;
+use super::{Sample, moderated};
 
 /// A single case compared with a small sample of controls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SingleCase {
-    /// Distance of the case from the controls' mean, in standard errors of a new observation.
+    /// Distance of the case from the controls' centre, in standard errors of a new observation.
     pub t: f64,
     /// Controls minus one, and what a prior variance counts for.
     pub degrees_of_freedom: f64,
@@ -15,6 +15,25 @@ pub struct SingleCase {
     pub sd: f64,
     /// Number of controls.
     pub controls: usize,
+    /// The standard deviation of a case less the controls' centre, if it is one more control, in their standard
+    /// deviation.
+    pub widening: f64,
+}
+
+impl SingleCase {
+    /// How far the case lies from the controls' centre, in their standard deviation.
+    pub fn distance(&self) -> f64 {
+        self.t * self.widening
+    }
+
+    /// The controls, as far as the power of the test depends on them.
+    pub fn sample(&self) -> Sample {
+        Sample {
+            controls: self.controls,
+            degrees_of_freedom: self.degrees_of_freedom,
+            widening: self.widening,
+        }
+    }
 }
 
 /// Tests whether a case scores higher than its controls, allowing for how few they are.

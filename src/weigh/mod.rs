@@ -15,9 +15,11 @@ mod direction;
 mod dose;
 mod interval;
 mod moderated;
+mod null;
 mod power;
 mod ranks;
 mod residual;
+mod shortest_half;
 mod signed_rank;
 mod simplex;
 mod spearman;
@@ -41,10 +43,12 @@ pub use direction::{APART, Answer, Because, CLOSE_P, Direction, Open, Pairs, dir
 pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
 pub use moderated::{Prior, Scatter, moderated, moderated_variance};
+pub use null::Null;
 pub use power::{
     DoseEffect, Sample, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
 pub use residual::Given;
+pub use shortest_half::{among_most, shortest_half};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
@@ -63,6 +67,7 @@ pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
     let slope = [("level.min_controls", standing::MIN_FOR_SLOPE as f64)];
     synthetic::CONSTANTS
         .into_iter()
+        .chain(shortest_half::CONSTANTS)
         .chain(direction)
         .chain(slope)
         .chain([("signed_rank.exact_up_to", signed_rank::EXACT_UP_TO as f64)])

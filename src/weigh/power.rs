@@ -59,8 +59,8 @@ pub fn noncentral_t_sf(t: f64, degrees_of_freedom: f64, shift: f64) -> Option<f6
 /// The probability that a suspect whose true score lies `effect` standard deviations of the controls
 /// above their mean gets a p of at most `alpha` among so many controls, with a variance on so many degrees of freedom.
 ///
-/// `t = (x - mean) / (sd sqrt(1 + 1/m))` is then noncentral t with shift `effect / sqrt(1 + 1/m)`; on `m - 1` degrees
-/// of freedom it is Crawford and Howell's, on more it is moderated. It assumes, as the test does, that scores vary
+/// `t = (x - centre) / (sd k)` is then noncentral t with shift `effect / k`, k being the sample's widening: with
+/// `k = sqrt(1 + 1/m)`, on `m - 1` degrees of freedom, it is Crawford and Howell's, on more it is moderated. It assumes, as the test does, that scores vary
 /// normally, the suspect's with the controls' standard deviation.
 ///
 /// Source: the statistic of Crawford and Howell (1998) put into the definition of the noncentral t.
@@ -70,7 +70,7 @@ pub fn power(effect: f64, sample: Sample, alpha: f64) -> Option<f64> {
     if sample.controls < 2 {
         return None;
     }
-    let shift = effect / (1.0 + 1.0 / sample.controls as f64).sqrt();
+    let shift = effect / sample.widening;
     let critical = critical_t(sample.degrees_of_freedom, alpha)?;
     noncentral_t_sf(critical, sample.degrees_of_freedom, shift)
 }
@@ -82,6 +82,8 @@ pub struct Sample {
     pub controls: usize,
     /// The degrees of freedom of their variance.
     pub degrees_of_freedom: f64,
+    /// The standard deviation of a case less their centre, in theirs.
+    pub widening: f64,
 }
 
 /// The t beyond which the one-sided p on so many degrees of freedom is at most `alpha`.
@@ -172,6 +174,7 @@ mod tests {
         Sample {
             controls,
             degrees_of_freedom: controls.saturating_sub(1) as f64,
+            widening: (1.0 + 1.0 / controls as f64).sqrt(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where a case stands among controls.
 
-use super::{Prior, Scatter, SingleCase, conformal_p, moderated, moderated_variance};
+use super::null::Of;
+use super::{Null, Prior, SingleCase, conformal_p, crawford_howell};
 
 /// A score beside those of the controls.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,21 +12,22 @@ pub struct Standing {
     pub controls: Vec<f64>,
     /// Conformal p over controls; nothing without controls.
     pub conformal_p: Option<f64>,
-    /// Crawford-Howell t, moderated where there was a prior variance; nothing when the controls do not vary.
+    /// The test of one case among the controls, after [`Null`]; `None` if they do not vary.
     pub t: Option<SingleCase>,
 }
 
 impl Standing {
     /// The standing of `score` among `controls`, larger being more extreme.
     pub fn new(score: f64, controls: Vec<f64>) -> Self {
-        Self::moderated(score, controls, None)
+        let t = crawford_howell(score, &controls);
+        Self::with(score, controls, t)
     }
 
-    /// The same, with what is known beforehand of how controls scatter.
-    pub fn moderated(score: f64, controls: Vec<f64>, prior: Option<Prior>) -> Self {
+    /// The same with a test of its own.
+    pub(super) fn with(score: f64, controls: Vec<f64>, t: Option<SingleCase>) -> Self {
         Self {
             conformal_p: conformal_p(score, &controls),
-            t: moderated(score, &controls, prior),
+            t,
             score,
             controls,
         }
@@ -69,12 +71,12 @@ impl Row {
 /// The weighted mean over measures of scores in units of the controls' standard deviation, and where the case stands
 /// by it.
 ///
-/// `z[i] = sum over j of w_j (x[j, i] - mean_j) / s_j, over sum of w_j`, the mean of measure j taken over the controls
-/// and `s_j` their standard deviation, moderated by how the same controls scatter elsewhere ([`super::moderated()`]).
-/// The variance of `z` over the controls is moderated likewise by that of `z` elsewhere, in the same units: given
-/// standardised measures it depends on nothing but how measures go together. A measure without weight, or whose
+/// `z[i] = sum over j of w_j (x[j, i] - c_j) / s_j, over sum of w_j`, where `c_j` and `s_j` are centre and standard
+/// deviation of the controls by measure j, after [`Null`]: they may be moderated by how the same controls scatter
+/// elsewhere ([`super::moderated()`]). The variance of `z` over the controls is then moderated likewise by that of `z`
+/// elsewhere, in the same units: given standardised measures it depends on nothing but how measures go together. A measure without weight, or whose
 /// controls do not vary, is left out; `None` if none is left.
-pub fn pooled(measures: &[Row], scatter: &Scatter) -> Option<Standing> {
+pub fn pooled(measures: &[Row], null: &Null) -> Option<Standing> {
     let width = measures.first()?.scores.len();
     let sound = |row: &Row| row.scores.len() == width && width > 2;
     if !measures.iter().all(sound) {
@@ -85,13 +87,12 @@ pub fn pooled(measures: &[Row], scatter: &Scatter) -> Option<Standing> {
     for row in measures.iter().filter(|row| row.weight > 0.0) {
         let controls = &row.scores[1..];
         let columns: Vec<Vec<f64>> = row.elsewhere.iter().map(|c| finite(c)).collect();
-        let prior = Prior::from_columns(&columns, scatter.measure);
-        let Some((variance, _)) = moderated_variance(controls, prior) else {
+        let Some((centre, sd)) = null.centre_and_sd(controls, &columns, Of::Measure) else {
             continue;
         };
-        let (mean, scale) = (mean(controls), row.weight / variance.sqrt());
+        let scale = row.weight / sd;
         for (sum, x) in total.iter_mut().zip(&row.scores) {
-            *sum += scale * (x - mean);
+            *sum += scale * (x - centre);
         }
         used.push((row, scale));
     }
@@ -100,8 +101,8 @@ pub fn pooled(measures: &[Row], scatter: &Scatter) -> Option<Standing> {
         return None;
     }
     let z: Vec<f64> = total.into_iter().map(|sum| sum / weights).collect();
-    let prior = Prior::from_columns(&pooled_elsewhere(&used), scatter.pooled);
-    Some(Standing::moderated(z[0], z[1..].to_vec(), prior))
+    let elsewhere = pooled_elsewhere(&used);
+    Some(null.standing(z[0], z[1..].to_vec(), &elsewhere, Of::Pooled))
 }
 
 /// How far each control lies above the controls' median, in standard deviations of controls elsewhere, pooled over
@@ -221,17 +222,18 @@ pub fn level_adjusted(case: (f64, f64), controls: &[(f64, f64)]) -> (f64, Vec<f6
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scatter;
     use super::*;
 
-    const SCATTER: Scatter = Scatter {
+    const NULL: Null = Null::Moderated(Scatter {
         measure: 5.0,
         pooled: 8.0,
         columns: 3,
-    };
+    });
 
     /// The pooled scores, the case's first.
     fn pooled(measures: &[Row]) -> Option<Vec<f64>> {
-        let standing = super::pooled(measures, &SCATTER)?;
+        let standing = super::pooled(measures, &NULL)?;
         Some(
             std::iter::once(standing.score)
                 .chain(standing.controls)
@@ -253,7 +255,7 @@ mod tests {
             vec![7.0, -2.0, 1.0, 3.0, -5.0],
             vec![2.0, 2.5, -8.0, 1.0, 4.0],
         ];
-        let standing = super::pooled(&[a, b], &SCATTER).unwrap();
+        let standing = super::pooled(&[a, b], &NULL).unwrap();
         let t = standing.t.unwrap();
         for (found, expected) in [standing.score, t.sd, t.t, t.degrees_of_freedom, t.p]
             .into_iter()

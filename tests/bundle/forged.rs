@@ -270,7 +270,7 @@ fn a_plan_that_was_touched_is_refused() {
     });
     forge(
         VERDICT,
-        "scored.close_p is 0.5 there and 0.00001 here",
+        "scored.close_p is 0.5 there and 0.0001 here",
         |copy| {
             copy.replan(|plan| plan["rules"]["scored.close_p"] = 0.5.into());
         },

@@ -29,6 +29,22 @@ pub(super) const SAMPLES: usize = 32;
 /// A model takes part if it answered this share of the prompts that most of the panel answered.
 pub(super) const MIN_PRESENT: f64 = 0.8;
 
+/// The constants of these measures that can move a finding, by name.
+pub(super) fn constants() -> [(&'static str, f64); 9] {
+    let [first, second] = words::WINDOWS;
+    [
+        ("habits.first_window", first as f64),
+        ("habits.second_window", second as f64),
+        ("habits.one_of", habits::ONE_OF),
+        ("phrases.most", phrases::MOST),
+        ("phrases.least", phrases::LEAST as f64),
+        ("phrases.characters", words::PHRASES as f64),
+        ("open_text.ridge", nearness::RIDGE),
+        ("open_text.samples", SAMPLES as f64),
+        ("open_text.min_present", MIN_PRESENT),
+    ]
+}
+
 /// Inner products of the vectors of every pair of models of a panel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gram {

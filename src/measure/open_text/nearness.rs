@@ -25,7 +25,7 @@ use crate::weigh::Given;
 
 /// The share of the given models' total variance that counts as unexplained in every direction. Settled on the fitting
 /// houses of `models/public-answers`.
-pub(crate) const RIDGE: f64 = 0.3;
+pub(crate) const RIDGE: f64 = 1.0;
 
 /// The candidate parents of a panel by house.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,9 +19,9 @@ use rayon::prelude::*;
 use super::Panel;
 
 /// A phrase counts if at most this share of the models has it.
-const MOST: f64 = 0.3;
+pub(super) const MOST: f64 = 0.3;
 /// A phrase counts if at least so many models have it.
-const LEAST: usize = 2;
+pub(super) const LEAST: usize = 2;
 /// Prompts whose inner products are held at a time.
 const AT_A_TIME: usize = 64;
 

@@ -1,4 +1,4 @@
-//! The report's fixed texts: method, conditions, validation, limits, glossary, verbal scale.
+//! The report's fixed texts: conditions, validation, limits, glossary, verbal scale.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,7 +7,6 @@ use crate::evidence::Header;
 use crate::panel::Panel;
 use crate::question::Access;
 use crate::report::text::number;
-use crate::rules::{Condition, Rules};
 use crate::validation::{CaseRatio, Row};
 use crate::weigh::Dose;
 
@@ -20,88 +19,12 @@ pub struct Passage {
     pub text: String,
 }
 
-fn passages(list: &[(&'static str, &str)]) -> Vec<Passage> {
+pub(super) fn passages(list: &[(&'static str, &str)]) -> Vec<Passage> {
     let passage = |(title, text): &(&'static str, &str)| Passage {
         title,
         text: (*text).to_owned(),
     };
     list.iter().map(passage).collect()
-}
-
-/// How the figures came about.
-pub(super) fn method(condition: Condition) -> Vec<Passage> {
-    let mut method = passages(&[
-        (
-            "Questions",
-            "All models were asked one battery of everyday questions without a right answer, in one form. Then every model read what the candidate parents had written, and every candidate parent what the others had. Answers are compared as distributions over strings, so that tokenizers may differ.",
-        ),
-        (
-            "Measures",
-            "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features); wording: how well a byte n-gram model of the suspect's texts predicts what the protected model wrote (minus bits per byte); wording_reverse: how well one of the protected model's texts predicts what the suspect wrote.",
-        ),
-        (
-            "Score",
-            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix stands to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than its like is. That is its score. A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data.",
-        ),
-        (
-            "Weighing",
-            "The same is done for every control, without the suspect. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation; wording counts four times and style twice as much as each of the others. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
-        ),
-        (
-            "Beside it",
-            "Two figures stand beside the score that no rule reads. The placebo p ranks gaps over errors of fit. The contrast is what is left in the suspect's cell of the protected column, its interaction, when what rows and columns of the table explain is taken out, and what a model's level on the other columns predicts. Probe by probe, the interaction says which probes and families contribute, tells alternatives apart, and is bet on.",
-        ),
-        (
-            "Bets",
-            "Beside that stand bets on the probes, in a random order that was fixed before the first answer: wealth grows as long as the suspect is closer to the protected model than to an alternative, or than a control is (Waudby-Smith and Ramdas 2024, without replacement). Under the hypothesis that it is not, wealth of 1/p is reached at any time with probability at most p. They speak of these models on this battery; the rules below do not use them, and no run stops by them.",
-        ),
-    ]);
-    method.push(rules(condition));
-    method
-}
-
-/// The rules in words, with the constants that they have.
-fn rules(condition: Condition) -> Passage {
-    let rules = Rules::HERE;
-    let (ladder, scatter, screen) = (rules.ladder(condition), rules.scatter, rules.screen);
-    let named = rules.named();
-    let constant = |name: &str| named.get(name).copied().unwrap_or(f64::NAN);
-    let text = [
-        format!(
-            "same_model: the same bytes, or answers that differ by at most {} nats and by {:.0} % of the nearest control's difference. weight_derivative: hidden units of both models' weights pair up with p < {:.0e}, and those of base and controls do not.",
-            ladder.same_divergence,
-            ladder.same_share * 100.0,
-            ladder.lineage_p
-        ),
-        format!(
-            "The weights of a mix sum to at most {}, for a model may stand to all candidate parents as its like do, only more so. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; a control more than {} standard deviations beyond the controls' median is left out as a likely descendant.",
-            constant("mix.pronounced"),
-            screen.copy_divergence,
-            screen.beyond
-        ),
-        format!(
-            "The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
-            scatter.columns, scatter.measure, scatter.pooled
-        ),
-        format!(
-            "At least {} controls are needed, and the suspect must lie beyond every control with pooled p < {}, and p < {} with any one control or any one measure left out, and mixes must fit it on more than {:.0} % of the measures' weight. Then: related without a model of the same data in the panel, family while an alternative is not told apart (p < {}, corrected for the number of measures), else distilled.",
-            ladder.min_controls,
-            ladder.close_p,
-            ladder.stable_p,
-            (1.0 - ladder.unlike) * 100.0,
-            ladder.apart_p
-        ),
-        format!(
-            "Else undecided while p < {}, or while an effect of {} of the controls' standard deviations, that of a full dose, would be found with a probability below {:.0} %. Of the rest, liker than all controls without its data: shared; else unrelated.",
-            ladder.against_p,
-            ladder.full_effect,
-            ladder.shown_power * 100.0
-        ),
-    ];
-    Passage {
-        title: "Rules",
-        text: text.join(" "),
-    }
 }
 
 /// What was taken as given, and under which conditions the questions were put.
