@@ -179,7 +179,11 @@ pub(crate) fn weigh_prepared(
             afresh.then(|| sequential(&by_probe, order)).flatten()
         },
     );
-    let (matched_alternatives, doubtful_alternatives) = matched(panel, &likeness);
+    let (matched_alternatives, mut doubtful_alternatives) = matched(panel, &likeness);
+    if sides.basis == Basis::OpenText {
+        // Nothing says how like the protected model it is, and other houses stand for a match.
+        doubtful_alternatives.clear();
+    }
     let (pooled_controls, rows) = pool(&weighed(&measures));
     let null = sides.null();
     let mut case = Case {

@@ -14,7 +14,8 @@ use crate::battery::Battery;
 use crate::case::{Case, MeasureResult};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::equality;
-use crate::measure::{Affinity, Contrast, Measure};
+use crate::measure::open_text::habit_distances;
+use crate::measure::{Affinity, Basis, Contrast, Measure};
 use crate::panel::Panel;
 use crate::tree::{Dendrogram, average_linkage};
 use crate::weigh::{fit_two_way, mean_interval};
@@ -79,14 +80,26 @@ pub struct FamilyEffect {
     pub controls_high: Option<f64>,
 }
 
-/// Who is near whom: mean Jensen-Shannon divergence of what follows a context, clustered.
+/// What a distance of two models is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Distance {
+    /// What follows a context: mean Jensen-Shannon divergence, in nats.
+    Next,
+    /// What answers begin with: one less the correlation of habits.
+    Habits,
+}
+
+/// Who is near whom, clustered.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Tree {
     /// The clustering (average linkage); its labels are ids of models.
     #[serde(flatten)]
     pub dendrogram: Dendrogram,
-    /// Divergences in nats, a list a label, in the order of the labels.
-    pub divergence: Vec<Vec<f64>>,
+    /// What the distances are of.
+    pub of: Distance,
+    /// The distances, a list a label, in the order of the labels.
+    pub distance: Vec<Vec<f64>>,
     /// Models that are not drawn: those farthest from the protected one.
     pub left_off: usize,
 }
@@ -216,14 +229,24 @@ fn tree(panel: &Panel, case: &Case, prints: &BTreeMap<String, Fingerprint>) -> O
         let found = case.likeness.iter().find(|(other, _)| other == id);
         found.map(|(_, e)| e.divergence)
     };
+    // By open text the models nearest to the protected one by habits are drawn.
+    let habits = case.measures.iter().find(|m| m.measure == Measure::Habits);
+    let nearest = |id: &str| {
+        let scores = habits?.figures.scores.as_ref().ok()?;
+        let own = (id == panel.suspect.id).then_some(scores.suspect);
+        Some(
+            own.or_else(|| scores.control(id))
+                .unwrap_or(f64::NEG_INFINITY),
+        )
+    };
     let mut leaves: Vec<(f64, &str, &Fingerprint)> = panel
         .members()
         .into_iter()
         .filter_map(|m| {
-            let near = if m.id == panel.protected.id {
-                -1.0
-            } else {
-                distance(&m.id)?
+            let near = match (m.id == panel.protected.id, case.basis) {
+                (true, _) => f64::NEG_INFINITY,
+                (false, Basis::Battery) => distance(&m.id)?,
+                (false, Basis::OpenText) => -nearest(&m.id)?,
             };
             Some((near, m.id.as_str(), prints.get(&m.model)?))
         })
@@ -232,26 +255,37 @@ fn tree(panel: &Panel, case: &Case, prints: &BTreeMap<String, Fingerprint>) -> O
     let left_off = leaves.len().saturating_sub(MAX_LEAVES);
     leaves.truncate(MAX_LEAVES);
     leaves.sort_by(|a, b| a.1.cmp(b.1));
-    let size = leaves.len();
+    let prints: Vec<&Fingerprint> = leaves.iter().map(|(_, _, print)| *print).collect();
+    let (of, distances) = match case.basis {
+        Basis::Battery => (Distance::Next, divergences(&prints)?),
+        Basis::OpenText => (Distance::Habits, habit_distances(&prints)?),
+    };
+    let labels: Vec<String> = leaves.iter().map(|(_, id, _)| (*id).to_owned()).collect();
+    let dendrogram = average_linkage(&labels, &distances).ok()?;
+    (leaves.len() > 2).then(|| Tree {
+        dendrogram,
+        of,
+        distance: distances.rows().into_iter().map(|r| r.to_vec()).collect(),
+        left_off,
+    })
+}
+
+/// The divergence of every pair of models; `None` if a pair has none.
+fn divergences(prints: &[&Fingerprint]) -> Option<Array2<f64>> {
+    let size = prints.len();
     let mut distances = Array2::zeros((size, size));
     let pairs: Vec<(usize, usize)> = (0..size)
         .flat_map(|i| (0..i).map(move |j| (i, j)))
         .collect();
     let apart = pairs
         .par_iter()
-        .map(|(i, j)| Some(equality(leaves[*i].2, leaves[*j].2)?.divergence));
+        .map(|(i, j)| Some(equality(prints[*i], prints[*j])?.divergence));
     let apart: Vec<f64> = apart.collect::<Option<_>>()?;
     for ((i, j), d) in pairs.into_iter().zip(apart) {
         distances[[i, j]] = d;
         distances[[j, i]] = d;
     }
-    let labels: Vec<String> = leaves.iter().map(|(_, id, _)| (*id).to_owned()).collect();
-    let dendrogram = average_linkage(&labels, &distances).ok()?;
-    (size > 2).then(|| Tree {
-        dendrogram,
-        divergence: distances.rows().into_iter().map(|r| r.to_vec()).collect(),
-        left_off,
-    })
+    Some(distances)
 }
 
 #[cfg(test)]
@@ -261,7 +295,7 @@ mod tests {
     use super::*;
     use crate::battery::{Ask, Family, Pose, Probe};
     use crate::case::Figures;
-    use crate::measure::{Basis, contrast};
+    use crate::measure::contrast;
     use crate::rules::Rules;
     use crate::verdict::{Evidence, judge};
 

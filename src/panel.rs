@@ -12,6 +12,7 @@
 
 mod kinds;
 mod lineage;
+mod own_name;
 mod public;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use lineage::{same_model, same_source};
+use own_name::own_name;
 
 pub use kinds::ControlKind;
 pub use lineage::{Declared, Lineage, LineageError};
@@ -156,7 +158,7 @@ impl Panel {
         panel.controls.retain(|c| !is_related(&c.model));
         let mut seen = BTreeSet::new();
         panel.controls.retain(|c| seen.insert(c.model.clone()));
-        for (i, model) in named.controls.iter().enumerate() {
+        for model in &named.controls {
             let known = panel.controls.iter().any(|c| same_model(&c.model, model));
             if known || is_taken(model) {
                 panel
@@ -164,14 +166,14 @@ impl Panel {
                     .push((model.clone(), "stands in another role already".to_owned()));
                 continue;
             }
-            let id = format!("control-{}", i + 1);
+            let id = panel.name_of(model);
             panel.controls.push(Member {
                 kinds: about.kinds_of_named(model),
                 ..single(&id, model, Matching::None)
             });
         }
-        for (i, model) in named.alternatives.iter().enumerate() {
-            let id = format!("alternative-{}", i + 1);
+        for model in &named.alternatives {
+            let id = panel.name_of(model);
             panel.alternatives.push(single(&id, model, Matching::Named));
         }
         panel.third = named
@@ -179,6 +181,14 @@ impl Panel {
             .as_ref()
             .map(|model| panel.third(model, lineages));
         panel
+    }
+
+    /// What a model that no lineage file declares is called beside the members so far.
+    fn name_of(&self, model: &str) -> String {
+        let roles = ["protected", "suspect", "base", "third"];
+        let members = self.alternatives.iter().chain(&self.controls);
+        let taken = roles.into_iter().map(str::to_owned);
+        own_name(model, &taken.chain(members.map(|m| m.id.clone())).collect())
     }
 
     /// The candidate parents (ids) that are asked about: the protected model, and its group if the question is about it.
@@ -437,7 +447,7 @@ mod tests {
         let panel = panel("m/child", Some("m/base"), &["m/plain", "m/child", "other"]);
         assert_eq!(
             ids(&panel.controls),
-            ["twin", "twin-child", "plain", "control-3"]
+            ["twin", "twin-child", "plain", "other"]
         );
         assert_eq!(panel.left_out.len(), 3);
     }

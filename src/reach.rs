@@ -1,16 +1,20 @@
 //! What a panel and its access can show at all, before anything is asked.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::measure::{Basis, Measure};
 use crate::panel::{Matching, Panel};
 use crate::question::Access;
-use crate::rules::MIN_CONTROLS;
+use crate::rules::{MIN_CONTROLS, MIN_HOUSES};
 use crate::verdict::Finding;
 
 /// What is known of the two sides before they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sides {
+    /// What will be compared.
+    pub basis: Basis,
     /// How `choose` and `next` probes will be asked.
     pub access: Access,
     /// Weights of both are at hand.
@@ -45,7 +49,7 @@ pub fn measures(sides: Sides) -> Vec<Measure> {
         | Measure::Habits
         | Measure::Phrases => true,
     };
-    let all = Basis::Battery.measures().iter();
+    let all = sides.basis.measures().iter();
     all.filter(|m| usable(m)).copied().collect()
 }
 
@@ -57,9 +61,22 @@ pub fn reach(panel: &Panel, sides: Sides) -> Vec<Reach> {
         "{} controls; at least {MIN_CONTROLS} are needed",
         panel.controls.len()
     );
-    let matched = !panel.alternatives.is_empty()
+    // By open text other houses stand for a match.
+    let houses: BTreeSet<&str> = panel
+        .alternatives
+        .iter()
+        .filter_map(|a| a.group.as_deref())
+        .filter(|g| Some(*g) != panel.protected.group.as_deref())
+        .collect();
+    let by_houses = sides.basis == Basis::OpenText && houses.len() >= MIN_HOUSES;
+    let matched = by_houses
+        || !panel.alternatives.is_empty()
         || panel.controls.iter().any(|c| c.matching != Matching::None);
     let same = match sides.access {
+        _ if sides.basis == Basis::OpenText => (
+            false,
+            "answers to open questions do not tell a model from a close student".to_owned(),
+        ),
         Access::Scored | Access::Top => (true, "by what follows the same contexts".to_owned()),
         Access::Text => (
             false,
@@ -123,12 +140,14 @@ mod tests {
     use crate::panel::Named;
 
     const WEIGHTS: Sides = Sides {
+        basis: Basis::Battery,
         access: Access::Scored,
         weights: true,
         suspect_reads: true,
         protected_reads: true,
     };
     const TEXT: Sides = Sides {
+        basis: Basis::Battery,
         access: Access::Text,
         weights: false,
         suspect_reads: false,
@@ -177,7 +196,7 @@ mod tests {
     #[test]
     fn a_question_about_a_group_is_not_answered_with_one_model() {
         let mut group = panel(5, 1);
-        group.family = vec!["alternative-1".to_owned()];
+        group.family = vec![group.alternatives[0].id.clone()];
         let found = possible(&group, WEIGHTS);
         assert!(found.contains(&Finding::Family) && !found.contains(&Finding::Distilled));
     }

@@ -15,8 +15,10 @@ use super::open::Target;
 use super::public::PublicModels;
 use super::run::Round;
 use crate::adequacy::{PowerFacts, planned};
+use crate::battery::{Ask, Probe};
 use crate::bundle::Draft;
 use crate::estimate::{Estimate, reading};
+use crate::measure::Basis;
 use crate::panel::Panel;
 use crate::question::{Access, ask_all};
 use crate::reach::{Reach, Sides, reach};
@@ -57,7 +59,10 @@ pub(super) fn run(
         panel.controls.len(),
         panel.alternatives.len(),
         1 + panel.family.len(),
-        Condition::from(round.posing.access),
+        match basis(&round) {
+            Basis::Battery => Condition::from(round.posing.access),
+            Basis::OpenText => Condition::Open,
+        },
     );
     let draft = Draft::begin(&compare.out, plan, &round.battery)?;
     let committed = draft.path().join("data/plan.json");
@@ -184,10 +189,22 @@ fn costs<'a>(
         .collect()
 }
 
+/// What will be compared: a battery of open questions leaves nothing else to compare.
+fn basis(round: &Round<'_>) -> Basis {
+    let probes = &round.battery.probes;
+    let open = |p: &Probe| matches!(p.ask, Ask::Write { .. });
+    if !probes.is_empty() && probes.iter().all(open) {
+        Basis::OpenText
+    } else {
+        Basis::Battery
+    }
+}
+
 fn sides(panel: &Panel, targets: &BTreeMap<String, Target>, round: &Round<'_>) -> Sides {
     let weights = |model: &String| matches!(targets[model], Target::Weights { .. });
     let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
     Sides {
+        basis: basis(round),
         access: round.posing.access,
         weights: weights(protected) && weights(suspect),
         suspect_reads: round.reads(suspect),

@@ -1,5 +1,6 @@
 //! `parentage tree`: a dendrogram of recordings.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -9,8 +10,11 @@ use ndarray::Array2;
 
 use super::args::{Common, Tree};
 use super::error::CliError;
+use crate::detail::Distance;
 use crate::evidence::{self, Recording};
+use crate::fingerprint::Fingerprint;
 use crate::measure::distance::jensen_shannon;
+use crate::measure::open_text::habit_distances;
 use crate::response::{Continuation, Response};
 use crate::tree::average_linkage;
 
@@ -32,15 +36,7 @@ pub(super) fn run(
         }
         recordings.push((label(directory), recording));
     }
-    let size = recordings.len();
-    let mut distances = Array2::zeros((size, size));
-    for i in 0..size {
-        for j in 0..i {
-            let d = distance(&recordings[i].1, &recordings[j].1).ok_or(CliError::NothingShared)?;
-            distances[[i, j]] = d;
-            distances[[j, i]] = d;
-        }
-    }
+    let (of, distances) = distances(&recordings).ok_or(CliError::NothingShared)?;
     let labels: Vec<String> = recordings.into_iter().map(|(label, _)| label).collect();
     let tree = average_linkage(&labels, &distances)?;
     if let Some(path) = &args.svg {
@@ -51,13 +47,15 @@ pub(super) fn run(
     }
     let text = if common.json {
         let rows: Vec<Vec<f64>> = distances.rows().into_iter().map(|r| r.to_vec()).collect();
-        let json = serde_json::json!({ "labels": labels, "divergence_nats": rows });
+        let json = serde_json::json!({ "labels": labels, "of": of, "distance": rows });
         format!("{json}\n")
     } else {
-        format!(
-            "Mean divergence of what follows a context, in nats (average linkage; a picture, not a finding)\n{}",
-            tree.render_text(100)
-        )
+        let of = match of {
+            Distance::Next => "Mean divergence of what follows a context, in nats",
+            Distance::Habits => "One less the correlation of what answers begin with",
+        };
+        let tree = tree.render_text(100);
+        format!("{of} (average linkage; a picture, not a finding)\n{tree}")
     };
     stdout
         .write_all(text.as_bytes())
@@ -68,6 +66,39 @@ pub(super) fn run(
 fn label(directory: &Path) -> String {
     let name = directory.file_name().unwrap_or(directory.as_os_str());
     name.to_string_lossy().into_owned()
+}
+
+/// The distances of all pairs: of what follows a context, and where some have nothing of that, of open text.
+fn distances(recordings: &[(String, Recording)]) -> Option<(Distance, Array2<f64>)> {
+    let size = recordings.len();
+    let mut distances = Array2::zeros((size, size));
+    let pairs = (0..size).flat_map(|i| (0..i).map(move |j| (i, j)));
+    for (i, j) in pairs {
+        let Some(d) = distance(&recordings[i].1, &recordings[j].1) else {
+            return Some((Distance::Habits, of_text(recordings)?));
+        };
+        distances[[i, j]] = d;
+        distances[[j, i]] = d;
+    }
+    Some((Distance::Next, distances))
+}
+
+fn of_text(recordings: &[(String, Recording)]) -> Option<Array2<f64>> {
+    let print = |(_, recording): &(String, Recording)| {
+        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in &recording.entries {
+            if let Response::Text { text, .. } = &entry.response {
+                let probe = entry.question.probe.clone();
+                texts.entry(probe).or_default().push(text.clone());
+            }
+        }
+        Fingerprint {
+            texts,
+            ..Fingerprint::default()
+        }
+    };
+    let prints: Vec<Fingerprint> = recordings.iter().map(print).collect();
+    habit_distances(&prints.iter().collect::<Vec<_>>())
 }
 
 /// Mean Jensen-Shannon divergence over the `next` probes that both answered, over the most probable

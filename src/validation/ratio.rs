@@ -179,16 +179,10 @@ fn interval(curves: &Curves, case: &Case, leading: &Ratio) -> Option<(f64, f64)>
 
 /// In what a case differs from those that were validated.
 fn outside(calibrated: &Calibrated, case: &Case, circumstances: &Circumstances) -> Vec<String> {
-    let mut outside = Vec::new();
-    let bytes = circumstances.bytes.and_then(|b| usize::try_from(b).ok());
-    match (bytes, calibrated.bytes) {
-        (Some(bytes), Some(range)) if range.holds(bytes) => {}
-        (Some(bytes), Some(range)) => outside.push(format!(
-            "weight files of {bytes} bytes, where models of {} to {} were validated",
-            range.least, range.most
-        )),
-        _ => outside.push("models of unknown size".to_owned()),
-    }
+    let mut outside = match case.basis {
+        Basis::Battery => outside_of_batteries(calibrated, case, circumstances),
+        Basis::OpenText => Vec::new(),
+    };
     let controls = case.evidence.controls;
     if !calibrated.controls.holds(controls) {
         outside.push(format!(
@@ -201,6 +195,26 @@ fn outside(calibrated: &Calibrated, case: &Case, circumstances: &Circumstances) 
             "{} probes, where {} to {} were validated",
             circumstances.probes, calibrated.probes.least, calibrated.probes.most
         ));
+    }
+    outside
+}
+
+/// The same of what was validated on batteries. Open text was validated on published models of any size, each house
+/// beside all others, and on answers to everyday prompts that anybody may have asked.
+fn outside_of_batteries(
+    calibrated: &Calibrated,
+    case: &Case,
+    circumstances: &Circumstances,
+) -> Vec<String> {
+    let mut outside = Vec::new();
+    let bytes = circumstances.bytes.and_then(|b| usize::try_from(b).ok());
+    match (bytes, calibrated.bytes) {
+        (Some(bytes), Some(range)) if range.holds(bytes) => {}
+        (Some(bytes), Some(range)) => outside.push(format!(
+            "weight files of {bytes} bytes, where models of {} to {} were validated",
+            range.least, range.most
+        )),
+        _ => outside.push("models of unknown size".to_owned()),
     }
     if case.matched_alternatives.is_empty() {
         outside.push(

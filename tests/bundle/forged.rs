@@ -263,7 +263,7 @@ fn a_plan_that_was_touched_is_refused() {
         },
     );
     forge(PLAN, "gives two models the id", |copy| {
-        copy.replan(|plan| plan["panel"]["controls"][1]["id"] = "control-1".into());
+        copy.replan(|plan| plan["panel"]["controls"][1]["id"] = "kjv-1".into());
     });
     forge(PLAN, "which the plan does not", |copy| {
         copy.replan(|plan| drop(plan["panel"]["controls"].as_array_mut().unwrap().pop()));

@@ -7,6 +7,7 @@
 //! The features of every answer are counted once ([`Written`]); which of them count, and how much, depends on who is in
 //! the panel.
 
+mod distance;
 mod habits;
 mod nearness;
 mod phrases;
@@ -22,6 +23,7 @@ use self::words::Features;
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 
+pub use distance::habit_distances;
 pub use nearness::{Houses, NoNearness, nearness};
 
 /// The number of first samples of a prompt that are looked at.
