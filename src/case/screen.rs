@@ -165,18 +165,62 @@ fn beyond(sides: &Sides<'_>, tables: &[Affinity]) -> Vec<Screened> {
     let Some(far) = beyond_median(&rows).filter(|_| ids.len() >= MIN_FOR_MEDIAN) else {
         return Vec::new();
     };
-    let (screen, all) = (&sides.rules.screen, ids.len() as f64);
-    let mut far: Vec<(String, f64)> = ids.into_iter().zip(far).collect();
-    far.retain(|(_, score)| *score > screen.beyond);
-    // So many are no exceptions but a kind of their own, which the mixes need.
-    if far.len() as f64 > screen.most * all {
+    let parents: BTreeSet<&str> = sides.columns.iter().map(|c| c.id).collect();
+    descendants(ids.into_iter().zip(far), &parents, &sides.rules.screen)
+        .into_iter()
+        .map(|id| Screened {
+            id,
+            why: NoControl::Beyond,
+            like: None,
+        })
+        .collect()
+}
+
+/// The controls that are taken for undeclared descendants by how far each lies above the median, the farthest first.
+///
+/// Candidate parents are declared to be none, and siblings of the protected model lie far above the median by nature:
+/// they stay. Where more than the rules' share lie so far, these are no exceptions but a kind of their own, which the
+/// mixes need, and all stay.
+fn descendants(
+    far: impl ExactSizeIterator<Item = (String, f64)>,
+    parents: &BTreeSet<&str>,
+    screen: &Screen,
+) -> Vec<String> {
+    let all = far.len() as f64;
+    let mut found: Vec<(String, f64)> = far
+        .filter(|(id, score)| *score > screen.beyond && !parents.contains(id.as_str()))
+        .collect();
+    if found.len() as f64 > screen.most * all {
         return Vec::new();
     }
-    far.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let beyond = |(id, _)| Screened {
-        id,
-        why: NoControl::Beyond,
-        like: None,
-    };
-    far.into_iter().map(beyond).collect()
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.into_iter().map(|(id, _)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(scores: &[(&str, f64)], parents: &[&str]) -> Vec<String> {
+        let scores: Vec<(String, f64)> = scores
+            .iter()
+            .map(|(id, x)| ((*id).to_owned(), *x))
+            .collect();
+        let parents = parents.iter().copied().collect();
+        descendants(scores.into_iter(), &parents, &Rules::HERE.screen)
+    }
+
+    #[test]
+    fn who_lies_far_above_the_others_is_taken_for_a_descendant_unless_it_is_a_candidate_parent() {
+        let few = [0.1, -1.0, 0.4, 1.2, -0.3, 0.0, 0.8, -2.0];
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let mut scores: Vec<(&str, f64)> = names.into_iter().zip(few).collect();
+        scores.extend([("sibling", 9.0), ("student", 6.0), ("other", 12.0)]);
+        // Two of eleven are less than a fifth, three are more.
+        assert_eq!(found(&scores, &["sibling"]), ["other", "student"]);
+        assert!(found(&scores, &[]).is_empty());
+        assert!(found(&scores[..9], &["sibling"]).is_empty());
+        assert_eq!(found(&scores[..9], &[]), ["sibling"]);
+        assert!(found(&[], &[]).is_empty());
+    }
 }
