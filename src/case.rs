@@ -3,6 +3,8 @@
 mod family;
 mod houses;
 mod screen;
+#[cfg(test)]
+mod tests;
 mod without;
 
 use std::collections::BTreeMap;
