@@ -15,6 +15,7 @@ use super::form::{
 use super::{Rendering, form, piece};
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, HEADER_FILE};
+use crate::printable::visible_line;
 
 /// Digests by path, relative to the bundle, with forward slashes.
 pub(super) type Manifest = BTreeMap<String, String>;
@@ -409,14 +410,8 @@ pub(super) fn manifest(root: &Path, file: &str) -> Result<Manifest, LayoutError>
 
 /// A path from outside, fit to be printed.
 fn shown_path(path: &str) -> String {
-    let printable = |c: char| {
-        if c.is_ascii_graphic() || c == ' ' {
-            c
-        } else {
-            '\u{fffd}'
-        }
-    };
-    path.chars().map(printable).take(200).collect()
+    let cut: String = path.chars().take(200).collect();
+    visible_line(&cut)
 }
 
 fn render(manifest: &Manifest) -> String {

@@ -16,6 +16,7 @@ use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::{LineageError, PickError};
 use crate::population::PopulationError;
+use crate::printable::visible;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
@@ -201,14 +202,14 @@ impl CliError {
 
     /// One line, a line a cause, at most one hint.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "error: {self}")?;
+        say(out, "error", &self.to_string())?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            writeln!(out, "  because: {error}")?;
+            say(out, "  because", &error.to_string())?;
             cause = error.source();
         }
         if let Some(hint) = self.hint() {
-            writeln!(out, "hint: {hint}")?;
+            say(out, "hint", &hint)?;
         }
         Ok(())
     }
@@ -263,6 +264,12 @@ impl CliError {
             _ => None,
         }
     }
+}
+
+/// One part of an error. What it says may come from outside: nothing in it passes for another part.
+fn say(out: &mut dyn Write, part: &str, text: &str) -> io::Result<()> {
+    let text = visible(text).trim_end().replace('\n', "\n    | ");
+    writeln!(out, "{part}: {text}")
 }
 
 /// The exit code of an endpoint's failure: 4 at a limit, 7 without key or model, 3 to be gone on with.

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::args::{Common, Verify};
-use super::diff::printable;
 use super::error::CliError;
 use crate::bundle::{
     Bundle, CheckedBundle, Demand, Disclosed, RedactedCopy, Signer, Step, recompute,
 };
+use crate::printable::visible_line;
 use crate::report::Report;
 
 /// The exit code where what is at hand does not allow what was asked.
@@ -70,7 +70,12 @@ pub(super) fn run(
 }
 
 fn line(mark: &str, step: Step, note: &str) -> String {
-    format!("{mark}  {} {:<13} {note}\n", step.number(), step.name())
+    format!(
+        "{mark}  {} {:<13} {}\n",
+        step.number(),
+        step.name(),
+        visible_line(note)
+    )
 }
 
 /// What came of a check that no step ended.
@@ -99,9 +104,9 @@ impl Outcome {
                     probes.of,
                     records.withheld,
                     records.of,
-                    printable(&copy.reason),
+                    visible_line(&copy.reason),
                     copy.found.finding.name(),
-                    printable(&copy.found.sentence),
+                    visible_line(&copy.found.sentence),
                 )
             }
         }
