@@ -20,6 +20,10 @@ use crate::{digest, passes, sentinel, sequential, weigh};
 /// With fewer controls no distribution of controls can be spoken of, under any condition.
 pub const MIN_CONTROLS: usize = 5;
 
+/// The share of the first questions of which a recording must have records to stand for protected model or suspect.
+/// It moves no finding: with less there is none.
+pub const MIN_ANSWERED: f64 = 0.5;
+
 /// What could be had of the models, which settles the thresholds.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,

@@ -98,6 +98,18 @@ pub(super) enum CliError {
     Draft(#[from] DraftError),
     #[error("the bundle does not hold")]
     Verify(#[from] VerifyError),
+    #[error("the weights in '{}' (SHA-256 {digest}) are those of no model in the bundle", path.display())]
+    OtherWeights { path: PathBuf, digest: String },
+    #[error("the comparison of weights also took those of '{model}' (SHA-256 {digest})")]
+    NoSuchWeights { model: String, digest: String },
+    #[error(
+        "the bundle holds other figures of the weights than these weights give: it has {held}; computed was {computed}"
+    )]
+    OtherGates { held: String, computed: String },
+    #[error(
+        "a redacted copy holds no weights' digests in full; only a whole bundle can be checked with --weights"
+    )]
+    RedactedWeights,
     #[error("cannot seal the bundle")]
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
@@ -151,10 +163,18 @@ impl CliError {
             | Self::NoFamily { .. }
             | Self::Third { .. }
             | Self::Reference { .. }
-            | Self::Draft(DraftError::Other { .. } | DraftError::Sealed { .. })
+            | Self::Draft(
+                DraftError::Other { .. }
+                | DraftError::Sealed { .. }
+                | DraftError::Stamp { .. }
+                | DraftError::Read { .. },
+            )
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::NotWeights { .. }
+            | Self::OtherWeights { .. }
+            | Self::NoSuchWeights { .. }
+            | Self::RedactedWeights
             | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
@@ -175,7 +195,7 @@ impl CliError {
                 } => 1,
                 _ => 2,
             },
-            Self::Verify(_) => 6,
+            Self::Verify(_) | Self::OtherGates { .. } => 6,
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -249,8 +269,11 @@ impl CliError {
                 source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),
                 ..
             } => Some("what was answered is kept; run the same command again to go on".to_owned()),
+            Self::NoSuchWeights { .. } => {
+                Some("name every directory of weights that the comparison took, after --weights".to_owned())
+            }
             Self::Mixed { .. } => Some(
-                "collect it again with the same --battery, --tier, --samples and posing; imported answers all in one go"
+                "collect it again with the same --battery, --tier, --samples, --seed and posing; imported answers all in one go"
                     .to_owned(),
             ),
             Self::NoBattery { .. } => Some(

@@ -8,6 +8,7 @@ mod compare;
 mod diff;
 mod endpoints;
 mod error;
+mod gates;
 mod import;
 mod open;
 mod plan;
