@@ -205,7 +205,7 @@ fn of_files_that_are_shared() {
     );
     shown(
         "battery show",
-        &mut parentage(&["battery", "show", "f-1", &directory]),
+        &mut parentage(&["battery", "show", "f-1", "--battery", &directory]),
     );
 
     let log = file(
