@@ -71,52 +71,62 @@ pub fn unresponsive(print: &Fingerprint) -> Option<Unresponsive> {
         .or_else(|| alike(&of_tokens(print)).or_else(|| alike(&of_samples(&print.shorts))))
 }
 
-/// What answers begin with, with probabilities: one question.
-type Beginnings<'a> = Vec<HashMap<&'a str, f64>>;
+/// What answers to one question begin with.
+struct Beginnings<'a> {
+    /// The probability of each.
+    shares: HashMap<&'a str, f64>,
+    /// That of two answers that begin alike.
+    within: f64,
+}
 
-fn of_tokens(print: &Fingerprint) -> Beginnings<'_> {
+fn of_tokens(print: &Fingerprint) -> Vec<Beginnings<'_>> {
     let questions = print.next.values().filter(|top| !top.is_empty());
     questions
         .map(|top| {
             let tokens = top.iter();
-            tokens
-                .map(|t| (t.text.as_str(), t.log_probability.exp()))
-                .collect()
+            let shares = tokens.map(|t| (t.text.as_str(), t.log_probability.exp()));
+            let shares: HashMap<&str, f64> = shares.collect();
+            let within = squares(&shares);
+            Beginnings { shares, within }
         })
         .collect()
 }
 
-fn of_samples(shorts: &BTreeMap<String, Vec<String>>) -> Beginnings<'_> {
+fn of_samples(shorts: &BTreeMap<String, Vec<String>>) -> Vec<Beginnings<'_>> {
     let questions = shorts.values().filter(|s| s.len() >= MIN_SAMPLES);
     questions
         .map(|samples| {
+            let n = samples.len() as f64;
             let mut shares = HashMap::new();
             for sample in samples {
                 let word = sample.split_whitespace().next().unwrap_or_default();
-                *shares.entry(word).or_insert(0.0) += 1.0 / samples.len() as f64;
+                *shares.entry(word).or_insert(0.0) += 1.0 / n;
             }
-            shares
+            // Two of the samples, not one twice: with few samples that would look like dependence.
+            let within = (n * squares(&shares) - 1.0) / (n - 1.0);
+            Beginnings { shares, within }
         })
         .collect()
 }
 
-fn alike(questions: &Beginnings<'_>) -> Option<Unresponsive> {
+fn alike(questions: &[Beginnings<'_>]) -> Option<Unresponsive> {
     let probes = questions.len();
     if probes < MIN_PROBES {
         return None;
     }
     let n = probes as f64;
-    let within = questions.iter().map(concentration).sum::<f64>() / n;
+    let within = questions.iter().map(|q| q.within).sum::<f64>() / n;
     // The sum over all pairs is the square of the sum, without the pairs of a question with itself. Words are added in
     // their order, so that the last digit is always the same.
     let mut total: BTreeMap<&str, f64> = BTreeMap::new();
     for question in questions {
-        for (word, share) in question {
+        for (word, share) in &question.shares {
             *total.entry(word).or_insert(0.0) += share;
         }
     }
     let all: f64 = total.values().map(|p| p * p).sum();
-    let across = (all - within * n) / (n * (n - 1.0));
+    let own: f64 = questions.iter().map(|q| squares(&q.shares)).sum();
+    let across = (all - own) / (n * (n - 1.0));
     (across > 0.0 && within < LEAST_RATIO * across).then_some(Unresponsive::Alike {
         within,
         across,
@@ -124,7 +134,7 @@ fn alike(questions: &Beginnings<'_>) -> Option<Unresponsive> {
     })
 }
 
-fn concentration(shares: &HashMap<&str, f64>) -> f64 {
+fn squares(shares: &HashMap<&str, f64>) -> f64 {
     let mut squares: Vec<f64> = shares.values().map(|p| p * p).collect();
     squares.sort_by(f64::total_cmp);
     squares.iter().sum()
@@ -192,16 +202,26 @@ mod tests {
 
     #[test]
     fn the_ratio_is_that_of_simpsons_index() {
-        let questions: Vec<HashMap<&str, f64>> = (0..10)
-            .map(|i| HashMap::from([("a", 0.5), (if i % 2 == 0 { "b" } else { "c" }, 0.5)]))
-            .collect();
+        let question = |words: [&'static str; 2]| {
+            let shares = HashMap::from(words.map(|word| (word, 0.5)));
+            let within = squares(&shares);
+            Beginnings { shares, within }
+        };
+        let second = |i: usize| if i.is_multiple_of(2) { "b" } else { "c" };
+        let questions: Vec<Beginnings<'_>> = (0..10).map(|i| question(["a", second(i)])).collect();
         // Within 0.5; across 0.25 of "a", and 0.25 more for the 4 of 9 others that share the second word.
-        assert_eq!(alike(&questions), None);
-        let same: Vec<HashMap<&str, f64>> = vec![HashMap::from([("a", 0.5), ("b", 0.5)]); 10];
+        assert!(alike(&questions).is_none());
+        let same: Vec<Beginnings<'_>> = (0..10).map(|_| question(["a", "b"])).collect();
         let Some(Unresponsive::Alike { within, across, .. }) = alike(&same) else {
             panic!("the same for all");
         };
         assert!((within - 0.5).abs() < 1e-12 && (across - 0.5).abs() < 1e-12);
+        // Of four samples, two and two: two of six pairs are alike.
+        let samples = BTreeMap::from([(
+            "p".to_owned(),
+            ["a x", "a", "b", "b y"].map(str::to_owned).to_vec(),
+        )]);
+        assert!((of_samples(&samples)[0].within - 2.0 / 6.0).abs() < 1e-12);
     }
 
     #[test]

@@ -159,7 +159,7 @@ mod tests {
             .render_svg();
         assert!(!svg.contains("<script") && svg.matches("</text>").count() == 4);
         assert!(svg.contains("&lt;/text&gt;&lt;script&gt;alert(&#39;1&#39;)"));
-        assert!(svg.contains(">a&amp;&quot;b&quot;</text>"));
+        assert!(svg.contains(">a&amp;&quot;b&quot;‹U+202E›‹U+0007›‹U+FFFF›</text>"));
     }
 
     #[test]

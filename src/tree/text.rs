@@ -213,7 +213,7 @@ mod tests {
             .unwrap()
             .render_text(10);
         assert!(text.contains(" a-very-long-label-that-names-one-model\n"));
-        assert!(text.contains(" x1\n") && !text.contains('\u{202e}'));
+        assert!(text.contains(" x‹U+202E›‹U+000A›1\n") && !text.contains('\u{202e}'));
         assert_eq!(text.lines().count(), 4);
     }
 }

@@ -124,9 +124,11 @@ fn what_becomes_text_is_paid_for_item_by_item() {
             "|replace('a', 'b')",
         ] {
             sources.push(format!("{made}{{{{ {name}{ends} }}}}"));
-            sources.push(format!(
-                "{made}{{% for i in range(20) %}}{{% set x = {name}{ends} %}}{{% endfor %}}"
-            ));
+            if !ends.is_empty() {
+                sources.push(format!(
+                    "{made}{{% for i in range(20) %}}{{% set x = {name}{ends} %}}{{% endfor %}}"
+                ));
+            }
         }
         sources.push(format!("{made}{{% set x = {name} ~ '' %}}"));
         sources.push(format!("{made}{{% set x = '' ~ [{name}] ~ 'a' %}}"));
