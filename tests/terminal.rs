@@ -26,7 +26,7 @@ const SEEN: &str = "\u{2039}U+202E\u{203a}";
 /// Runs a command that meets the hostile text, which must be seen and must do nothing.
 fn shown(what: &str, command: &mut Command) {
     let output = command
-        .timeout(std::time::Duration::from_secs(120))
+        .timeout(std::time::Duration::from_mins(2))
         .output()
         .unwrap();
     let mut seen = false;
@@ -152,10 +152,9 @@ fn of_files_that_are_shared() {
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let escaped: String = HOSTILE
-        .chars()
-        .map(|c| format!("\\u{:04x}", u32::from(c)))
-        .collect();
+    let escaped = HOSTILE.chars().fold(String::new(), |all, c| {
+        all + &format!("\\u{:04x}", u32::from(c))
+    });
     let quoted = format!("\"{escaped}\"");
     let compare = |controls: &str| {
         parentage(&[

@@ -75,15 +75,12 @@ impl<'a> Beside<'a> {
     /// other panels are asked. Neither changes what was answered to the plan's.
     fn has<S: AsRef<str>>(&self, question: &Question<S>) -> bool {
         let probe = question.probe.as_ref();
-        let (probe, asks) = match probe.strip_prefix(sentinel::PREFIX) {
-            Some(probe) => {
-                let asks = sentinel::is_asked(self.posing, &question.request);
-                (probe, asks && self.sentinels.contains(probe))
-            }
-            None => {
-                let is_score = matches!(question.request, Request::Score { .. });
-                (probe, is_score && question.variant == 0)
-            }
+        let (probe, asks) = if let Some(probe) = probe.strip_prefix(sentinel::PREFIX) {
+            let asks = sentinel::is_asked(self.posing, &question.request);
+            (probe, asks && self.sentinels.contains(probe))
+        } else {
+            let is_score = matches!(question.request, Request::Score { .. });
+            (probe, is_score && question.variant == 0)
         };
         let Prompt { pose, text, lead } = &question.prompt;
         let is_put = |put: &Prompt| {

@@ -286,7 +286,7 @@ impl Linked {
         }
         if plan.tool != env!("CARGO_PKG_VERSION") {
             let tool: String = plan.tool.chars().take(40).collect();
-            note += &format!("; by version {tool} of the tool, as it says itself");
+            note = format!("{note}; by version {tool} of the tool, as it says itself");
         }
         let bundle = CheckedBundle {
             path,

@@ -14,6 +14,14 @@ use crate::weigh::Answer;
 /// From this many controls on the conformal p can reach 0.05 and leads.
 const CONFORMAL_LEADS: usize = 19;
 
+/// Advice that is long.
+const READ_THEM: &str = "read their answers; who answers nothing that it was asked shows nothing of what it has learned";
+const WHO_IS_ASKED: &str = "ask again by another way whether the model asked is the suspect; what is found of it is found of that model";
+const HAVE_WEIGHTS: &str =
+    "whoever has the weights computes them again with `parentage verify --weights`";
+const ASK_MODELS: &str = "ask the models themselves, or collect the recordings again";
+const WHO_CHOSE: &str = "ask whoever chose it why, and run it again with the seed left out";
+
 /// One limit of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caveat {
@@ -402,15 +410,9 @@ impl Caveat {
             Self::NamedAlternative { .. } => {
                 "declare data and group in a lineage file, with the reason, so that others can check it"
             }
-            Self::Unresponsive { .. } => {
-                "read their answers; who answers nothing that it was asked shows nothing of what it has learned"
-            }
-            Self::SuspectIs { .. } => {
-                "ask again by another way whether the model asked is the suspect; what is found of it is found of that model"
-            }
-            Self::WeightsTaken => {
-                "whoever has the weights computes them again with `parentage verify --weights`"
-            }
+            Self::Unresponsive { .. } => READ_THEM,
+            Self::SuspectIs { .. } => WHO_IS_ASKED,
+            Self::WeightsTaken => HAVE_WEIGHTS,
             Self::BehaviourOnly => "read 'distilled' as 'distilled, or derived from its weights'",
             Self::RelatedControls { .. } => {
                 "give --base, or controls that do not share the ancestor"
@@ -422,9 +424,7 @@ impl Caveat {
             Self::Unanswered { .. } => {
                 "see the reasons in the recordings; many of one kind can bias a comparison"
             }
-            Self::IncompleteRecording { .. } => {
-                "ask the models themselves, or collect the recordings again"
-            }
+            Self::IncompleteRecording { .. } => ASK_MODELS,
             Self::PosedRaw => {
                 "compare models that all have a chat form, or read the result as one about plain text"
             }
@@ -455,9 +455,7 @@ impl Caveat {
             Self::NothingHeld { .. } => {
                 "read the finding as one about what the other measures see; closed questions can be imported with their likelihoods (lm-eval), open ones with samples"
             }
-            Self::ChosenSeed { .. } => {
-                "ask whoever chose it why, and run it again with the seed left out"
-            }
+            Self::ChosenSeed { .. } => WHO_CHOSE,
             Self::PlannedAfter => {
                 "ask the suspect anew into an empty --out, with the panel settled"
             }

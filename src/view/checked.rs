@@ -47,7 +47,7 @@ struct Mark {
     length: u64,
     modified: Option<SystemTime>,
     /// Its number on the disk, and when its bytes, name or times were last changed, which nobody can set.
-    changed: Option<(u64, i64, i64)>,
+    changed: (u64, i64, i64),
 }
 
 impl Mark {
@@ -61,14 +61,14 @@ impl Mark {
 }
 
 #[cfg(unix)]
-fn changed(metadata: &Metadata) -> Option<(u64, i64, i64)> {
+fn changed(metadata: &Metadata) -> (u64, i64, i64) {
     use std::os::unix::fs::MetadataExt as _;
-    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn changed(_: &Metadata) -> Option<(u64, i64, i64)> {
-    None
+fn changed(_: &Metadata) -> (u64, i64, i64) {
+    (0, 0, 0)
 }
 
 struct Kept {

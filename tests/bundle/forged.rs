@@ -376,7 +376,7 @@ fn weights_gates_and_report_are_held_against_the_rest() {
         "'data/results/report.json' is not what the recordings give",
         |copy| {
             copy.edit("data/gates.json", |gates| {
-                gates["weights"]["p"] = 0.5.into()
+                gates["weights"]["p"] = 0.5.into();
             });
             copy.reassess();
         },
@@ -656,7 +656,7 @@ fn what_no_manifest_lists_is_refused() {
 fn what_a_bundle_says_of_its_making_is_held_against_the_rest() {
     let environment = "data/environment.json";
     forge(PLAN, "'data/environment.json'", |copy| {
-        copy.write(environment, "anything")
+        copy.write(environment, "anything");
     });
     forge(PLAN, "unknown field `more`", |copy| {
         copy.edit(environment, |value| value["more"] = 1.into());
@@ -677,7 +677,7 @@ fn what_a_bundle_says_of_its_making_is_held_against_the_rest() {
     );
     forge(PLAN, "unknown field `more`", |copy| {
         copy.edit("data/battery.json", |battery| {
-            battery["families"][0]["more"] = 1.into()
+            battery["families"][0]["more"] = 1.into();
         });
     });
     forge(

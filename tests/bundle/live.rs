@@ -108,26 +108,6 @@ fn a_comparison_ends_in_a_bundle_that_holds_and_stays_as_it_is() {
         "{lines:?}"
     );
 
-    // Of a full disk an empty or a half copy may be left: the next run makes it whole.
-    let whole = all_bytes(&bundle);
-    let recording = fs::read_dir(bundle.join("data/recordings"));
-    let recording = recording.unwrap().next().unwrap().unwrap().path();
-    for (file, length) in [
-        ("recording.json", 0),
-        ("recording.json", 7),
-        ("answers.jsonl", 0),
-        ("answers.jsonl", 501),
-    ] {
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .open(recording.join(file));
-        file.unwrap().set_len(length).unwrap();
-        fs::write(recording.join("answers.jsonl.partial"), "cut off").unwrap();
-        let again = compare(out, &[]);
-        assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
-        assert!(all_bytes(&bundle) == whole);
-    }
-
     // The report again, byte by byte, from the bundle alone and from anywhere.
     let moved = directory.path().join("moved");
     copy(&bundle, &moved);
@@ -550,4 +530,31 @@ fn a_chosen_seed_and_earlier_verdicts_are_told() {
     );
     let usual = compare(&out.join("usual"), &[]);
     assert!(!text(&usual.stdout).contains("[chosen_seed]"));
+}
+
+#[test]
+fn a_copy_that_a_full_disk_cut_off_is_made_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path();
+    assert_eq!(compare(out, &[]).status.code(), Some(0));
+    let bundle = bundles(out).pop().unwrap();
+    // Of a full disk an empty or a half copy may be left: the next run makes it whole.
+    let whole = all_bytes(&bundle);
+    let recording = fs::read_dir(bundle.join("data/recordings"));
+    let recording = recording.unwrap().next().unwrap().unwrap().path();
+    for (file, length) in [
+        ("recording.json", 0),
+        ("recording.json", 7),
+        ("answers.jsonl", 0),
+        ("answers.jsonl", 501),
+    ] {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(recording.join(file));
+        file.unwrap().set_len(length).unwrap();
+        fs::write(recording.join("answers.jsonl.partial"), "cut off").unwrap();
+        let again = compare(out, &[]);
+        assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+        assert!(all_bytes(&bundle) == whole);
+    }
 }

@@ -484,10 +484,9 @@ fn no_written_byte_holds_a_key_that_the_server_echoes() {
             ("openai-version", KEY.to_owned()),
         ];
         assert_eq!(asked.headers["authorization"], format!("Bearer {KEY}"));
-        let escaped: String = KEY
-            .chars()
-            .map(|c| format!("\\u{:04X}", u32::from(c)))
-            .collect();
+        let escaped = KEY.chars().fold(String::new(), |all, c| {
+            all + &format!("\\u{:04X}", u32::from(c))
+        });
         let bearer = STANDARD.encode(format!("Bearer {KEY}"));
         match asked.n % 7 {
             0 => Does::Says(

@@ -196,6 +196,10 @@ fn bodies_that_are_no_json_object_are_refused() {
     server.ask("/v1/completions", &json!({"prompt": "a", "max_tokens": 1}));
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what this is about"
+)]
 #[test]
 fn a_large_body_is_refused_and_so_is_a_long_prompt() {
     let server = Server::teacher(&["--max-body", "5000", "--max-length", "40"]);
@@ -373,6 +377,10 @@ fn headers_that_do_not_arrive_end_the_connection() {
     assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what this is about"
+)]
 #[test]
 fn who_is_silent_from_the_beginning_is_put_out_soon() {
     let server = Server::teacher(&["--connections", "2"]);

@@ -95,9 +95,9 @@ impl Echoes {
 
     /// Where the echo that begins at a place begins and ends. What was masked before reaches to `done`.
     fn at(&self, bytes: &[u8], done: usize, at: usize) -> Option<(usize, usize)> {
-        let plain = || Some((at, end(&self.key, &literally, bytes, at)?));
+        let plain = || Some((at, end(&self.key, literally, bytes, at)?));
         let encoded = |form: &Vec<u8>| {
-            let end = end(form, &in_base64, bytes, at)?;
+            let end = end(form, in_base64, bytes, at)?;
             // What stands around it has bits of the key's ends.
             let before = bytes[done..at].iter().rev();
             let from = at - before.take_while(|byte| is_base64(**byte)).count();
@@ -115,13 +115,11 @@ impl Echoes {
     }
 }
 
+/// How many bytes stand for a character at the beginning of some bytes, in up to two ways.
+type Ways = fn(&[u8], u8) -> [Option<usize>; 2];
+
 /// Where a form that begins at a place ends. Its characters are read by `ways`: up to two lengths that stand for one.
-fn end(
-    form: &[u8],
-    ways: &dyn Fn(&[u8], u8) -> [Option<usize>; 2],
-    bytes: &[u8],
-    mut at: usize,
-) -> Option<usize> {
+fn end(form: &[u8], ways: Ways, bytes: &[u8], mut at: usize) -> Option<usize> {
     for (n, wanted) in form.iter().enumerate() {
         match ways(&bytes[at..], *wanted) {
             [None, None] => return None,
@@ -299,9 +297,12 @@ mod tests {
             assert_eq!(left(&format!("a {all} b")), "a [key] b", "{all}");
             // Partly escaped: any one character alone.
             for place in 0..KEY.len() {
-                let one = KEY.char_indices().map(|(i, c)| match i == place {
-                    true => ways(c)[way].clone(),
-                    false => c.to_string(),
+                let one = KEY.char_indices().map(|(i, c)| {
+                    if i == place {
+                        ways(c)[way].clone()
+                    } else {
+                        c.to_string()
+                    }
                 });
                 let one: String = one.collect();
                 assert_eq!(left(&format!("a {one} b")), "a [key] b", "{one}");

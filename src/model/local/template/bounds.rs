@@ -95,10 +95,6 @@ fn text<'a>(state: &State<'_, '_>, value: &'a Value) -> Result<StringInput<'a>, 
     StringInput::new(state, value)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the template engine hands arguments over by value"
-)]
 fn to_json(state: &State<'_, '_>, value: Value, options: Kwargs) -> Result<Value, Error> {
     pay(state, &value)?;
     json::to_json(value, options)
@@ -109,6 +105,10 @@ fn trim(state: &State<'_, '_>, value: &Value, chars: Option<String>) -> Result<V
     Ok(filters::trim(text(state, value)?, chars))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the template engine hands arguments over by value"
+)]
 fn join(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -126,7 +126,7 @@ fn join(
         .as_ref()
         .map(|joiner| text(state, joiner))
         .transpose()?;
-    let none = Kwargs::from_iter(std::iter::empty::<(&str, Value)>());
+    let none = std::iter::empty::<(&str, Value)>().collect::<Kwargs>();
     filters::join(state, value, joiner, attribute.as_deref(), none)
 }
 
@@ -186,7 +186,7 @@ fn format(state: &State<'_, '_>, text: &str, arguments: &[Value]) -> Result<(), 
         fields += 1;
         rest = &rest[field.len()..];
     }
-    let arguments: usize = arguments.iter().map(|value| printed(value)).sum();
+    let arguments: usize = arguments.iter().map(printed).sum();
     let bytes = fields.saturating_mul(arguments).saturating_add(room);
     state.consume_fuel((bytes / BYTES) as u64)
 }
