@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
-use crate::measure::equality::{Equality, equality};
+use crate::measure::dependence::{Unresponsive, unresponsive};
+use crate::measure::equality::{Equality, equality, is_copy};
 use crate::measure::open_text::nearness;
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
@@ -124,6 +125,10 @@ pub struct Case {
     pub left_out: Vec<LeftOut>,
     /// Members that are no controls, found by their answers: left out of everything.
     pub screened: Vec<Screened>,
+    /// Members whose answers do not depend on what they were asked, with what shows it.
+    pub unresponsive: Vec<(String, Unresponsive)>,
+    /// Alternatives that answer as the suspect does.
+    pub suspect_is: Vec<String>,
     /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
     pub sequential: Option<Sequential>,
     /// The answer about the protected model's group, when that was the question; the pooled figures and the
@@ -202,6 +207,8 @@ pub(crate) fn weigh_prepared(
         doubtful_alternatives,
         left_out: Vec::new(),
         screened,
+        unresponsive: Vec::new(),
+        suspect_is: Vec::new(),
         sequential,
         family: None,
         verdict: judge(&Evidence::default(), rules),
@@ -218,11 +225,52 @@ pub(crate) fn weigh_prepared(
         case.left_out = without::each(&sides, &case);
         case.evidence.worst_without_one = without::worst(&case.left_out);
     }
+    if prepared.is_none() {
+        look_at_answers(&mut case, panel, prints, rules);
+    }
     case.verdict = judge(&case.evidence, rules);
-    if !panel.family.is_empty() {
+    if case.evidence.unresponsive.is_none() && !panel.family.is_empty() {
         family::answer(&sides, &mut case);
     }
     case
+}
+
+/// Who answers whatever it is asked, and as whom the suspect answers.
+fn look_at_answers(
+    case: &mut Case,
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    rules: &Rules,
+) {
+    let members = panel.members();
+    let found = members.par_iter().filter_map(|member| {
+        let found = unresponsive(prints.get(&member.model)?)?;
+        Some((member.id.clone(), found))
+    });
+    case.unresponsive = found.collect();
+    let of = |id: &String| case.unresponsive.iter().find(|(other, _)| other == id);
+    let sides = [
+        ("suspect", &panel.suspect),
+        ("protected model", &panel.protected),
+    ];
+    let why = sides.into_iter().find_map(|(role, member)| {
+        let (_, found) = of(&member.id)?;
+        let words = found.words();
+        Some(format!(
+            "the answers of the {role} hardly depend on what it is asked: {words}"
+        ))
+    });
+    case.evidence.unresponsive = why;
+    let suspect = prints.get(&panel.suspect.model);
+    let is = |member: &&Member| {
+        let print = prints
+            .get(&member.model)
+            .filter(|_| member.model != panel.suspect.model);
+        let pair = suspect.zip(print);
+        pair.is_some_and(|(a, b)| is_copy(a, b, &rules.screen))
+    };
+    let like = panel.alternatives.iter().filter(is);
+    case.suspect_is = like.map(|member| member.id.clone()).collect();
 }
 
 impl Case {

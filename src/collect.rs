@@ -1,5 +1,6 @@
 //! Collecting: questions times a model gives a recording.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,13 +72,12 @@ pub fn collect(
     stop: &AtomicBool,
     answered: &(dyn Fn() + Sync),
 ) -> Result<Tally, CollectError> {
-    let missing: Vec<Question> = questions
-        .iter()
-        .filter(|q| !store.has(q))
-        .cloned()
-        .collect();
+    let mut seen = HashSet::new();
+    let once: Vec<&Question> = questions.iter().filter(|q| seen.insert(*q)).collect();
+    let missing = once.iter().filter(|q| !store.has(q));
+    let missing: Vec<Question> = missing.map(|q| (*q).clone()).collect();
     let mut tally = Tally {
-        kept: questions.len() - missing.len(),
+        kept: once.len() - missing.len(),
         ..Tally::default()
     };
     let mut failure = None;

@@ -349,6 +349,8 @@ mod tests {
             doubtful_alternatives: Vec::new(),
             left_out: Vec::new(),
             screened: Vec::new(),
+            unresponsive: Vec::new(),
+            suspect_is: Vec::new(),
             sequential: None,
             family: None,
         }

@@ -18,6 +18,7 @@ pub struct FileDigest {
 
 /// The identity of a model in a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelIdentity {
     /// The name by which the user pointed at it.
     pub name: String,
@@ -205,7 +206,11 @@ pub fn plain_name(name: &str) -> String {
         }
     };
     let plain: String = last.chars().map(plain).take(60).collect();
-    plain.trim_start_matches('.').to_owned()
+    // A leading point hides a file, and a leading dash makes an option of it.
+    match plain.trim_start_matches(['.', '-']) {
+        "" => "model".to_owned(),
+        plain => plain.to_owned(),
+    }
 }
 
 /// What became of one ability in the access check.

@@ -53,6 +53,7 @@ pub mod model;
 pub mod panel;
 pub mod passes;
 pub mod population;
+mod printable;
 pub mod question;
 pub mod reach;
 pub mod report;

@@ -4,7 +4,7 @@
 //! compared over strings and not over tokens; and every reader reads what the candidate parents wrote.
 //! The pool comes from the candidate parents alone, so no control changes what another is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::battery::{Ask, Battery, Probe};
 use crate::fingerprint::{Fingerprint, to_read};
@@ -93,7 +93,10 @@ impl<'a> SecondPass<'a> {
             Ask::Write { .. } => authors.iter().map(|a| written(a, probe)).collect(),
             Ask::Choose { .. } => Vec::new(),
         };
+        // Two authors who wrote the same are read once: a question stands once in a recording.
+        let mut seen = BTreeSet::new();
         let asked = lists.into_iter().filter(|texts| !texts.is_empty());
+        let asked = asked.filter(|texts| seen.insert(texts.clone()));
         let question = |texts| Question {
             probe: probe.id.clone(),
             variant: 0,

@@ -149,6 +149,8 @@ pub struct Posing {
 /// Samples of every open question, unless the user says how many: what a model wrote says more of its parent than
 /// its closed answers do.
 pub const SAMPLES: u16 = 32;
+/// The seed of everything random, unless the user names one: nobody has chosen it for what came out.
+pub const SEED: u64 = 1;
 /// Short samples of every closed question, unless the user says how many.
 pub const REPEATS: u16 = 16;
 
@@ -288,6 +290,29 @@ pub fn ask(probe: &Probe, posing: Posing) -> Vec<Question> {
     }
 }
 
+/// The most bytes that the texts of a probe's questions in the first pass may have, without making them. It is never less
+/// than they have, and not much more.
+pub(crate) fn longest(probe: &Probe, posing: Posing) -> u64 {
+    let bytes = |length: usize| length as u64;
+    // What is put around a text, names and numbers.
+    let frame = bytes(GO_ON.len() + ONLY_OPTION.len() + probe.id.len() + probe.lead.len() + 64);
+    let prompt = bytes(probe.prompt.len());
+    let (text, questions) = match &probe.ask {
+        Ask::Choose { options } => {
+            let list = options.iter().map(|o| bytes(o.len()) + 4).sum::<u64>();
+            let places = probe.prompt.matches("{options}").count();
+            let text = prompt
+                .saturating_add(list.saturating_mul(bytes(places)))
+                .saturating_add(list);
+            let variants = if places > 0 { options.len() } else { 1 };
+            (text, variants.max(posing.repeats))
+        }
+        Ask::Next => (prompt, posing.repeats.max(1)),
+        Ask::Write { .. } => (prompt, posing.samples),
+    };
+    text.saturating_add(frame).saturating_mul(bytes(questions))
+}
+
 /// Whether an option needs a space before it.
 fn ends_open(prompt: &Prompt) -> bool {
     let before = match prompt.pose {
@@ -405,6 +430,44 @@ mod tests {
         let next = ask(&probe(Ask::Next, "Once upon", ""), posing(Access::Text));
         assert_eq!(next.len(), 5);
         assert_ne!(next[0], next[1]);
+    }
+
+    #[test]
+    fn how_long_questions_are_is_known_before_they_are_made() {
+        let options: Vec<String> = ["a", "bcd", "ef"].map(str::to_owned).to_vec();
+        let choose = |prompt| {
+            let options = options.clone();
+            probe(Ask::Choose { options }, prompt, "I take")
+        };
+        let probes = [
+            choose("One of {options}, I say {options}?"),
+            choose("Which?"),
+            probe(Ask::Next, "Once upon", ""),
+            probe(Ask::Write { max_tokens: 9 }, "Say it.", "It is"),
+        ];
+        for (chat, raw) in [(true, true), (false, true), (true, false)] {
+            for access in [Access::Scored, Access::Top, Access::Text] {
+                let posing = Posing {
+                    chat,
+                    raw,
+                    access,
+                    ..POSING
+                };
+                for probe in &probes {
+                    let questions = ask(probe, posing).into_iter();
+                    let texts = |q: Question| {
+                        let of_request = match q.request {
+                            Request::Score { texts } => texts.concat().len(),
+                            _ => 0,
+                        };
+                        q.probe.len() + q.prompt.text.len() + q.prompt.lead.len() + of_request
+                    };
+                    let found: usize = questions.map(texts).sum();
+                    let most = longest(probe, posing);
+                    assert!(found as u64 <= most, "{probe:?}: {found} > {most}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -114,6 +114,24 @@ struct Reason<S> {
     reason: S,
 }
 
+/// By how many nats two readings of one text by one model may differ: the engine adds in another order where it reads
+/// texts together.
+const READ_ALIKE: f64 = 1e-3;
+
+impl<S: PartialEq> Response<S> {
+    /// Whether it is the same answer to the same question; probabilities to within arithmetic.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let (Self::Scored { scores: a }, Self::Scored { scores: b }) = (self, other) else {
+            return self == other;
+        };
+        let near = |(a, b): (&Scored, &Scored)| match (a.log_probability, b.log_probability) {
+            (Some(a), Some(b)) => (a - b).abs() <= READ_ALIKE,
+            (a, b) => a == b,
+        };
+        a.len() == b.len() && a.iter().zip(b).all(near)
+    }
+}
+
 impl<'de, S: Deserialize<'de>> Tagged<'de> for Response<S> {
     type Kind = Kind;
 

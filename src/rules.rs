@@ -25,6 +25,9 @@ pub const MIN_FOR_MEDIAN: usize = 8;
 
 /// So many other houses of candidate parents stand for a matched alternative where open text is all there is.
 pub const MIN_HOUSES: usize = 2;
+/// The share of the first questions of which a recording must have records to stand for protected model or suspect.
+/// It moves no finding: with less there is none.
+pub const MIN_ANSWERED: f64 = 0.5;
 
 /// What could be had of the models, which settles the thresholds.
 #[derive(

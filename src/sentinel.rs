@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::battery::{Ask, Battery};
+use crate::battery::{Ask, Battery, Probe};
 use crate::evidence::Entry;
 use crate::measure::drift::{Round, drift};
 use crate::question::{Access, Posing, Question, Request, SHORT, pose};
@@ -36,11 +36,15 @@ pub fn constants() -> [(&'static str, f64); 4] {
     ]
 }
 
+/// The probes that every round repeats.
+pub(crate) fn probes(battery: &Battery) -> impl Iterator<Item = &Probe> {
+    let probes = battery.probes.iter().filter(|p| p.ask == Ask::Next);
+    probes.take(PROBES)
+}
+
 /// The questions of one round.
 fn round(battery: &Battery, posing: Posing, number: usize) -> Vec<Question> {
-    let probes = battery.probes.iter().filter(|p| p.ask == Ask::Next);
-    probes
-        .take(PROBES)
+    probes(battery)
         .flat_map(|probe| {
             let requests = match posing.access {
                 Access::Scored | Access::Top => vec![Request::Next { top: posing.top }],
@@ -98,6 +102,17 @@ pub fn round_of<S: AsRef<str>>(question: &Question<S>) -> Option<usize> {
         .as_ref()
         .starts_with(PREFIX)
         .then_some(question.variant)
+}
+
+/// Whether a sentinel asks for this.
+pub(crate) fn is_asked<S>(posing: Posing, request: &Request<S>) -> bool {
+    match (posing.access, request) {
+        (Access::Scored | Access::Top, Request::Next { top }) => *top == posing.top,
+        (Access::Text, Request::Write { sample, max_tokens }) => {
+            *sample < SAMPLES && *max_tokens == SHORT
+        }
+        _ => false,
+    }
 }
 
 /// A round with the places of its first and last answer.

@@ -246,19 +246,6 @@ impl Dendrogram {
     }
 }
 
-/// A label without what could change the text around it: control characters, and invisible ones
-/// that turn its direction, join or hide (Unicode Technical Report 36, "bidirectional text spoofing").
-fn plain(label: &str) -> String {
-    let unsafe_to_show = |c: char| {
-        c.is_control()
-            || matches!(c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{fffe}' | '\u{ffff}')
-    };
-    label.chars().filter(|c| !unsafe_to_show(*c)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
@@ -412,11 +399,5 @@ mod tests {
         let twice = average_linkage(&named(&["a", "a"]), &Array2::zeros((2, 2)));
         let label = "a".to_owned();
         assert_eq!(twice, Err(TreeError::DuplicateLabel { label }));
-    }
-
-    #[test]
-    fn labels_are_shown_without_what_cannot_be_seen() {
-        assert_eq!(plain("a\u{202e}b\u{200b}c\x1b[31m\nd\u{2066}"), "abc[31md");
-        assert_eq!(plain("模型-é_1.5"), "模型-é_1.5");
     }
 }

@@ -181,6 +181,8 @@ pub struct Evidence {
     pub matched_controls: usize,
     /// Mere likeness to the protected model among the unmatched controls.
     pub likeness: Option<Standing>,
+    /// Why the answers of suspect or protected model say nothing of it, where they do not depend on the question.
+    pub unresponsive: Option<String>,
 }
 
 /// A finding with the reasons that lead to it.
@@ -202,6 +204,11 @@ pub fn judge(evidence: &Evidence, rules: &Rules) -> Verdict {
     let mut reasons = Vec::new();
     if let Some(finding) = gates(evidence, ladder, &mut reasons) {
         return verdict(finding, reasons, None);
+    }
+    if let Some(why) = &evidence.unresponsive {
+        reasons.push(why.clone());
+        let settles = "ask the model by another way, and look at its answers: they hardly depend on what it is asked";
+        return verdict(Finding::Inconclusive, reasons, Some(settles));
     }
     if evidence.controls < ladder.min_controls {
         reasons.push(format!(
@@ -529,6 +536,19 @@ mod tests {
             assert_eq!(verdict.finding, Finding::Distilled);
             assert!(verdict.reasons[0].contains(said), "{:?}", verdict.reasons);
         }
+    }
+
+    #[test]
+    fn of_a_model_that_answers_whatever_it_is_asked_nothing_is_found() {
+        let mut evidence = distilled();
+        evidence.unresponsive = Some("the answers of the suspect hardly depend".to_owned());
+        let found = judge(&evidence, &Rules::HERE);
+        assert_eq!(found.finding, Finding::Inconclusive);
+        assert!(found.reasons.iter().any(|r| r.contains("hardly depend")));
+        // What is known without its answers is known all the same.
+        evidence.identical = true;
+        let found = judge(&evidence, &Rules::HERE);
+        assert_eq!(found.finding, Finding::SameModel);
     }
 
     #[test]

@@ -619,3 +619,110 @@ fn help_says_what_each_command_does() {
         insta::assert_snapshot!(format!("help_{name}"), text(&output.stdout));
     }
 }
+
+/// The id of a member by the name that it was given by.
+fn id_of(report: &Value, role: &str, name: &str) -> String {
+    let members = report[role].as_array().unwrap();
+    let member = members.iter().find(|m| m["name"] == name).unwrap();
+    member["id"].as_str().unwrap().to_owned()
+}
+
+/// A recording of a model that gives one sentence and one distribution to everything.
+fn indifferent(name: &str, to: &Path) -> String {
+    let from = recording(name);
+    fs::create_dir_all(to).unwrap();
+    let header = fs::read(from.join("recording.json")).unwrap();
+    fs::write(to.join("recording.json"), &header).unwrap();
+    let (mut head, mut lines, mut next) =
+        (parentage::digest::of_bytes(&header), String::new(), None);
+    for line in fs::read_to_string(from.join("answers.jsonl"))
+        .unwrap()
+        .lines()
+    {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        match entry["response"]["kind"].as_str().unwrap() {
+            "text" => entry["response"]["text"] = " I would rather not say.".into(),
+            "next" => {
+                let first = next.get_or_insert_with(|| entry["response"]["top"].clone());
+                entry["response"]["top"] = first.clone();
+            }
+            _ => {}
+        }
+        entry["previous"] = head.into();
+        let line = serde_json::to_string(&entry).unwrap();
+        head = parentage::digest::of_bytes(line.as_bytes());
+        lines += &(line + "\n");
+    }
+    fs::write(to.join("answers.jsonl"), lines).unwrap();
+    to.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_suspect_that_answers_whatever_it_is_asked_is_named_and_nothing_is_found() {
+    let place = tempfile::tempdir().unwrap();
+    let suspect = indifferent("student-text", &place.path().join("indifferent"));
+    let (output, report) = compare(&suspect, &refs(&strangers()));
+    let report = report.unwrap_or_else(|| panic!("{output:?}"));
+    assert_eq!(report["finding"], "inconclusive", "{report}");
+    let reasons = report["reasons"].as_array().unwrap();
+    let says = |r: &Value| {
+        r.as_str()
+            .unwrap()
+            .contains("hardly depend on what it is asked")
+    };
+    assert!(reasons.iter().any(says), "{reasons:?}");
+    let caveats = report["caveats"].as_array().unwrap();
+    let named = caveats
+        .iter()
+        .find(|c| c["code"] == "unresponsive")
+        .unwrap();
+    let words = named["text"].as_str().unwrap();
+    assert!(
+        words.contains("suspect: one text makes up 100 %"),
+        "{words}"
+    );
+    // As a control it is named as well, and a model that answers is not.
+    let mut more = strangers();
+    more.extend(["--control".to_owned(), suspect.clone()]);
+    let (_, report) = compare(&model("student-text"), &refs(&more));
+    let report = report.unwrap();
+    let id = id_of(&report, "controls", &suspect);
+    let caveats = report["caveats"].as_array().unwrap();
+    let named = caveats
+        .iter()
+        .find(|c| c["code"] == "unresponsive")
+        .unwrap();
+    let words = named["text"].as_str().unwrap();
+    assert!(
+        words.contains(&format!("{id}: one text")) && !words.contains("suspect:"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_suspect_that_answers_as_an_alternative_does_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("somebody");
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(model("sibling-1")).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+    }
+    let mut more = strangers();
+    more.extend(
+        ["sibling-1", "sibling-2"]
+            .map(model)
+            .into_iter()
+            .flat_map(|m| ["--alternative".to_owned(), m]),
+    );
+    let (output, report) = compare(copy.to_str().unwrap(), &refs(&more));
+    let report = report.unwrap_or_else(|| panic!("{output:?}"));
+    let caveats = report["caveats"].as_array().unwrap();
+    let named = caveats
+        .iter()
+        .find(|c| c["code"] == "suspect_is_alternative")
+        .unwrap();
+    let words = named["text"].as_str().unwrap();
+    let id = id_of(&report, "alternatives", &model("sibling-1"));
+    assert!(words.contains(&format!("answers as {id} does")), "{words}");
+}

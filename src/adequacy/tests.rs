@@ -106,6 +106,8 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
         doubtful_alternatives: Vec::new(),
         left_out,
         screened: Vec::new(),
+        unresponsive: Vec::new(),
+        suspect_is: Vec::new(),
         sequential: None,
         family: None,
         verdict: judge(&Evidence::default(), &rules),

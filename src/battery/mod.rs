@@ -7,7 +7,7 @@ mod file;
 mod lint;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,7 @@ pub struct Probe {
 
 /// Why a group of probes is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Family {
     /// Its name, the prefix of its probes' ids.
     pub name: String,
@@ -114,6 +115,7 @@ impl Tier {
 
 /// An ordered set of probes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Battery {
     /// Its name; batteries joined are named `a+b`.
     pub name: String,
@@ -126,6 +128,16 @@ pub struct Battery {
 }
 
 impl Battery {
+    /// Whether all its probes ship with the tool, by what they are and not by where they were read: a suspect could have
+    /// been trained to answer them differently.
+    pub fn is_published(&self) -> bool {
+        let built_in = BUILT_IN.iter().filter_map(|name| Self::built_in(name).ok());
+        let built_in: Vec<Probe> = built_in.flat_map(|battery| battery.probes).collect();
+        let known: HashMap<&str, &Probe> = built_in.iter().map(|p| (p.id.as_str(), p)).collect();
+        let mut probes = self.probes.iter();
+        probes.all(|probe| known.get(probe.id.as_str()) == Some(&probe))
+    }
+
     /// The first probes of a tier. Probes stand in turns over the families, so a tier is balanced.
     #[must_use]
     pub fn select(mut self, tier: Tier) -> Self {
@@ -186,6 +198,17 @@ mod tests {
             }
         }
         assert_ne!(quick.digest(), standard.digest());
+    }
+
+    #[test]
+    fn probes_are_published_by_what_they_are() {
+        let mut battery = Battery::built_in("core-v1").unwrap();
+        assert!(battery.is_published());
+        assert!(battery.clone().select(Tier::Quick).is_published());
+        battery.name = "mine".to_owned();
+        assert!(battery.is_published());
+        battery.probes[7].prompt.push('.');
+        assert!(!battery.is_published());
     }
 
     #[test]

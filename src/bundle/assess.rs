@@ -1,8 +1,11 @@
 //! From a checked bundle to a report: the one path to a verdict, live and on checking.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::check::{CheckedBundle, Step};
+use super::complete::Missing;
 use super::error::{StepError, VerdictError, VerifyError};
 use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
 use super::{Event, bag};
@@ -106,8 +109,10 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         published: plan.published,
         posed_raw: plan.posed_raw,
         unanswered: counts(|print| print.unanswered),
+        missing: lacking(bundle, &panel),
         planned_after: bundle.planned_after,
         posing: plan.posing,
+        seed: plan.seed.0,
         endpoints: of(|source| matches!(source, Source::Endpoint { .. })),
         imported: of(Source::is_imported),
         set_aside: counts(|print| print.set_aside),
@@ -150,6 +155,16 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
     (panel, case, report)
 }
 
+/// What recordings that stand for members lack, by id.
+fn lacking(bundle: &CheckedBundle, panel: &Panel) -> BTreeMap<String, (usize, usize)> {
+    let members = panel.members().into_iter();
+    let lacking = members.filter_map(|member| {
+        let Missing { missing, planned } = bundle.missing.get(&member.model)?;
+        Some((member.id.clone(), (*missing, *planned)))
+    });
+    lacking.collect()
+}
+
 /// The last step: draws the verdict again and holds it against the one in the bundle, byte by byte.
 ///
 /// # Errors
@@ -164,9 +179,13 @@ pub fn recompute(
         source,
     })?;
     let finding = drawn.2.finding.name();
+    let taken = match bundle.gates.weights {
+        Some(_) => format!("; the figures of the weights ({GATES_FILE}) are taken as given"),
+        None => String::new(),
+    };
     told(
         Step::Verdict,
-        &format!("{finding}, recomputed from the recordings to the last digit"),
+        &format!("{finding}, recomputed from the recordings to the last digit{taken}"),
     );
     Ok(drawn)
 }
@@ -190,6 +209,15 @@ fn redraw(bundle: &CheckedBundle) -> Result<(Panel, Case, Report), StepError> {
             file: PLAN_FILE.to_owned(),
             tool: bundle.plan.tool.chars().take(40).collect(),
             differing: few(bundle.plan.differing()),
+        }
+        .into());
+    }
+    let digest = |model: &str| bundle.recordings[model].header.identity.source.digest();
+    let (protected, suspect) = (&bundle.plan.panel.protected, &bundle.plan.panel.suspect);
+    let own = digest(&protected.model);
+    if bundle.gates.identical != (own.is_some() && own == digest(&suspect.model)) {
+        return Err(VerdictError::Identical {
+            file: GATES_FILE.to_owned(),
         }
         .into());
     }

@@ -9,12 +9,14 @@ use super::commit::{Secret, bytes_of};
 use super::error::{DigestError, LayoutError};
 use super::form::{
     BAGIT, BAGIT_FILE, COMMITMENTS_FILE, FORMAT, INFO_FILE, MANIFEST_FILE, MAX_DEPTH, MAX_FILES,
-    MAX_LINE, MAX_WHOLE, NEEDED, RECORDINGS, REDACTION_FILE, SEALED, SECRET_FILE, SIGNATURE_FILE,
-    STAMP_REPLY_FILE, TAG_MANIFEST_FILE, TAGGED, UNTAGGED, WEIGHTS, is_plain_name,
+    MAX_LINE, MAX_WHOLE, NEEDED, PLAN_STAMP_FILE, RECORDINGS, REDACTION_FILE, SEALED, SECRET_FILE,
+    SIGNATURE_FILE, STAMP_REPLY_FILE, TAG_MANIFEST_FILE, TAGGED, UNTAGGED, WEIGHTS, is_plain_name,
 };
+use super::seal::MAX_SMALL;
 use super::{Rendering, form, piece};
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, HEADER_FILE};
+use crate::printable::visible_line;
 
 /// Digests by path, relative to the bundle, with forward slashes.
 pub(super) type Manifest = BTreeMap<String, String>;
@@ -22,7 +24,13 @@ pub(super) type Manifest = BTreeMap<String, String>;
 /// Every file below a directory with its length, by path with forward slashes. Refuses links, special
 /// files, names that are not plain, and depths and numbers that no bundle has.
 pub(super) fn walk(root: &Path) -> Result<BTreeMap<String, u64>, LayoutError> {
+    Ok(walk_all(root)?.0)
+}
+
+/// The same, and a directory without anything in it, if there is one.
+fn walk_all(root: &Path) -> Result<(BTreeMap<String, u64>, Option<String>), LayoutError> {
     let mut files = BTreeMap::new();
+    let mut empty = None;
     let mut open = vec![(String::new(), 0)];
     while let Some((directory, depth)) = open.pop() {
         let path = root.join(&directory);
@@ -30,7 +38,12 @@ pub(super) fn walk(root: &Path) -> Result<BTreeMap<String, u64>, LayoutError> {
             path: path.clone(),
             source,
         };
-        for entry in fs::read_dir(&path).map_err(read)? {
+        let mut entries = fs::read_dir(&path).map_err(read)?.peekable();
+        if entries.peek().is_none() && !directory.is_empty() {
+            empty.get_or_insert(directory);
+            continue;
+        }
+        for entry in entries {
             let entry = entry.map_err(read)?;
             let name = entry.file_name();
             let shown = name.to_string_lossy();
@@ -63,7 +76,7 @@ pub(super) fn walk(root: &Path) -> Result<BTreeMap<String, u64>, LayoutError> {
             }
         }
     }
-    Ok(files)
+    Ok((files, empty))
 }
 
 /// Reads a file whole, if it is no longer than `limit`; nothing is allocated for a longer one.
@@ -172,6 +185,9 @@ impl Kind {
                 if TAGGED.contains(&file) || UNTAGGED.contains(&file) || file == SECRET_FILE {
                     return Some(MAX_WHOLE);
                 }
+                if file == PLAN_STAMP_FILE {
+                    return Some(MAX_SMALL);
+                }
                 if let Some(rest) = within(RECORDINGS) {
                     let (_, name) = rest.split_once('/')?;
                     return match name {
@@ -219,7 +235,7 @@ pub(super) struct Layout {
 
 /// Checks names, places, lengths and lists.
 pub(super) fn layout(root: &Path, kind: Kind) -> Result<Layout, LayoutError> {
-    let files = walk(root)?;
+    let (files, empty) = walk_all(root)?;
     if kind == Kind::Whole && files.keys().any(|file| file.starts_with(SEALED)) {
         return Err(LayoutError::Redacted { file: SEALED });
     }
@@ -251,6 +267,9 @@ pub(super) fn layout(root: &Path, kind: Kind) -> Result<Layout, LayoutError> {
     agree(MANIFEST_FILE, &payload, files.keys().filter(below_data))?;
     let tagged = |file: &&String| TAGGED.contains(&file.as_str());
     agree(TAG_MANIFEST_FILE, &tags, files.keys().filter(tagged))?;
+    if let Some(file) = empty {
+        return Err(LayoutError::Empty { file });
+    }
     Ok(Layout {
         payload,
         files,
@@ -409,14 +428,8 @@ pub(super) fn manifest(root: &Path, file: &str) -> Result<Manifest, LayoutError>
 
 /// A path from outside, fit to be printed.
 fn shown_path(path: &str) -> String {
-    let printable = |c: char| {
-        if c.is_ascii_graphic() || c == ' ' {
-            c
-        } else {
-            '\u{fffd}'
-        }
-    };
-    path.chars().map(printable).take(200).collect()
+    let cut: String = path.chars().take(200).collect();
+    visible_line(&cut)
 }
 
 fn render(manifest: &Manifest) -> String {

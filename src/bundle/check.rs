@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::bag::{self, Kind, Manifest};
+use super::complete::Missing;
 use super::error::{CompletenessError, StepError, VerifyError};
 use super::form::{Plan, WEIGHTS, weight_manifest};
 use super::log::Log;
@@ -105,6 +106,8 @@ pub struct CheckedBundle {
     pub prints: BTreeMap<String, Fingerprint>,
     /// The suspect had answered before the plan was committed.
     pub planned_after: bool,
+    /// What recordings that stand for a model lack, by model.
+    pub missing: BTreeMap<String, Missing>,
     /// Probes asked: the first of the plan's order.
     pub asked: usize,
     pub(super) log: Log,

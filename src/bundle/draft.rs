@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,15 +12,17 @@ use super::check::CheckedBundle;
 use super::error::{ChainError, LayoutError, StepError};
 use super::form::{
     BATTERY_FILE, COMMITMENTS_FILE, ENVIRONMENT_FILE, Environment, GATES_FILE, LOG_FILE,
-    MANIFEST_FILE, MAX_WHOLE, PLAN_FILE, Plan, RECORDINGS, SECRET_FILE, SIGNATURE_FILE, WEIGHTS,
-    json, weight_manifest,
+    MANIFEST_FILE, MAX_WHOLE, PLAN_FILE, PLAN_STAMP_FILE, Plan, RECORDINGS, SECRET_FILE,
+    SIGNATURE_FILE, WEIGHTS, json, weight_manifest,
 };
 use super::log::{Event, Log, Mark};
 use super::payload::{Read, read};
+use super::seal::MAX_SMALL;
+use super::stamp;
 use crate::battery::Battery;
 use crate::case::{Case, Gates};
 use crate::digest;
-use crate::evidence::{self, ANSWERS_FILE, EvidenceError, HEADER_FILE, Header};
+use crate::evidence::{self, ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Scan};
 use crate::panel::Panel;
 use crate::report::{RenderError, Report};
 
@@ -38,6 +40,21 @@ pub enum DraftError {
         /// The cause.
         #[source]
         source: io::Error,
+    },
+    /// A file that was named cannot be read.
+    #[error("cannot read '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The reply is no time stamp of this plan.
+    #[error("'{}' is no time stamp of this plan", path.display())]
+    Stamp {
+        /// The reply.
+        path: PathBuf,
     },
     /// The bag's own files cannot be written.
     #[error("cannot write the bundle")]
@@ -164,6 +181,40 @@ impl Draft {
         &self.path
     }
 
+    /// The request for a time stamp of the plan as it is committed (RFC 3161), to be sent to an authority.
+    pub fn stamp_request(&self) -> Vec<u8> {
+        stamp::plan_request(&json(&self.plan))
+    }
+
+    /// Stores an authority's answer beside the plan.
+    ///
+    /// # Errors
+    ///
+    /// When it is no time stamp of this plan, cannot be read or written, or the bundle is sealed.
+    pub fn store_stamp(&self, reply: &Path) -> Result<(), DraftError> {
+        let wrong = || DraftError::Stamp {
+            path: reply.to_owned(),
+        };
+        let failed = |source| DraftError::Read {
+            path: reply.to_owned(),
+            source,
+        };
+        if self.lock().frozen {
+            return Err(DraftError::Sealed {
+                path: self.path.clone(),
+            });
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(reply).map_err(failed)?;
+        let read = file.take(MAX_SMALL + 1).read_to_end(&mut bytes);
+        read.map_err(failed)?;
+        let plan = digest::of_bytes(&json(&self.plan));
+        if bytes.len() as u64 > MAX_SMALL || !stamp::dates_plan(&bytes, &plan) {
+            return Err(wrong());
+        }
+        Ok(bag::put(&self.path, PLAN_STAMP_FILE, &bytes)?)
+    }
+
     /// Notes that a model is about to be asked into a recording. A failure is told by the next
     /// [`Draft::ended`].
     pub fn begun(&self, model: &str, source: &Source) {
@@ -284,16 +335,12 @@ impl Draft {
         };
         if !is_same(&source.directory, &to)? {
             fs::create_dir_all(&to).map_err(at(&to))?;
-            let answers = to.join(ANSWERS_FILE);
-            for file in [HEADER_FILE, ANSWERS_FILE] {
+            // Another run may be in the middle of a line: what is whole now stays so.
+            let whole = evidence::glance(&source.directory)?.map_or(0, |scan| scan.bytes);
+            for (file, most) in [(HEADER_FILE, u64::MAX), (ANSWERS_FILE, whole)] {
                 let path = to.join(file);
-                fs::copy(source.directory.join(file), &path).map_err(at(&path))?;
+                copy(&source.directory.join(file), &path, most).map_err(at(&path))?;
             }
-            let whole = evidence::glance(&to)?.map_or(0, |scan| scan.bytes);
-            // Another run may have been in the middle of a line.
-            let file = OpenOptions::new().write(true).open(&answers);
-            let cut = file.and_then(|f| f.set_len(whole).and_then(|()| f.sync_data()));
-            cut.map_err(at(&answers))?;
         }
         let bytes = bag::whole(&to, HEADER_FILE, MAX_WHOLE)?;
         Ok(evidence::parse_header(&to, &bytes)?.0)
@@ -324,6 +371,8 @@ impl Draft {
                 };
                 removed.map_err(|source| DraftError::Write { path, source })?;
             }
+            // An empty directory is no part of a bundle; one that is not empty stays.
+            let _ = fs::remove_dir(self.path.join(directory));
         }
         Ok(())
     }
@@ -393,9 +442,26 @@ impl Draft {
     }
 }
 
-/// Whether two directories hold the same recording.
-fn is_same(a: &Path, b: &Path) -> Result<bool, EvidenceError> {
-    let stand = |path| Ok(evidence::glance(path)?.map(|s| (s.lines, s.bytes, s.head)));
-    let (a, b): (Option<_>, Option<_>) = (stand(a)?, stand(b)?);
-    Ok(a.is_some() && a == b)
+/// Whether a copy holds the same recording. A copy that cannot be read, because a full disk cut it off, does not.
+fn is_same(recording: &Path, copy: &Path) -> Result<bool, EvidenceError> {
+    let stand = |scan: Option<Scan>| scan.map(|s| (s.lines, s.bytes, s.head));
+    let found = stand(evidence::glance(recording)?);
+    let copied = evidence::glance(copy).ok().and_then(stand);
+    Ok(found.is_some() && found == copied)
+}
+
+/// Copies the beginning of a file, whole or not at all.
+fn copy(from: &Path, to: &Path, most: u64) -> io::Result<()> {
+    let partial = to.with_added_extension("partial");
+    let written = (|| {
+        let mut file = File::create(&partial)?;
+        io::copy(&mut File::open(from)?.take(most), &mut file)?;
+        file.sync_data()?;
+        fs::rename(&partial, to)
+    })();
+    if written.is_err() {
+        // It would be refused beside the bundle's own files; what cannot be removed is overwritten by the next run.
+        let _ = fs::remove_file(&partial);
+    }
+    written
 }

@@ -74,6 +74,12 @@ pub enum LayoutError {
         /// The thing.
         file: String,
     },
+    /// A directory without a file in it, which no manifest lists.
+    #[error("'{file}' is an empty directory; a bundle holds files only")]
+    Empty {
+        /// The directory.
+        file: String,
+    },
     /// A name that some system would take for a path, or that hides.
     #[error("'{file}' has a name that a bundle's file must not have")]
     Name {
@@ -601,6 +607,36 @@ pub enum PlanError {
         /// What there is too much of.
         what: &'static str,
     },
+    /// A time stamp that is of something else.
+    #[error("'{file}' is no time stamp of the plan")]
+    Stamp {
+        /// The file.
+        file: String,
+    },
+    /// Another version is said to have planned than to have finished, which no version does.
+    #[error(
+        "'{file}' says that version {planned} planned, and '{environment}' that it was {found}"
+    )]
+    Tool {
+        /// The plan.
+        file: String,
+        /// The version there.
+        planned: String,
+        /// The other file.
+        environment: String,
+        /// The version there.
+        found: String,
+    },
+    /// The plan says of its probes that they are published, or that they are not.
+    #[error(
+        "'{file}' says that the probes {}; they {}", said(*.planned), said(!*.planned)
+    )]
+    Published {
+        /// The plan.
+        file: String,
+        /// What it says.
+        planned: bool,
+    },
     /// The log does not begin with the commitment.
     #[error("'{file}' does not begin with the plan: something was asked before it was committed")]
     NotFirst {
@@ -673,6 +709,46 @@ pub enum CompletenessError {
         /// The probe of the first.
         probe: String,
     },
+    /// Questions that were answered more than once: the findings would rest on one of the answers.
+    #[error(
+        "recording '{recording}' has {records} records of questions that were answered otherwise already, the first in line {line}, about probe '{probe}'"
+    )]
+    Twice {
+        /// The recording.
+        recording: String,
+        /// How many records are too many.
+        records: usize,
+        /// The line of the first.
+        line: u64,
+        /// The probe of the first.
+        probe: String,
+    },
+    /// Records of questions that nobody planned to ask.
+    #[error(
+        "recording '{recording}' has {records} records of questions that the plan does not ask, the first in line {line}, about probe '{probe}'"
+    )]
+    Unplanned {
+        /// The recording.
+        recording: String,
+        /// How many.
+        records: usize,
+        /// The line of the first.
+        line: u64,
+        /// The probe of the first.
+        probe: String,
+    },
+    /// A recording that stands for protected model or suspect lacks most of what was to be asked.
+    #[error(
+        "the recording of '{recording}' lacks {missing} of {planned} planned questions, more than half: it cannot stand for the model; collect it again"
+    )]
+    Thin {
+        /// The model.
+        recording: String,
+        /// How many have no record.
+        missing: usize,
+        /// Of how many.
+        planned: usize,
+    },
     /// The weight manifest is not the one of the recording.
     #[error("'{file}' does not list the weight files that the recording names")]
     Weights {
@@ -692,6 +768,14 @@ pub enum VerdictError {
         /// The cause.
         #[source]
         source: serde_json::Error,
+    },
+    /// Whether the two sides' weights are the same bytes is not what the recordings say.
+    #[error(
+        "'{file}' says of the two sides' weights what their digests in the recordings do not say"
+    )]
+    Identical {
+        /// The gates.
+        file: String,
     },
     /// Other thresholds or measures.
     #[error(
@@ -741,4 +825,13 @@ pub enum VerdictError {
         /// Its line, from 1.
         line: usize,
     },
+}
+
+/// Whether probes ship with the tool, in words.
+fn said(published: bool) -> &'static str {
+    if published {
+        "ship with the tool"
+    } else {
+        "do not ship with the tool"
+    }
 }

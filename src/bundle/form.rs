@@ -29,6 +29,8 @@ pub(super) const COMMITMENTS_FILE: &str = "commitments.txt";
 pub(super) const STAMP_REQUEST_FILE: &str = "tagmanifest-sha256.txt.tsq";
 pub(super) const STAMP_REPLY_FILE: &str = "tagmanifest-sha256.txt.tsr";
 pub(super) const PLAN_FILE: &str = "data/plan.json";
+/// An authority's time stamp of the plan.
+pub(super) const PLAN_STAMP_FILE: &str = "data/plan.json.tsr";
 pub(super) const LOG_FILE: &str = "data/log.jsonl";
 pub(super) const BATTERY_FILE: &str = "data/battery.json";
 pub(super) const GATES_FILE: &str = "data/gates.json";
@@ -78,6 +80,10 @@ pub(super) const MAX_LINE: u64 = 65 << 20;
 pub(super) const MAX_MODELS: usize = 10_000;
 /// Questions of the first pass at most.
 pub(super) const MAX_QUESTIONS: usize = 5_000_000;
+/// What the texts of questions, and copies of what was read, may take beyond what the recordings have of bytes.
+pub(super) const FREE_BYTES: u64 = 256 << 20;
+/// Names that a recording may go by, on the average over all bytes of recordings.
+pub(super) const NAMES_EACH: u64 = 4;
 
 /// What is settled before anything is asked. Its digest names the case and begins the log's chain.
 #[expect(
@@ -212,6 +218,7 @@ impl Plan {
 
 /// Where and by what a case was worked on. Nothing depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Environment {
     /// The version of the tool.
     pub tool: String,

@@ -55,6 +55,7 @@ mod assess;
 mod bag;
 mod check;
 mod commit;
+mod complete;
 mod diff;
 mod draft;
 mod error;
@@ -73,6 +74,7 @@ pub use assess::{Rendering, assess, recompute};
 pub use bag::write_manifests;
 pub use check::{Bundle, CheckedBundle, Demand, Step};
 pub use commit::Secret;
+pub use complete::Missing;
 pub use diff::{Change, Difference, difference};
 pub use draft::{Draft, DraftError, Source};
 pub use error::{

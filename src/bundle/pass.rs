@@ -1,7 +1,7 @@
 //! One pass over a recording: its file's digest, its chain, what was asked, and its fingerprint, in
 //! memory that does not grow with what was answered but by the fingerprint and 16 bytes a question.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -12,13 +12,14 @@ use super::error::{ChainError, DigestError, LayoutError, StepError};
 use super::form::{LOG_FILE, MAX_WHOLE, RECORDINGS};
 use super::log::Mark;
 use super::{Event, bag};
-use crate::battery::Battery;
+use crate::battery::{Ask, Battery};
 use crate::digest;
 use crate::evidence::{
     ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Lent, Scan, parse_header, scan_lines,
 };
 use crate::fingerprint::{Fingerprint, Taking};
-use crate::sentinel::Watch;
+use crate::question::{Posing, Prompt, Question, Request, pose};
+use crate::sentinel::{self, Watch};
 
 /// Read at once; a line longer than this is put together from several reads.
 const BUFFER: usize = 1 << 18;
@@ -30,12 +31,63 @@ pub(super) struct Passed {
     pub(super) answers: u64,
     pub(super) head: String,
     pub(super) print: Fingerprint,
-    /// Keys of the questions asked, sorted.
-    pub(super) asked: Vec<u128>,
+    /// Keys of the questions asked.
+    pub(super) asked: Keys,
+    /// Length of the answers' file.
+    pub(super) bytes: u64,
     /// Digests of the header's and the answers' files.
     pub(super) digests: [(String, String); 2],
     /// What is wrong with the chain; told after the digests have been held against the manifest.
     pub(super) chain: Result<(), ChainError>,
+}
+
+/// Keys of the questions in a recording.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    /// All of them, sorted; one that was asked twice stands twice.
+    pub(super) all: Vec<u128>,
+    /// Those that a plan need not have asked for, sorted: sentinels, and readings for another panel.
+    pub(super) beside: Vec<u128>,
+}
+
+/// What a recording may have beside the first questions of a plan.
+struct Beside<'a> {
+    posing: Posing,
+    /// How probes that are read about are put, by probe.
+    put: HashMap<&'a str, Prompt>,
+    /// Those that sentinels repeat.
+    sentinels: HashSet<&'a str>,
+}
+
+impl<'a> Beside<'a> {
+    fn new(battery: &'a Battery, posing: Posing) -> Self {
+        let probes = battery.probes.iter();
+        // Nobody reads about closed questions: a score of theirs is an answer.
+        let probes = probes.filter(|p| !matches!(p.ask, Ask::Choose { .. }));
+        Self {
+            posing,
+            put: probes.map(|p| (p.id.as_str(), pose(p, posing))).collect(),
+            sentinels: sentinel::probes(battery).map(|p| p.id.as_str()).collect(),
+        }
+    }
+
+    /// Whether a question is a sentinel, or asks how probable texts are after the prompt of a probe, as readers of
+    /// other panels are asked. Neither changes what was answered to the plan's.
+    fn has<S: AsRef<str>>(&self, question: &Question<S>) -> bool {
+        let probe = question.probe.as_ref();
+        let (probe, asks) = if let Some(probe) = probe.strip_prefix(sentinel::PREFIX) {
+            let asks = sentinel::is_asked(self.posing, &question.request);
+            (probe, asks && self.sentinels.contains(probe))
+        } else {
+            let is_score = matches!(question.request, Request::Score { .. });
+            (probe, is_score && question.variant == 0)
+        };
+        let Prompt { pose, text, lead } = &question.prompt;
+        let is_put = |put: &Prompt| {
+            put.pose == *pose && put.text == text.as_ref() && put.lead == lead.as_ref()
+        };
+        asks && self.put.get(probe).is_some_and(is_put)
+    }
 }
 
 /// Hashes whatever is read through it.
@@ -90,12 +142,16 @@ pub(super) fn pass(
     };
     let mut reader = BufReader::with_capacity(BUFFER, hashing);
     let mut marked = Marked::new(name, &mark, marks);
-    let mut asked = Vec::new();
+    let (mut asked, beside) = (Keys::default(), Beside::new(battery, header.posing));
     let mut sentinels = Watch::default();
     let mut taking = Taking::new(battery, usize::MAX);
     let scanned = scan_lines::<Lent>(&mut reader, &path, &mark, &mut |entry| {
         marked.see(entry.n, entry.previous.as_ref());
-        asked.push(digest::key(&entry.question));
+        let key = digest::key(&entry.question);
+        asked.all.push(key);
+        if beside.has(&entry.question) {
+            asked.beside.push(key);
+        }
         sentinels.see(&entry);
         taking.take(&entry);
     });
@@ -109,9 +165,10 @@ pub(super) fn pass(
     }
     let hashing = reader.into_inner();
     let (answers, head, chain) = conclude(scanned, hashing.bytes, marked, &answers_file, damaged);
-    asked.sort_unstable();
+    asked.all.sort_unstable();
+    asked.beside.sort_unstable();
     let (stable, mut print) = (sentinels.stable(), taking.print());
-    if stable < asked.len() && chain.is_ok() {
+    if stable < asked.all.len() && chain.is_ok() {
         // The model was changed while it was asked, which shows only at the end: once more, up to there.
         let file = File::open(&path).map_err(failed)?;
         let mut taking = Taking::new(battery, stable);
@@ -126,6 +183,7 @@ pub(super) fn pass(
         head,
         print,
         asked,
+        bytes: hashing.bytes,
         digests: [
             (header_file, mark.clone()),
             (

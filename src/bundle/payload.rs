@@ -7,20 +7,21 @@ use rayon::prelude::*;
 
 use super::bag::{self, Manifest};
 use super::check::CheckedBundle;
-use super::error::{ChainError, CompletenessError, DigestError, PlanError, StepError};
+use super::error::{ChainError, DigestError, PlanError, StepError};
 use super::form::{
-    BATTERY_FILE, FORMAT, GATES_FILE, LOG_FILE, MANIFEST_FILE, MAX_MODELS, MAX_QUESTIONS,
-    MAX_WHOLE, NEEDED, PLAN_FILE, Plan, RECORDINGS, TAG_MANIFEST_FILE,
+    BATTERY_FILE, ENVIRONMENT_FILE, Environment, FORMAT, FREE_BYTES, GATES_FILE, LOG_FILE,
+    MANIFEST_FILE, MAX_MODELS, MAX_QUESTIONS, MAX_WHOLE, NAMES_EACH, NEEDED, PLAN_FILE,
+    PLAN_STAMP_FILE, Plan, RECORDINGS, TAG_MANIFEST_FILE,
 };
-use super::log::Log;
-use super::pass::{Passed, marks, pass};
+use super::log::{Log, Mark};
+use super::pass::{Keys, Passed, marks, pass};
+use super::{Event, stamp};
 use crate::battery::{Ask, Battery, Probe};
 use crate::case::Gates;
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, BatteryMark, HEADER_FILE, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::passes::SecondPass;
-use crate::question::{Question, ask};
+use crate::question::longest;
 
 /// What the payload says, read once, before anything of it is believed.
 pub(super) struct Read {
@@ -28,7 +29,10 @@ pub(super) struct Read {
     plan: Result<Plan, PlanError>,
     battery: Result<Battery, PlanError>,
     gates: Result<Gates, PlanError>,
+    environment: Result<Environment, PlanError>,
     log: Result<Log, ChainError>,
+    /// The time stamp of the plan.
+    stamp: Option<Vec<u8>>,
     passed: BTreeMap<String, Passed>,
 }
 
@@ -83,7 +87,7 @@ pub(super) fn read(
         let found = digest::of_bytes(&bytes);
         held(file, &found)?;
         digests.insert(file.clone(), found);
-        if NEEDED.contains(&file.as_str()) {
+        if NEEDED.contains(&file.as_str()) || file == PLAN_STAMP_FILE {
             kept.insert(file.as_str(), bytes);
         }
     }
@@ -129,6 +133,8 @@ pub(super) fn read(
     Ok(Read {
         plan: parse(PLAN_FILE, bytes(PLAN_FILE)),
         gates: parse(GATES_FILE, bytes(GATES_FILE)),
+        environment: parse(ENVIRONMENT_FILE, bytes(ENVIRONMENT_FILE)),
+        stamp: kept.get(PLAN_STAMP_FILE).cloned(),
         battery,
         log,
         digests,
@@ -155,7 +161,9 @@ pub(super) struct Linked {
     plan: Result<Plan, PlanError>,
     battery: Result<Battery, PlanError>,
     gates: Result<Gates, PlanError>,
+    environment: Result<Environment, PlanError>,
     log: Log,
+    stamp: Option<Vec<u8>>,
     passed: BTreeMap<String, Passed>,
 }
 
@@ -187,13 +195,21 @@ impl Read {
             .into());
         }
         let (recordings, events) = (passed.len(), log.events.len());
-        let note = format!("{answers} answers in {recordings} recordings, {events} events");
+        // Who tried again until the finding was liked leaves this behind, unless the log was written anew.
+        let count = |is: fn(&Event) -> bool| log.events.iter().filter(|e| is(e)).count();
+        let begun = count(|event| matches!(event, Event::Begun(_)));
+        let earlier = count(|event| matches!(event, Event::Assessed { .. })).saturating_sub(1);
+        let note = format!(
+            "{answers} answers in {recordings} recordings, {events} events: {begun} times a model was asked, {earlier} verdicts before this one"
+        );
         let linked = Linked {
             digests: self.digests,
             plan: self.plan,
             battery: self.battery,
             gates: self.gates,
+            environment: self.environment,
             log,
+            stamp: self.stamp,
             passed,
         };
         Ok((linked, note))
@@ -202,9 +218,9 @@ impl Read {
 
 /// A payload that follows its plan; whether all of the plan is there is not known.
 pub(super) struct Planned {
-    bundle: CheckedBundle,
-    /// Keys of the questions in each model's recording, sorted.
-    asked: BTreeMap<String, Vec<u128>>,
+    pub(super) bundle: CheckedBundle,
+    /// The questions in each model's recording.
+    pub(super) asked: BTreeMap<String, Keys>,
 }
 
 impl Linked {
@@ -216,11 +232,28 @@ impl Linked {
         asked: Option<usize>,
     ) -> Result<(Planned, String), StepError> {
         let (plan, battery, gates, log) = (self.plan?, self.battery?, self.gates?, self.log);
-        bounds(&plan, &battery)?;
+        bounds(&plan, &battery, self.passed.values().map(|p| p.bytes).sum())?;
         log.follows(
             &plan,
             self.digests.get(PLAN_FILE).map_or("", String::as_str),
         )?;
+        let environment = self.environment?;
+        if environment.tool != plan.tool {
+            return Err(PlanError::Tool {
+                file: PLAN_FILE.to_owned(),
+                planned: plan.tool.chars().take(40).collect(),
+                environment: ENVIRONMENT_FILE.to_owned(),
+                found: environment.tool.chars().take(40).collect(),
+            }
+            .into());
+        }
+        if plan.published != battery.is_published() {
+            return Err(PlanError::Published {
+                file: PLAN_FILE.to_owned(),
+                planned: plan.published,
+            }
+            .into());
+        }
         if plan.battery != BatteryMark::of(&battery) {
             return Err(PlanError::Battery {
                 file: BATTERY_FILE.to_owned(),
@@ -236,11 +269,25 @@ impl Linked {
         }
         let (recordings, prints, asked) = by_model(&plan, &log, self.passed)?;
         let before = log.before(&plan.panel.suspect.model);
-        let note = if before > 0 {
+        let mut note = if before > 0 {
             format!("committed; but {before} answers of the suspect are older, as the report says")
         } else {
             "committed before the suspect was asked anything".to_owned()
         };
+        if let Some(stamp) = &self.stamp {
+            let digest = self.digests.get(PLAN_FILE).map_or("", String::as_str);
+            if !stamp::dates_plan(stamp, digest) {
+                return Err(PlanError::Stamp {
+                    file: PLAN_STAMP_FILE.to_owned(),
+                }
+                .into());
+            }
+            note += "; with a time stamp of the plan, which openssl ts -verify checks";
+        }
+        if plan.tool != env!("CARGO_PKG_VERSION") {
+            let tool: String = plan.tool.chars().take(40).collect();
+            note = format!("{note}; by version {tool} of the tool, as it says itself");
+        }
         let bundle = CheckedBundle {
             path,
             plan,
@@ -249,6 +296,7 @@ impl Linked {
             recordings,
             prints,
             planned_after: before > 0,
+            missing: BTreeMap::new(),
             asked: probes,
             log,
             digests: self.digests,
@@ -260,7 +308,7 @@ impl Linked {
 type ByModel = (
     BTreeMap<String, Recording>,
     BTreeMap<String, Fingerprint>,
-    BTreeMap<String, Vec<u128>>,
+    BTreeMap<String, Keys>,
 );
 
 /// Recordings by model instead of by name, each held against the plan.
@@ -270,6 +318,7 @@ fn by_model(
     mut passed: BTreeMap<String, Passed>,
 ) -> Result<ByModel, StepError> {
     let last = log.last();
+    bounded_sharing(plan, &last, &passed)?;
     let (mut recordings, mut prints, mut asked) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for member in plan.panel.members() {
@@ -280,14 +329,15 @@ fn by_model(
         };
         let name = &last.get(model.as_str()).ok_or_else(unknown)?.recording;
         let found = passed.get_mut(name).ok_or_else(unknown)?;
-        let replayed = plan.replayed.contains(model);
+        // Nothing was drawn of answers that somebody else collected.
+        let imported = found.header.identity.source.is_imported();
         let differs = [
             (
                 found.header.battery.digest != plan.battery.digest,
                 "battery",
             ),
             (found.header.posing != plan.posing, "posing"),
-            (!replayed && found.header.seed != plan.seed, "seed"),
+            (!imported && found.header.seed != plan.seed, "seed"),
         ];
         if let Some((_, what)) = differs.into_iter().find(|(differs, _)| *differs) {
             return Err(PlanError::Recording {
@@ -318,8 +368,33 @@ fn by_model(
     Ok((recordings, prints, asked))
 }
 
+/// Every name of a recording has a copy of what is compared of it. All together they take no more than a multiple of what
+/// was read.
+fn bounded_sharing(
+    plan: &Plan,
+    last: &BTreeMap<&str, &Mark>,
+    passed: &BTreeMap<String, Passed>,
+) -> Result<(), PlanError> {
+    let bytes = |model: &str| Some(passed.get(&last.get(model)?.recording)?.bytes);
+    let members = plan.panel.members().into_iter();
+    let named: u64 = members
+        .filter_map(|member| bytes(&member.model))
+        .fold(0, u64::saturating_add);
+    let read: u64 = passed.values().map(|p| p.bytes).sum();
+    if named > FREE_BYTES.saturating_add(NAMES_EACH.saturating_mul(read)) {
+        return Err(PlanError::Excess {
+            file: PLAN_FILE.to_owned(),
+            what: "names of one recording",
+        });
+    }
+    Ok(())
+}
+
 /// Refuses plans that would make the check itself run out of memory or contradict themselves.
-pub(super) fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
+///
+/// Texts of the questions are bounded by the bytes of all answers, and [`FREE_BYTES`]: a recording has every question
+/// that was put, with its texts, so that the plan of a bundle that holds keeps to this.
+pub(super) fn bounds(plan: &Plan, battery: &Battery, answers: u64) -> Result<(), PlanError> {
     let file = || PLAN_FILE.to_owned();
     if plan.format != FORMAT {
         return Err(PlanError::Format {
@@ -342,6 +417,10 @@ pub(super) fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
     if questions.fold(0, usize::saturating_add) > MAX_QUESTIONS {
         return Err(excess("questions"));
     }
+    let bytes = battery.probes.iter().map(|p| longest(p, plan.posing));
+    if bytes.fold(0, u64::saturating_add) > FREE_BYTES.saturating_add(answers) {
+        return Err(excess("bytes of questions"));
+    }
     let roles = [
         Some(&panel.protected),
         Some(&panel.suspect),
@@ -362,71 +441,4 @@ pub(super) fn bounds(plan: &Plan, battery: &Battery) -> Result<(), PlanError> {
         }
     }
     Ok(())
-}
-
-impl Planned {
-    /// The sixth step: every planned question has its record, and every recording its weight manifest.
-    pub(super) fn complete(self) -> Result<(CheckedBundle, String), StepError> {
-        let Self { bundle, asked } = self;
-        let (plan, posing) = (&bundle.plan, bundle.plan.posing);
-        let battery = &bundle.battery.part(&plan.order[..bundle.asked]);
-        // The key of a question and the place of its probe: the questions themselves take more room.
-        let keyed = |questions: &(dyn Fn(&Probe) -> Vec<Question> + Sync)| -> Vec<(u128, usize)> {
-            let probes = battery.probes.par_iter().enumerate();
-            let keyed = probes.flat_map_iter(|(place, probe)| {
-                let questions = questions(probe).into_iter();
-                questions.map(move |question| (digest::key(&question), place))
-            });
-            keyed.collect()
-        };
-        let first = keyed(&|probe| ask(probe, posing));
-        let pass = SecondPass::new(&plan.panel, &bundle.prints, posing.access);
-        let mut second: BTreeMap<bool, Vec<(u128, usize)>> = BTreeMap::new();
-        let (mut planned, mut waived) = (0, 0);
-        for (model, asked) in &asked {
-            let replayed = plan.replayed.contains(model);
-            // A recording made beforehand cannot be asked, and what cannot read is not asked to; of imported answers
-            // that is known.
-            let imported = bundle.recordings[model]
-                .header
-                .identity
-                .source
-                .is_imported();
-            let readings = if (replayed && !imported) || plan.readers.contains(model) {
-                let questions = || keyed(&|probe| pass.about(probe, model, posing));
-                second
-                    .entry(pass.is_parent(model))
-                    .or_insert_with(questions)
-                    .as_slice()
-            } else {
-                &[]
-            };
-            let missing: Vec<usize> = first
-                .par_iter()
-                .chain(readings)
-                .filter(|(key, _)| asked.binary_search(key).is_err())
-                .map(|(_, probe)| *probe)
-                .collect();
-            planned += first.len() + readings.len();
-            if replayed {
-                waived += missing.len();
-            } else if let Some(probe) = missing.first() {
-                return Err(CompletenessError::Unasked {
-                    recording: model.clone(),
-                    probe: battery.probes[*probe].id.clone(),
-                    missing: missing.len(),
-                }
-                .into());
-            }
-        }
-        bundle.weight_manifests()?;
-        let note = match waived {
-            0 => format!("all {planned} planned questions have a record"),
-            waived => format!(
-                "{} of {planned} planned questions have a record; {waived} are to recordings that could not be asked",
-                planned - waived
-            ),
-        };
-        Ok((bundle, note))
-    }
 }

@@ -11,7 +11,7 @@
 //! A line is `{"commitment":"C","salt":"S","open":PIECE}`, C being SHA-256 over the bytes of S and those of
 //! PIECE as they stand there; or `{"commitment":"C"}` where the piece is withheld.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -96,6 +96,8 @@ struct Shown {
     records: Share,
     /// Keys of the questions shown, sorted.
     asked: Vec<u128>,
+    /// How many records answer a question otherwise than an earlier one; line and probe of the first.
+    twice: Option<(usize, u64, String)>,
 }
 
 /// All pieces, none of which has been changed since its commitment was made.
@@ -104,6 +106,8 @@ struct Open {
     battery: Opened,
     log: Opened,
     recordings: BTreeMap<String, Shown>,
+    /// Length of all files of the copy.
+    bytes: u64,
 }
 
 impl RedactedCopy {
@@ -207,6 +211,7 @@ impl RedactedCopy {
             battery: self.small(BATTERY, &commitments)?,
             log: self.small(LOG, &commitments)?,
             recordings: recordings.into_iter().collect(),
+            bytes: layout.files.values().sum(),
         })
     }
 
@@ -253,7 +258,7 @@ impl RedactedCopy {
 
     fn recording(&self, file: &str, commitments: &Commitments) -> Result<Shown, StepError> {
         let (mut header, mut records) = (None, Share::default());
-        let mut asked = Vec::new();
+        let (mut asked, mut seen, mut twice) = (Vec::new(), HashMap::new(), None);
         self.each(file, commitments, &mut |n, piece| {
             let Some(at) = n.checked_sub(1) else {
                 header = piece
@@ -275,7 +280,13 @@ impl RedactedCopy {
                 }
                 .into());
             }
-            asked.push(digest::key(&record.question));
+            let key = digest::key(&record.question);
+            asked.push(key);
+            let first: &mut Response = seen.entry(key).or_insert_with(|| record.response.clone());
+            if !first.says_the_same(&record.response) {
+                let probe = || record.question.probe.chars().take(200).collect();
+                twice.get_or_insert_with(|| (0, n + 1, probe())).0 += 1;
+            }
             Ok(())
         })?;
         asked.sort_unstable();
@@ -287,6 +298,7 @@ impl RedactedCopy {
             header,
             records,
             asked,
+            twice,
         })
     }
 
@@ -330,8 +342,7 @@ struct Record {
     question: Question,
     #[serde(rename = "rendered")]
     _rendered: String,
-    #[serde(rename = "response")]
-    _response: Response,
+    response: Response,
 }
 
 /// A line of a file of pieces.
@@ -418,7 +429,7 @@ impl Open {
     fn plan(&self) -> Result<(Case, String), StepError> {
         let case = self.case()?;
         let plan = &case.plan;
-        bounds(plan, &case.battery)?;
+        bounds(plan, &case.battery, self.bytes)?;
         case.log.follows(plan, "")?;
         let last = case.log.last();
         for member in plan.panel.members() {
@@ -428,10 +439,10 @@ impl Open {
                 file: LOG.to_owned(),
                 recording: member.model.chars().take(200).collect(),
             })?;
-            let replayed = plan.replayed.contains(&member.model);
+            let imported = shown.header.identity.source.is_imported();
             let differs = [
                 (shown.header.posing != plan.posing, "posing"),
-                (!replayed && shown.header.seed != plan.seed, "seed"),
+                (!imported && shown.header.seed != plan.seed, "seed"),
             ];
             if let Some((_, what)) = differs.into_iter().find(|(differs, _)| *differs) {
                 let recording = mark.recording.clone();
@@ -567,6 +578,15 @@ impl Case {
                     recording: mark.recording.clone(),
                     found,
                     logged,
+                }
+                .into());
+            }
+            if let Some((records, line, probe)) = shown.twice.clone() {
+                return Err(CompletenessError::Twice {
+                    recording: mark.recording.clone(),
+                    records,
+                    line,
+                    probe,
                 }
                 .into());
             }

@@ -62,6 +62,19 @@ pub fn store_stamp(bundle: &CheckedBundle, reply: &Path) -> Result<Stamp, SealEr
     Ok(Stamp::Reply(root.join(STAMP_REPLY_FILE)))
 }
 
+/// The request for a time stamp of a plan: whoever has the authority's answer can show that the plan was there before what
+/// is dated later.
+pub(super) fn plan_request(plan: &[u8]) -> Vec<u8> {
+    request(&unhex(&digest::of_bytes(plan)))
+}
+
+/// An authority's answer, if it grants a stamp of the plan with this digest. Whether the authority signed it is for
+/// `openssl ts -verify`.
+pub(super) fn dates_plan(reply: &[u8], digest: &str) -> bool {
+    let digest = unhex(digest);
+    digest.len() == 32 && grants(reply, &digest)
+}
+
 fn stamped(root: &Path) -> Result<Vec<u8>, SealError> {
     if !root.join(SIGNATURE_FILE).exists() {
         return Err(SealError::Unsealed {

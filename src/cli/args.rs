@@ -11,7 +11,7 @@ use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
 use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
-use crate::question::{Access, REPEATS, SAMPLES};
+use crate::question::{Access, REPEATS, SAMPLES, SEED};
 use crate::report::pdf;
 use crate::verdict::Finding;
 
@@ -86,7 +86,7 @@ pub(super) struct Asking {
     #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub(super) repeats: u16,
     /// Seed of everything random.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     pub(super) seed: u64,
     /// Put chat questions as plain text even to models with a chat form.
     #[arg(long)]
@@ -238,7 +238,8 @@ fn controls_from(text: &str) -> Result<ControlsFrom, String> {
 ///
 /// Goes through the steps layout, digests, chain, signature, plan, completeness and verdict, and prints
 /// each as it is passed. The verdict is drawn again from the recordings and must be the one in the
-/// bundle to the last byte. Needs no network and no weights.
+/// bundle to the last byte. Needs no network and no weights. What the comparison of weights gave is taken from
+/// the bundle as it stands there; --weights computes it again from the weights.
 ///
 /// Of a redacted copy (`parentage redact`) every shown piece is held against the seal, and what is withheld
 /// is counted. The verdict cannot be drawn again from the rest: it rests on the signature alone, so give
@@ -254,6 +255,10 @@ pub(super) struct Verify {
     /// The key that must have sealed it: a public key file, or an allowed_signers file.
     #[arg(long, value_name = "FILE")]
     pub(super) signer: Option<PathBuf>,
+    /// Weights of models in the bundle, told by their digests, whichever names they have here: the comparison of
+    /// weights is made again. Give those of the protected model, the suspect, the base and the controls.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub(super) weights: Vec<PathBuf>,
     /// What the seal must have been made for.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     pub(super) namespace: String,
@@ -440,6 +445,9 @@ fn answer_format(name: &str) -> Result<AnswerFormat, String> {
 /// time, and which findings this access and this panel can support. The plan (battery, order, posing, seed,
 /// roles, rules) lies in OUT/cases then, and `compare` with the same flags follows it. Endpoints that were
 /// never checked are checked with --check alone.
+///
+/// A time stamp of the plan (--tsa-request, --tsa-reply) dates it by an authority's word: what was asked later is then
+/// known to be later.
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
     #[command(flatten)]
@@ -447,6 +455,12 @@ pub(super) struct Plan {
     /// Check endpoints that were not checked yet: twenty to fifty-five small requests each.
     #[arg(long)]
     pub(super) check: bool,
+    /// Write the request for a time stamp of the plan (RFC 3161), to be sent to an authority.
+    #[arg(long, value_name = "FILE")]
+    pub(super) tsa_request: Option<PathBuf>,
+    /// Store the authority's answer beside the plan.
+    #[arg(long, value_name = "FILE")]
+    pub(super) tsa_reply: Option<PathBuf>,
 }
 
 /// Find out what an endpoint really gives, with positive controls.

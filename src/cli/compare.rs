@@ -6,12 +6,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ndarray::Array2;
-
 use super::args::{Common, Compare};
 use super::endpoints::Endpoints;
 use super::error::CliError;
-use super::open::{self, Target};
+use super::gates;
+use super::open::Target;
 use super::public::{PublicModels, lineages};
 use super::run::{Round, slug};
 use super::write_whole;
@@ -19,13 +18,12 @@ use crate::battery::Battery;
 use crate::bundle::{Draft, Plan, Rendering, Source};
 use crate::case::Gates;
 use crate::evidence::Header;
-use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Question, ask_all};
 use crate::report::{Report, pdf, terminal};
-use crate::rules::{Condition, MIN_CONTROLS, Rules};
-use crate::verdict::{Finding, WeightEvidence};
+use crate::rules::MIN_CONTROLS;
+use crate::verdict::Finding;
 
 /// Columns of the terminal report when the terminal does not say.
 const WIDTH: usize = 100;
@@ -256,79 +254,11 @@ fn gates(
     targets: &BTreeMap<String, Target>,
     headers: &BTreeMap<String, Header>,
 ) -> Result<Gates, CliError> {
-    let digest = |model: &String| headers[model].identity.source.digest();
-    let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
-    let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
-    let layers = |model: &String| match &targets[model] {
-        Target::Weights { name, path, .. } => gated_layers(name, path, args),
+    let digest = |model: &str| headers[model].identity.source.digest().map(str::to_owned);
+    let options = args.engine.options();
+    let layers = |model: &str| match &targets[model] {
+        Target::Weights { name, path, .. } => gates::layers(name, path, options),
         Target::Endpoint { .. } | Target::Recording { .. } => Ok(None),
     };
-    let (Some(own), Some(theirs)) = (layers(protected)?, layers(suspect)?) else {
-        return Ok(Gates {
-            identical,
-            weights: None,
-        });
-    };
-    let Some(test) = paired(&own, &theirs) else {
-        return Ok(Gates {
-            identical,
-            weights: None,
-        });
-    };
-    let related = |model: &String| -> Result<bool, CliError> {
-        let test = layers(model)?.and_then(|l| paired(&own, &l));
-        Ok(test.is_some_and(|t| t.p < lineage_p()))
-    };
-    let mut weights = WeightEvidence {
-        p: test.p,
-        log10_p: test.log10_p,
-        layers: test.layers.len(),
-        base_related: false,
-        controls_related: Vec::new(),
-    };
-    // Only a pairing has to be told from a common ancestor's.
-    if test.p < lineage_p() {
-        if let Some(base) = &panel.base {
-            weights.base_related = related(&base.model)?;
-        }
-        for control in &panel.controls {
-            if related(&control.model)? {
-                weights.controls_related.push(control.id.clone());
-            }
-        }
-    }
-    Ok(Gates {
-        identical,
-        weights: Some(weights),
-    })
-}
-
-type Layers = Vec<[Array2<f32>; 2]>;
-
-fn gated_layers(name: &str, path: &Path, args: &Compare) -> Result<Option<Layers>, CliError> {
-    open::load(name, path, args.engine.options())?
-        .gated_layers()
-        .map_err(|source| CliError::Open {
-            model: name.to_owned(),
-            source,
-        })
-}
-
-/// The test, when both models are of one shape.
-fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
-    fn view(layers: &Layers) -> Vec<GatedLayer<'_>> {
-        layers
-            .iter()
-            .map(|[gate, up]| GatedLayer {
-                gate: gate.view(),
-                up: up.view(),
-            })
-            .collect()
-    }
-    phi_match(&view(a), &view(b)).ok()
-}
-
-/// The weight gate's threshold; weights are at hand in one condition only.
-fn lineage_p() -> f64 {
-    Rules::HERE.ladder(Condition::Scored).lineage_p
+    gates::gates(panel, &digest, &layers)
 }

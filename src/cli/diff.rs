@@ -10,6 +10,7 @@ use super::args::{Common, Diff};
 use super::error::CliError;
 use super::verify::checked;
 use crate::bundle::{Change, Demand, Difference, difference};
+use crate::printable::visible_line;
 use crate::verdict::Finding;
 
 /// A value longer than this is cut when it is shown.
@@ -77,24 +78,11 @@ fn value(value: &Value) -> String {
 
 /// A value of any length, fit to be shown.
 fn clean(text: &str) -> String {
-    let mut shown: String = printable(text).chars().take(SHOWN).collect();
+    let mut shown: String = visible_line(text).chars().take(SHOWN).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push_str("...");
     }
     shown
-}
-
-/// Names and values come from outside: what is not printable is shown as a replacement.
-pub(super) fn printable(text: &str) -> String {
-    let printable = |c: char| {
-        let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || bidi {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(printable).collect()
 }
 
 #[cfg(test)]
@@ -115,7 +103,7 @@ mod tests {
         ];
         assert_eq!(
             shown(Finding::Distilled, Finding::Related, &changes),
-            "FINDING    distilled -> related\n\nitems\n  controls.\u{fffd}x: - -> 1\n\nfigures\n  pooled.t: 1.5 -> 2.5\n"
+            "FINDING    distilled -> related\n\nitems\n  controls.\u{2039}U+001B\u{203a}x: - -> 1\n\nfigures\n  pooled.t: 1.5 -> 2.5\n"
         );
         assert_eq!(
             shown(Finding::Shared, Finding::Shared, &[]),

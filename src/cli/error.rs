@@ -16,6 +16,7 @@ use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
 use crate::panel::{LineageError, PickError};
 use crate::population::PopulationError;
+use crate::printable::visible;
 use crate::report::RenderError;
 use crate::serve::{NoToken, ServeError};
 use crate::tree::TreeError;
@@ -97,6 +98,18 @@ pub(super) enum CliError {
     Draft(#[from] DraftError),
     #[error("the bundle does not hold")]
     Verify(#[from] VerifyError),
+    #[error("the weights in '{}' (SHA-256 {digest}) are those of no model in the bundle", path.display())]
+    OtherWeights { path: PathBuf, digest: String },
+    #[error("the comparison of weights also took those of '{model}' (SHA-256 {digest})")]
+    NoSuchWeights { model: String, digest: String },
+    #[error(
+        "the bundle holds other figures of the weights than these weights give: it has {held}; computed was {computed}"
+    )]
+    OtherGates { held: String, computed: String },
+    #[error(
+        "a redacted copy holds no weights' digests in full; only a whole bundle can be checked with --weights"
+    )]
+    RedactedWeights,
     #[error("cannot seal the bundle")]
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
@@ -150,10 +163,18 @@ impl CliError {
             | Self::NoFamily { .. }
             | Self::Third { .. }
             | Self::Reference { .. }
-            | Self::Draft(DraftError::Other { .. } | DraftError::Sealed { .. })
+            | Self::Draft(
+                DraftError::Other { .. }
+                | DraftError::Sealed { .. }
+                | DraftError::Stamp { .. }
+                | DraftError::Read { .. },
+            )
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::NotWeights { .. }
+            | Self::OtherWeights { .. }
+            | Self::NoSuchWeights { .. }
+            | Self::RedactedWeights
             | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
@@ -174,7 +195,7 @@ impl CliError {
                 } => 1,
                 _ => 2,
             },
-            Self::Verify(_) => 6,
+            Self::Verify(_) | Self::OtherGates { .. } => 6,
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -201,14 +222,14 @@ impl CliError {
 
     /// One line, a line a cause, at most one hint.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "error: {self}")?;
+        say(out, "error", &self.to_string())?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            writeln!(out, "  because: {error}")?;
+            say(out, "  because", &error.to_string())?;
             cause = error.source();
         }
         if let Some(hint) = self.hint() {
-            writeln!(out, "hint: {hint}")?;
+            say(out, "hint", &hint)?;
         }
         Ok(())
     }
@@ -248,8 +269,11 @@ impl CliError {
                 source: CollectError::Model(_) | CollectError::Evidence(EvidenceError::Write { .. }),
                 ..
             } => Some("what was answered is kept; run the same command again to go on".to_owned()),
+            Self::NoSuchWeights { .. } => {
+                Some("name every directory of weights that the comparison took, after --weights".to_owned())
+            }
             Self::Mixed { .. } => Some(
-                "collect it again with the same --battery, --tier, --samples and posing; imported answers all in one go"
+                "collect it again with the same --battery, --tier, --samples, --seed and posing; imported answers all in one go"
                     .to_owned(),
             ),
             Self::NoBattery { .. } => Some(
@@ -263,6 +287,12 @@ impl CliError {
             _ => None,
         }
     }
+}
+
+/// One part of an error. What it says may come from outside: nothing in it passes for another part.
+fn say(out: &mut dyn Write, part: &str, text: &str) -> io::Result<()> {
+    let text = visible(text).trim_end().replace('\n', "\n    | ");
+    writeln!(out, "{part}: {text}")
 }
 
 /// The exit code of an endpoint's failure: 4 at a limit, 7 without key or model, 3 to be gone on with.

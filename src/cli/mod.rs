@@ -8,6 +8,7 @@ mod compare;
 mod diff;
 mod endpoints;
 mod error;
+mod gates;
 mod import;
 mod open;
 mod plan;
@@ -19,6 +20,7 @@ mod redact;
 mod report;
 mod run;
 mod schema;
+mod screen;
 mod seal;
 mod serve;
 mod tree;
@@ -33,8 +35,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Args, Command};
+use args::{Args, Command, Format};
 use error::CliError;
+use screen::{Kind, Screen};
+
+use crate::bundle::Rendering;
 
 /// Sets `RAYON_NUM_THREADS` for this process by starting it anew, once.
 ///
@@ -63,9 +68,12 @@ fn settle_threads() {}
 
 /// Parses the arguments, runs the command, prints what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return misused(&error),
+    };
     settle_threads();
-    let mut stdout = io::stdout().lock();
+    let mut stdout = Screen::new(io::stdout().lock(), printed(&args));
     let result = match args.command {
         Command::Compare(compare) => compare::run(&compare, &args.common, &mut stdout),
         Command::Verify(verify) => verify::run(&verify, &args.common, &mut stdout),
@@ -89,12 +97,39 @@ pub fn main() -> ExitCode {
         // A reader that closed the pipe has seen enough.
         Err(CliError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let mut stderr = io::stderr().lock();
+            let mut stderr = Screen::new(io::stderr().lock(), Kind::Text);
             // Nothing is left to be done when standard error is closed as well.
             let _ = error.print(&mut stderr);
             error.code()
         }
     }
+}
+
+/// What a command prints on standard output.
+fn printed(args: &Args) -> Kind {
+    match &args.command {
+        Command::Schema => Kind::Json,
+        _ if args.common.json => Kind::Json,
+        Command::Report(report) => match report.format {
+            Format::Held(Rendering::Json) => Kind::Json,
+            Format::Held(_) => Kind::Text,
+            Format::Pdf => Kind::Bytes,
+        },
+        _ => Kind::Text,
+    }
+}
+
+/// Prints help, or what is wrong with the arguments: names among them may come from outside.
+fn misused(error: &clap::Error) -> ExitCode {
+    let shown = if error.use_stderr() {
+        let mut stderr = Screen::new(io::stderr().lock(), Kind::Text);
+        write!(stderr, "{}", error.render())
+    } else {
+        error.print()
+    };
+    // Nothing is left to be done when the output is closed.
+    let _ = shown;
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Writes a file whole or not at all.

@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::open::Target;
 use super::public::PublicModels;
 use super::run::Round;
+use super::write_whole;
 use crate::adequacy::{PowerFacts, planned};
 use crate::battery::{Ask, Probe};
 use crate::bundle::Draft;
@@ -65,6 +66,18 @@ pub(super) fn run(
         },
     );
     let draft = Draft::begin(&compare.out, plan, &round.battery)?;
+    let mut stamped = String::new();
+    if let Some(path) = &args.tsa_request {
+        write_whole(path, &draft.stamp_request())?;
+        stamped = format!(
+            "Send {} to a time stamp authority (Content-Type: application/timestamp-query), then give its answer with --tsa-reply.\n",
+            path.display()
+        );
+    }
+    if let Some(reply) = &args.tsa_reply {
+        draft.store_stamp(reply)?;
+        stamped += "The time stamp is stored beside the plan; `parentage verify` holds it against the plan.\n";
+    }
     let committed = draft.path().join("data/plan.json");
     let text = if common.json {
         let costs: BTreeMap<&str, _> = costs.iter().map(|c| (c.id, c.estimate)).collect();
@@ -93,7 +106,7 @@ pub(super) fn run(
         );
         let at_once = u64::from(compare.hosted.concurrency);
         format!(
-            "{asked}{}{}{}Plan committed to {}\n`parentage compare` with the same flags follows it.\n",
+            "{asked}{}{}{}Plan committed to {}\n`parentage compare` with the same flags follows it.\n{stamped}",
             prices(&costs, at_once),
             findings(&possible),
             controls(&panel, power),

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::printable::visible_line;
+
 /// How far a long stage has come. Shared between threads.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -44,11 +46,12 @@ impl Progress {
 
     /// Something worth a line of its own.
     pub(super) fn note(&self, text: &str) {
+        let text = visible_line(text);
         if self.lines {
             // Progress is no result: when standard error is closed, the work goes on.
             let _ = writeln!(io::stderr(), "{text}");
         } else {
-            self.bar.set_message(text.to_owned());
+            self.bar.set_message(text);
         }
     }
 

@@ -83,15 +83,15 @@ impl<'a> Round<'a> {
             ));
         }
         let posing = pose::settle(asking, &known)?;
-        let (battery, published) = match imported {
+        let battery = match imported {
             Some((name, directory, mark)) if asking.battery.is_empty() => {
-                (battery_beside(name, directory, &mark)?, false)
+                battery_beside(name, directory, &mark)?
             }
             other => open_battery(asking, other.is_some())?,
         };
         let round = Self {
+            published: battery.is_published(),
             battery,
-            published,
             posing,
             abilities,
             seed: Seed(asking.seed),
@@ -324,6 +324,10 @@ impl<'a> Round<'a> {
         if recording.header.posing != self.posing {
             return mixed("posing");
         }
+        // Nothing was drawn of answers that somebody else collected.
+        if recording.header.seed != self.seed && !recording.header.identity.source.is_imported() {
+            return mixed("seed");
+        }
         Ok(recording)
     }
 }
@@ -334,9 +338,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The batteries of `--battery`, joined, with the tier cut from them, and whether all ship with the tool. Imported
-/// answers are to all of theirs.
-fn open_battery(asking: &Asking, imported: bool) -> Result<(Battery, bool), CliError> {
+/// The batteries of `--battery`, joined, with the tier cut from them. Imported answers are to all of theirs.
+fn open_battery(asking: &Asking, imported: bool) -> Result<Battery, CliError> {
     let mut names: Vec<&str> = asking.battery.iter().map(String::as_str).collect();
     if names.is_empty() {
         names.push(BUILT_IN[0]);
@@ -351,8 +354,7 @@ fn open_battery(asking: &Asking, imported: bool) -> Result<(Battery, bool), CliE
         // Private probes are asked in full, whatever the tier of the published ones.
         battery = battery.join(Battery::open(name)?)?;
     }
-    let published = names.iter().all(|name| BUILT_IN.contains(name));
-    Ok((battery, published))
+    Ok(battery)
 }
 
 /// The battery that an import wrote beside its recordings.

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
 
 use super::args::{Common, Verify};
-use super::diff::printable;
 use super::error::CliError;
+use super::gates;
 use crate::bundle::{
     Bundle, CheckedBundle, Demand, Disclosed, RedactedCopy, Signer, Step, recompute,
 };
+use crate::printable::visible_line;
 use crate::report::Report;
 
 /// The exit code where what is at hand does not allow what was asked.
@@ -44,12 +45,19 @@ pub(super) fn run(
     };
     let outcome = if RedactedCopy::is_at(&args.bundle) {
         let checked = RedactedCopy::at(&args.bundle).check(&demand, &mut told);
-        checked.map(Outcome::Redacted).map_err(CliError::from)
+        checked.map_err(CliError::from).and_then(|copy| {
+            let asked = !args.weights.is_empty();
+            if asked {
+                return Err(CliError::RedactedWeights);
+            }
+            Ok(Outcome::Redacted(copy))
+        })
     } else {
-        checked(&args.bundle, &demand, &mut told).map(|(bundle, report)| {
+        checked(&args.bundle, &demand, &mut told).and_then(|(bundle, report)| {
+            let weights = Weights::of(&bundle, &args.weights);
             // The program ends here: to free millions of small things before would take a tenth of its time.
             std::mem::forget(bundle);
-            Outcome::Whole(Box::new(report))
+            Ok(Outcome::Whole(Box::new(report), weights?))
         })
     };
     if let Some(error) = failed {
@@ -70,13 +78,62 @@ pub(super) fn run(
 }
 
 fn line(mark: &str, step: Step, note: &str) -> String {
-    format!("{mark}  {} {:<13} {note}\n", step.number(), step.name())
+    format!(
+        "{mark}  {} {:<13} {}\n",
+        step.number(),
+        step.name(),
+        visible_line(note)
+    )
+}
+
+/// What is known of the comparison of weights in a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weights {
+    /// There was none.
+    Uncompared,
+    /// Its figures are those that whoever made the bundle wrote into it.
+    Taken,
+    /// They were computed again.
+    Again,
+}
+
+impl Weights {
+    fn of(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<Self, CliError> {
+        if !weights.is_empty() {
+            gates::again(bundle, weights)?;
+            return Ok(Self::Again);
+        }
+        Ok(match bundle.gates.weights {
+            None => Self::Uncompared,
+            Some(_) => Self::Taken,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Uncompared => "uncompared",
+            Self::Taken => "taken",
+            Self::Again => "computed_again",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Uncompared => "",
+            Self::Taken => {
+                "--  weights         compared by whoever made the bundle, whose word their figures are; --weights DIR... computes them again\n"
+            }
+            Self::Again => {
+                "ok  weights         their digests are in the bundle, and their comparison gives the figures that it has\n"
+            }
+        }
+    }
 }
 
 /// What came of a check that no step ended.
 enum Outcome {
     /// The verdict was drawn again.
-    Whole(Box<Report>),
+    Whole(Box<Report>, Weights),
     /// It could not be.
     Redacted(Disclosed),
 }
@@ -85,7 +142,14 @@ impl Outcome {
     /// The last lines. A redacted copy must not pass for a bundle that was verified to the end.
     fn words(&self) -> String {
         match self {
-            Self::Whole(report) => format!("{}{}\n", imported(report), report.sentence),
+            Self::Whole(report, weights) => {
+                format!(
+                    "{}{}{}\n",
+                    weights.words(),
+                    imported(report),
+                    report.sentence
+                )
+            }
             Self::Redacted(copy) => {
                 let (probes, records) = (copy.probes, copy.records);
                 let note = format!(
@@ -99,9 +163,9 @@ impl Outcome {
                     probes.of,
                     records.withheld,
                     records.of,
-                    printable(&copy.reason),
+                    visible_line(&copy.reason),
                     copy.found.finding.name(),
-                    printable(&copy.found.sentence),
+                    visible_line(&copy.found.sentence),
                 )
             }
         }
@@ -110,7 +174,8 @@ impl Outcome {
     /// The same in JSON.
     fn note(&self, summary: &mut Value) {
         match self {
-            Self::Whole(report) => {
+            Self::Whole(report, weights) => {
+                summary["weights"] = serde_json::json!(weights.name());
                 summary["finding"] = serde_json::json!(report.finding);
                 let imported = of_imports(report);
                 if !imported.is_empty() {
@@ -131,7 +196,7 @@ impl Outcome {
 
     fn code(&self) -> ExitCode {
         match self {
-            Self::Whole(_) => ExitCode::SUCCESS,
+            Self::Whole(..) => ExitCode::SUCCESS,
             Self::Redacted(_) => ExitCode::from(INSUFFICIENT),
         }
     }

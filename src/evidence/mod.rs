@@ -12,7 +12,8 @@
 //! (the prompt as the model saw it) and `response`. The chain makes a changed, removed or reordered
 //! line visible. A question stands at most once; repeats are questions of their own, with a sample
 //! number. A last line without its line feed was cut off by a crash: it is dropped when collecting
-//! goes on, and nothing before it is lost.
+//! goes on, and nothing before it is lost. The last line is under no digest until another line or a
+//! bundle is: who may write to the directory can change it and nobody sees it.
 
 mod lent;
 mod reader;
@@ -67,6 +68,7 @@ impl BatteryMark {
 
 /// What a recording says of itself before any answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Header {
     /// The version of the form.
     pub format: u32,
@@ -158,6 +160,20 @@ pub enum EvidenceError {
         line: u64,
         /// What is wrong.
         what: String,
+    },
+    /// A question has two answers: findings would rest on one of them.
+    #[error(
+        "line {line} of '{}' answers a question about probe '{probe}' that line {first} has answered otherwise; a recording answers each question once, so collect it again", path.display()
+    )]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The number of the second answer, from 1.
+        line: u64,
+        /// The number of the first.
+        first: u64,
+        /// The probe.
+        probe: String,
     },
     /// The recording belongs to another model, battery or seed.
     #[error("recording '{}' was made of something else ({what} differs); choose another --out", path.display())]

@@ -1,5 +1,6 @@
 //! Reading a recording back, with its chain checked.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
@@ -21,20 +22,39 @@ pub fn is_recording(directory: &Path) -> bool {
     directory.join(HEADER_FILE).is_file()
 }
 
-/// Reads a recording and checks its chain. A torn last line is left out.
+/// Reads a recording and checks its chain, and that no question has two answers. A torn last line is left out.
 ///
 /// # Errors
 ///
-/// When a file cannot be read, a line is damaged, or the chain is broken.
+/// When a file cannot be read, a line is damaged, the chain is broken, or a question has two answers.
 pub fn read(directory: &Path) -> Result<Recording, EvidenceError> {
     let (header, mark) = read_header(directory)?;
     let mut entries = Vec::new();
     let scan = scan::<Owned>(directory, &mark, &mut |entry| entries.push(entry))?;
+    once(&entries, directory)?;
     Ok(Recording {
         header,
         entries,
         head: scan.head,
     })
+}
+
+/// Refuses a second answer to a question, where it is another one: findings would rest on either. The same answer again
+/// says nothing new.
+fn once(entries: &[Entry], directory: &Path) -> Result<(), EvidenceError> {
+    let mut seen: HashMap<u128, &Entry> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let first = *seen.entry(digest::key(&entry.question)).or_insert(entry);
+        if !first.response.says_the_same(&entry.response) {
+            return Err(EvidenceError::Twice {
+                path: directory.join(ANSWERS_FILE),
+                line: entry.n + 1,
+                first: first.n + 1,
+                probe: entry.question.probe.chars().take(200).collect(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What a recording says of itself; no answer is looked at.
@@ -50,7 +70,7 @@ pub fn header(directory: &Path) -> Result<Header, EvidenceError> {
 pub(super) fn read_header(directory: &Path) -> Result<(Header, String), EvidenceError> {
     let path = directory.join(HEADER_FILE);
     let mut bytes = Vec::new();
-    File::open(&path)
+    open(&path)
         .and_then(|f| f.take(MAX_HEADER).read_to_end(&mut bytes))
         .map_err(|source| EvidenceError::Read {
             path: path.clone(),
@@ -94,7 +114,7 @@ pub(super) fn scan<T: Texts>(
     take: &mut dyn FnMut(Entry<T::Text<'_>>),
 ) -> Result<Scan, EvidenceError> {
     let path = directory.join(ANSWERS_FILE);
-    match File::open(&path) {
+    match open(&path) {
         Ok(file) => scan_lines::<T>(&mut BufReader::new(file), &path, mark, take),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Scan {
             head: mark.to_owned(),
@@ -166,7 +186,7 @@ pub(crate) fn entries(
     directory: &Path,
 ) -> Result<impl Iterator<Item = Result<Entry, EvidenceError>> + use<>, EvidenceError> {
     let path = directory.join(ANSWERS_FILE);
-    let mut reader = match File::open(&path) {
+    let mut reader = match open(&path) {
         Ok(file) => Some(BufReader::new(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(EvidenceError::Read { path, source }),
@@ -200,6 +220,20 @@ pub(crate) fn entries(
     }))
 }
 
+/// Opens a file, and nothing that would have to be waited for or has no end.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    is_file(path)?;
+    File::open(path)
+}
+
+/// Refuses what is there and is no ordinary file: to open a named pipe is to wait for a writer.
+pub(super) fn is_file(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other("it is no ordinary file"))
+}
+
 /// Where a recording stands, without its content: whole lines, their bytes, and the head. Cheap beside
 /// [`read`], and no check of anything.
 pub(crate) fn glance(directory: &Path) -> Result<Option<Scan>, EvidenceError> {
@@ -217,7 +251,7 @@ pub(crate) fn glance(directory: &Path) -> Result<Option<Scan>, EvidenceError> {
         lines: 0,
         bytes: 0,
     };
-    let file = match File::open(&path) {
+    let file = match open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(scan)),
         Err(source) => return Err(failed(source)),

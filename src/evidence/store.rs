@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::reader::{read_header, scan};
+use super::reader::{is_file, read_header, scan};
 use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent};
 use crate::digest;
 use crate::identity::Source;
@@ -44,6 +44,15 @@ impl Store {
         };
         fs::create_dir_all(directory).map_err(write_error(directory))?;
         let path = directory.join(ANSWERS_FILE);
+        match is_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(EvidenceError::Read {
+                    path,
+                    source: error,
+                });
+            }
+            _ => {}
+        }
         let file = OpenOptions::new()
             .create(true)
             .append(true)

@@ -13,14 +13,11 @@ use super::settle::{BATTERY, Imported, Model};
 use crate::battery::Probe;
 use crate::evidence::{BatteryMark, FORMAT, Header, put};
 use crate::model::{Answer, Seed};
-use crate::question::{Posing, Question, ask};
+use crate::question::{Posing, Question, SEED, ask};
 use crate::response::Response;
 
 /// Why there is no answer where a model was not asked.
 const LACKING: &str = "not in the imported answers";
-/// Nothing was drawn; this is what a comparison has when nobody names a seed.
-const SEED: Seed = Seed(1);
-
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
@@ -73,7 +70,8 @@ impl Imported {
                 identity: model.identity.clone(),
                 battery: mark.clone(),
                 posing: self.posing,
-                seed: SEED,
+                // Nothing was drawn; this is what a comparison has when nobody names a seed.
+                seed: Seed(SEED),
             };
             let probes = self.battery.probes.iter();
             let answers = probes.flat_map(|probe| model.about(probe, self.posing));

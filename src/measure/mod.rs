@@ -5,6 +5,7 @@
 
 mod affinity;
 mod contrast;
+pub mod dependence;
 pub mod distance;
 pub mod drift;
 pub mod equality;
@@ -154,7 +155,11 @@ impl Measure {
 
 /// The constants of the measures that can move a finding, by name, for the rules that a plan commits to.
 pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
-    let own = [("contrast.min_present", contrast::MIN_PRESENT)];
+    let own = [
+        ("contrast.min_present", contrast::MIN_PRESENT),
+        ("dependence.least_ratio", dependence::LEAST_RATIO),
+        ("dependence.most_one_text", dependence::MOST_ONE_TEXT),
+    ];
     own.into_iter()
         .chain(wording::constants())
         .chain(style::constants())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::{Case, MeasureResult, NoControl, Screened};
 use crate::identity::{AbilityStatus, AnswerFormat, Source};
 use crate::panel::{Matching, Member, Panel};
-use crate::question::{Access, Posing};
+use crate::question::{Access, Posing, SEED};
 use crate::rules::MIN_CONTROLS;
 use crate::validation::CaseRatio;
 use crate::verdict::Finding;
@@ -13,6 +13,14 @@ use crate::weigh::Answer;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
 const CONFORMAL_LEADS: usize = 19;
+
+/// Advice that is long.
+const READ_THEM: &str = "read their answers; who answers nothing that it was asked shows nothing of what it has learned";
+const WHO_IS_ASKED: &str = "ask again by another way whether the model asked is the suspect; what is found of it is found of that model";
+const HAVE_WEIGHTS: &str =
+    "whoever has the weights computes them again with `parentage verify --weights`";
+const ASK_MODELS: &str = "ask the models themselves, or collect the recordings again";
+const WHO_CHOSE: &str = "ask whoever chose it why, and run it again with the seed left out";
 
 /// One limit of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +73,18 @@ pub enum Caveat {
     },
     /// No weights on both sides.
     BehaviourOnly,
+    /// Members answer whatever they are asked.
+    Unresponsive {
+        /// Each with what shows it, in words.
+        members: Vec<String>,
+    },
+    /// The suspect answers as alternatives do.
+    SuspectIs {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// The weights were compared by whoever made the bundle.
+    WeightsTaken,
     /// Controls are related to the protected model by weights.
     RelatedControls {
         /// Their ids.
@@ -86,6 +106,11 @@ pub enum Caveat {
     Unanswered {
         /// Model and count.
         counts: BTreeMap<String, usize>,
+    },
+    /// Recordings that stand for a model lack answers.
+    IncompleteRecording {
+        /// Model, how many first questions have no record, and of how many.
+        lacking: BTreeMap<String, (usize, usize)>,
     },
     /// Models with a chat form were asked without it.
     PosedRaw,
@@ -145,6 +170,11 @@ pub enum Caveat {
         /// The measures.
         measures: Vec<&'static str>,
     },
+    /// Somebody chose the seed.
+    ChosenSeed {
+        /// The seed.
+        seed: u64,
+    },
     /// The suspect's answers are older than the plan.
     PlannedAfter,
 }
@@ -165,10 +195,14 @@ impl Caveat {
             Self::DoubtfulAlternative { .. } => "doubtful_alternative",
             Self::NamedAlternative { .. } => "named_alternative",
             Self::BehaviourOnly => "behaviour_only",
+            Self::Unresponsive { .. } => "unresponsive",
+            Self::SuspectIs { .. } => "suspect_is_alternative",
+            Self::WeightsTaken => "weights_taken",
             Self::RelatedControls { .. } => "related_controls",
             Self::MeasureMissing { .. } => "measure_missing",
             Self::ControlsDropped { .. } => "controls_dropped",
             Self::Unanswered { .. } => "unanswered",
+            Self::IncompleteRecording { .. } => "incomplete_recording",
             Self::PosedRaw => "posed_raw",
             Self::PosedAsTurns => "posed_as_turns",
             Self::ReducedAccess { .. } => "reduced_access",
@@ -181,6 +215,7 @@ impl Caveat {
             Self::PublishedBattery => "published_battery",
             Self::Imported { .. } => "imported",
             Self::NothingHeld { .. } => "nothing_held",
+            Self::ChosenSeed { .. } => "chosen_seed",
             Self::PlannedAfter => "planned_after",
         }
     }
@@ -229,6 +264,18 @@ impl Caveat {
                 "{}: counted as a matched alternative on the user's word and its likeness alone",
                 ids.join(", ")
             ),
+            Self::Unresponsive { members } => format!(
+                "answers hardly depend on what was asked: {}",
+                members.join("; ")
+            ),
+            Self::SuspectIs { ids } => format!(
+                "the suspect answers as {} does, to within arithmetic: it may be that model under another name",
+                ids.join(", ")
+            ),
+            Self::WeightsTaken => {
+                "the figures of the weights are as whoever made this comparison computed them: no recording holds what they were computed from"
+                    .to_owned()
+            }
             Self::BehaviourOnly => {
                 "without weights of one shape on both sides, distillation and derivation from the weights cannot be told apart"
                     .to_owned()
@@ -247,6 +294,19 @@ impl Caveat {
             Self::Unanswered { counts } => {
                 let list: Vec<String> = counts.iter().map(|(id, n)| format!("{id}: {n}")).collect();
                 format!("questions without an answer: {}", list.join(", "))
+            }
+            Self::IncompleteRecording { lacking } => {
+                let share = |missing: usize, planned: usize| {
+                    format!("{:.1} %", 100.0 * missing as f64 / planned as f64)
+                };
+                let list = lacking.iter().map(|(id, (missing, planned))| {
+                    let share = share(*missing, *planned);
+                    format!("{id}: {missing} of {planned} ({share})")
+                });
+                format!(
+                    "recordings that stand for a model have no record of planned questions, {}; who made them may have chosen what to leave out",
+                    list.collect::<Vec<_>>().join(", ")
+                )
             }
             Self::PosedRaw => {
                 "chat questions were put as plain text, because not every model in the comparison has a chat form"
@@ -308,6 +368,9 @@ impl Caveat {
                 "the imported answers hold nothing for some measures, which are left out: {}",
                 measures.join(", ")
             ),
+            Self::ChosenSeed { seed } => format!(
+                "the seed is {seed} and not {SEED}, which it is unless somebody chooses: a finding moves with the seed, and nothing here shows how many were tried"
+            ),
             Self::PlannedAfter => {
                 "answers of the suspect are older than the plan, so the panel could have been chosen knowing them"
                     .to_owned()
@@ -347,6 +410,9 @@ impl Caveat {
             Self::NamedAlternative { .. } => {
                 "declare data and group in a lineage file, with the reason, so that others can check it"
             }
+            Self::Unresponsive { .. } => READ_THEM,
+            Self::SuspectIs { .. } => WHO_IS_ASKED,
+            Self::WeightsTaken => HAVE_WEIGHTS,
             Self::BehaviourOnly => "read 'distilled' as 'distilled, or derived from its weights'",
             Self::RelatedControls { .. } => {
                 "give --base, or controls that do not share the ancestor"
@@ -358,6 +424,7 @@ impl Caveat {
             Self::Unanswered { .. } => {
                 "see the reasons in the recordings; many of one kind can bias a comparison"
             }
+            Self::IncompleteRecording { .. } => ASK_MODELS,
             Self::PosedRaw => {
                 "compare models that all have a chat form, or read the result as one about plain text"
             }
@@ -388,6 +455,7 @@ impl Caveat {
             Self::NothingHeld { .. } => {
                 "read the finding as one about what the other measures see; closed questions can be imported with their likelihoods (lm-eval), open ones with samples"
             }
+            Self::ChosenSeed { .. } => WHO_CHOSE,
             Self::PlannedAfter => {
                 "ask the suspect anew into an empty --out, with the panel settled"
             }
@@ -406,8 +474,12 @@ pub struct Conditions {
     pub posed_raw: bool,
     /// Questions without an answer, by model.
     pub unanswered: BTreeMap<String, usize>,
+    /// First questions of which a recording that stands for a model has no record, and of how many, by id.
+    pub missing: BTreeMap<String, (usize, usize)>,
     /// The suspect had answered before the plan was committed.
     pub planned_after: bool,
+    /// The seed of everything random.
+    pub seed: u64,
     /// How all were asked.
     pub posing: Posing,
     /// What was seen of the endpoints, by id.
@@ -519,6 +591,13 @@ pub fn caveats(
     let evidence = &case.evidence;
     let controls = evidence.controls;
     let contrasted = evidence.pooled.is_some() && controls >= MIN_CONTROLS;
+    let answers = case.unresponsive.iter();
+    let members: Vec<String> = answers
+        .map(|(id, u)| format!("{id}: {}", u.words()))
+        .collect();
+    add(!members.is_empty(), Caveat::Unresponsive { members });
+    let ids = case.suspect_is.clone();
+    add(!ids.is_empty(), Caveat::SuspectIs { ids });
     let members: Vec<String> = case.screened.iter().map(screened).collect();
     add(!members.is_empty(), Caveat::Screened { members });
     if let Some(caveat) = of_ratio(ratio) {
@@ -547,6 +626,7 @@ pub fn caveats(
         .collect();
     add(!named.is_empty(), Caveat::NamedAlternative { ids: named });
     add(evidence.weights.is_none(), Caveat::BehaviourOnly);
+    add(evidence.weights.is_some(), Caveat::WeightsTaken);
     let weights = evidence.weights.iter();
     let related: Vec<String> = weights.flat_map(|w| w.controls_related.clone()).collect();
     add(
@@ -618,6 +698,8 @@ fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
     };
     let counts = conditions.unanswered.clone();
     add(!counts.is_empty(), Caveat::Unanswered { counts });
+    let lacking = conditions.missing.clone();
+    add(!lacking.is_empty(), Caveat::IncompleteRecording { lacking });
     add(conditions.posed_raw, Caveat::PosedRaw);
     let imported = !conditions.imported.is_empty();
     // Imported prompts that are turns were turns.
@@ -642,6 +724,8 @@ fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
     let probes = conditions.probes;
     add(probes < 200, Caveat::SmallBattery { probes });
     add(conditions.published, Caveat::PublishedBattery);
+    let seed = conditions.seed;
+    add(seed != SEED && !imported, Caveat::ChosenSeed { seed });
     add(conditions.planned_after, Caveat::PlannedAfter);
     caveats
 }

@@ -221,12 +221,13 @@ impl Report {
         let header = &sources.recordings[&panel.protected.model].header;
         let model = |member: &Member| {
             let recording = &sources.recordings[&member.model];
-            models::model(
-                member,
-                case,
-                recording,
-                sources.prints[&member.model].counts,
-            )
+            let mut counts = sources.prints[&member.model].counts;
+            if let Some((missing, _)) = sources.conditions.missing.get(&member.id) {
+                // They were planned, and nobody has their answers.
+                counts.asked += missing;
+                counts.unavailable += missing;
+            }
+            models::model(member, case, recording, counts)
         };
         let direction = sources.direction.as_ref().zip(panel.third.as_ref());
         let direction = direction.map(|(among, third)| {

@@ -28,7 +28,7 @@ use plotters::prelude::{DrawingBackend, RGBAColor, RGBColor, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, IntoFont as _, TextStyle};
 
-use super::text::visible;
+use crate::printable::visible;
 
 /// Size of text and height of a line of a list, in user units.
 const SIZE: i32 = 13;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::text;
+use crate::printable::visible;
 
 /// A report could not be rendered: a fault of the tool.
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +90,11 @@ fn filled(
 /// All strings of a value, the keys too, made visible.
 pub(super) fn shown(value: Json) -> Json {
     match value {
-        Json::String(text) => Json::String(text::visible(&text)),
+        Json::String(text) => Json::String(visible(&text)),
         Json::Array(items) => items.into_iter().map(shown).collect(),
         Json::Object(map) => map
             .into_iter()
-            .map(|(key, value)| (text::visible(&key), shown(value)))
+            .map(|(key, value)| (visible(&key), shown(value)))
             .collect(),
         other => other,
     }

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::facts::{ClosenessFacts, MeasureFacts, ModelFacts, Report};
-use super::text::{number, signed, small, visible};
+use super::text::{number, signed, small};
+use crate::printable::visible;
 use crate::validation::CaseRatio;
 
 /// Renders the report, at most `width` columns wide.

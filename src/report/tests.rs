@@ -213,6 +213,8 @@ impl World {
             published: true,
             posed_raw: true,
             unanswered: BTreeMap::from([("suspect".to_owned(), 3)]),
+            missing: BTreeMap::new(),
+            seed: 1,
             posing: POSING,
             endpoints: BTreeMap::new(),
             set_aside: BTreeMap::new(),

@@ -74,6 +74,8 @@ pub(super) struct Reader<'a> {
     pub(super) model: &'a LocalModel,
     pub(super) name: &'a str,
     pub(super) limits: &'a Limits,
+    /// Bytes of the longest token.
+    pub(super) longest: usize,
     pub(super) log_prompts: bool,
 }
 
@@ -331,6 +333,8 @@ impl Reader<'_> {
             String::new()
         };
         let answer = goes_on || answer.unwrap_or(true);
+        let bytes = messages.iter().map(|m| m.content.len()).sum::<usize>() + lead.len();
+        self.may_fit("messages", bytes)?;
         let done = self.model.chat(&messages, answer, &lead);
         let (text, tokens) = done.map_err(|error| match error {
             ChatError::NoTemplate => Refusal::invalid(
@@ -345,6 +349,19 @@ impl Reader<'_> {
         })
     }
 
+    /// Refuses a text that no tokens within the context can spell, before it is cut into tokens: that takes long.
+    fn may_fit(&self, param: &str, bytes: usize) -> Result<(), Refusal> {
+        let limit = self.limits.length;
+        if bytes > limit.saturating_mul(self.longest) {
+            return Err(Refusal::TooManyBytes {
+                param: param.to_owned(),
+                bytes,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
     /// A text, several, a list of token ids, or several.
     fn prompts(&self, value: Value, specials: bool) -> Result<Vec<Prompt>, Refusal> {
         let wrong = || {
@@ -353,7 +370,10 @@ impl Reader<'_> {
             Refusal::invalid("prompt", what)
         };
         let items = match value {
-            Value::String(text) => return Ok(vec![self.encode(text, specials)?]),
+            Value::String(text) => {
+                self.may_fit("prompt", text.len())?;
+                return Ok(vec![self.encode(text, specials)?]);
+            }
             Value::Array(items) if !items.is_empty() => items,
             _ => return Err(wrong()),
         };
@@ -365,6 +385,9 @@ impl Reader<'_> {
             return Err(Refusal::invalid("prompt", what));
         }
         let lists = items[0].is_array();
+        for text in items.iter().filter_map(Value::as_str) {
+            self.may_fit("prompt", text.len())?;
+        }
         items
             .into_iter()
             .map(|item| match item {

@@ -18,6 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
+/// How long a connection may be open before the first byte of its first request: who is silent from the beginning holds
+/// a place that nobody else has.
+const FIRST: Duration = Duration::from_secs(5);
 /// How long a connection may be open between requests.
 const IDLE: Duration = Duration::from_secs(90);
 /// How long the headers of a request may take.
@@ -55,7 +58,7 @@ impl Listener for Gate {
                     stream,
                     client: Client::default(),
                     state: State::Idle,
-                    reading: Box::pin(tokio::time::sleep(IDLE)),
+                    reading: Box::pin(tokio::time::sleep(FIRST)),
                     writing: None,
                     _place: place,
                 };

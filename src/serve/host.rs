@@ -12,11 +12,57 @@ pub(crate) fn is_loopback(headers: &HeaderMap) -> bool {
     let Some(host) = host.map(|host| host.to_str().unwrap_or_default()) else {
         return true;
     };
-    match host.rsplit_once(':').map_or(host, |(name, _)| name) {
-        "localhost" => true,
-        name => {
-            let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-            address.is_some_and(|address| address.is_loopback())
+    // An address of version six stands in brackets, with colons of its own.
+    let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((name, rest)) => (
+            name,
+            rest.strip_prefix(':').or(rest.is_empty().then_some("")),
+        ),
+        None => host
+            .split_once(':')
+            .map_or((host, Some("")), |(name, port)| (name, Some(port))),
+    };
+    if !port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+        return false;
+    }
+    let address: Option<IpAddr> = name.parse().ok();
+    name == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_are_told_from_others() {
+        let is = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            is_loopback(&headers)
+        };
+        for host in [
+            "localhost",
+            "localhost:80",
+            "127.0.0.1",
+            "127.9.9.9:8080",
+            "[::1]",
+            "[::1]:80",
+        ] {
+            assert!(is(host), "{host}");
         }
+        for host in [
+            "example.org",
+            "localhost.example.org:80",
+            "10.0.0.1",
+            "[::2]",
+            "[::1]x",
+            "[::1",
+            "127.0.0.1:x",
+            "",
+            "localhost:80:1",
+        ] {
+            assert!(!is(host), "{host}");
+        }
+        assert!(is_loopback(&HeaderMap::new()));
     }
 }

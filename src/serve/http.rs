@@ -34,6 +34,8 @@ pub(super) struct Desk {
     pub(super) name: String,
     pub(super) fingerprint: String,
     pub(super) limits: Limits,
+    /// Bytes of the longest token.
+    pub(super) longest: usize,
     pub(super) token: Option<Token>,
     pub(super) log: Option<Arc<Log>>,
     pub(super) log_prompts: bool,
@@ -127,6 +129,8 @@ impl Desk {
         let body = tokio::time::timeout(BODY, body(request, self.limits.body));
         let body = body.await.map_err(|_| Refusal::Slow)??;
         let desk = Arc::clone(self);
+        // To cut a text into tokens is work as well.
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
         let mut asked = off_the_loop(move || desk.read(route, &body)).await??;
         let record = std::mem::take(&mut asked.record);
         entry.asked(record.prompts, record.parameters);
@@ -187,6 +191,7 @@ impl Desk {
             model: &self.model,
             name: &self.name,
             limits: &self.limits,
+            longest: self.longest,
             log_prompts: self.log_prompts,
         };
         reader.read(route, body)
@@ -203,7 +208,6 @@ impl Desk {
             read: asked.reading(),
             drawings: asked.drawings(prompt, seed),
         });
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Full)?;
         let (reply, answer) = oneshot::channel();
         let job = Job {
             prompts: prompts.collect(),

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::printable::visible_json;
+
 /// The status of a request whose client left before it was answered.
 const GONE: u16 = 499;
 
@@ -43,10 +45,10 @@ impl Log {
     }
 
     fn write(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
+        // Somebody may read it on a terminal.
+        let text = visible_json(&serde_json::to_string(line)?) + "\n";
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&text)
+        file.write_all(text.as_bytes())
     }
 }
 

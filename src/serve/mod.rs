@@ -220,6 +220,7 @@ fn desk(
     };
     let desk = Desk {
         fingerprint: format!("fp_{}", &seal[..16]),
+        longest: longest_token(&model),
         model: Arc::new(model),
         name: settings.name,
         limits,
@@ -233,6 +234,17 @@ fn desk(
         started: http::now(),
     };
     Ok(Arc::new(desk))
+}
+
+/// Bytes of the longest token; without any, no text is too long.
+fn longest_token(model: &LocalModel) -> usize {
+    let tokenizer = model.tokenizer();
+    let ids = (0..tokenizer.vocabulary()).filter_map(|id| u32::try_from(id).ok());
+    let lengths = ids.filter_map(|id| {
+        let bytes = tokenizer.token_bytes(id).or_else(|| tokenizer.written(id));
+        bytes.map(<[u8]>::len)
+    });
+    lengths.max().filter(|n| *n > 0).unwrap_or(usize::MAX)
 }
 
 /// Starts the worker; what is returned resolves when it has ended.

@@ -42,6 +42,12 @@ pub(super) enum Refusal {
         tokens: usize,
         limit: usize,
     },
+    #[error("{bytes} bytes are more than the {limit} tokens that this model takes can spell")]
+    TooManyBytes {
+        param: String,
+        bytes: usize,
+        limit: usize,
+    },
     #[error("this server wants its token, as 'authorization: Bearer TOKEN'")]
     Unauthorized,
     #[error("a server without a token answers only to the names of this machine's loopback")]
@@ -76,7 +82,8 @@ impl Refusal {
             | Self::NotJson { .. }
             | Self::NotAnObject
             | Self::Broken
-            | Self::TooLong { .. } => StatusCode::BAD_REQUEST,
+            | Self::TooLong { .. }
+            | Self::TooManyBytes { .. } => StatusCode::BAD_REQUEST,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -100,7 +107,7 @@ impl Refusal {
             Self::Broken => "incomplete_body",
             Self::Slow => "request_timeout",
             Self::TooLarge { .. } => "request_too_large",
-            Self::TooLong { .. } => "context_length_exceeded",
+            Self::TooLong { .. } | Self::TooManyBytes { .. } => "context_length_exceeded",
             Self::Unauthorized => "invalid_api_key",
             Self::Host => "unknown_host",
             Self::UnknownModel { .. } => "model_not_found",
@@ -116,7 +123,8 @@ impl Refusal {
         match self {
             Self::Invalid { param, .. }
             | Self::Unsupported { param }
-            | Self::TooLong { param, .. } => Some(param),
+            | Self::TooLong { param, .. }
+            | Self::TooManyBytes { param, .. } => Some(param),
             Self::NotGranted { param, .. } => Some(param),
             Self::UnknownModel { .. } => Some("model"),
             _ => None,

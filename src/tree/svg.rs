@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Dendrogram, Node, plain};
+use super::{Dendrogram, Node};
+use crate::printable::visible_line;
 
 /// Width of the branches, height of a leaf's line, and margin, in user units (pixels at scale 1).
 const BRANCHES: f64 = 420.0;
@@ -32,7 +33,10 @@ impl Dendrogram {
     /// have two decimals, so the same tree gives the same bytes.
     pub fn render_svg(&self) -> String {
         let order = self.leaf_order();
-        let labels: Vec<String> = order.iter().map(|&l| plain(&self.labels[l])).collect();
+        let labels: Vec<String> = order
+            .iter()
+            .map(|&l| visible_line(&self.labels[l]))
+            .collect();
         let longest = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);
         let width = BRANCHES + 3.0 * MARGIN + longest as f64 * CHARACTER;
         let height = LINE * (order.len() + 1) as f64 + 2.0 * MARGIN;
@@ -155,7 +159,7 @@ mod tests {
             .render_svg();
         assert!(!svg.contains("<script") && svg.matches("</text>").count() == 4);
         assert!(svg.contains("&lt;/text&gt;&lt;script&gt;alert(&#39;1&#39;)"));
-        assert!(svg.contains(">a&amp;&quot;b&quot;</text>"));
+        assert!(svg.contains(">a&amp;&quot;b&quot;‹U+202E›‹U+0007›‹U+FFFF›</text>"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tree as text, root on the left, distance growing leftwards.
 
-use super::{Dendrogram, Node, plain};
+use super::{Dendrogram, Node};
+use crate::printable::visible_line;
 
 /// Fewest columns left to the branches, however long the labels are.
 const FEWEST_COLUMNS: usize = 12;
@@ -37,7 +38,10 @@ impl Dendrogram {
 
     fn draw(&self, width: usize, strokes: &Strokes) -> String {
         let order = self.leaf_order();
-        let labels: Vec<String> = order.iter().map(|&l| plain(&self.labels[l])).collect();
+        let labels: Vec<String> = order
+            .iter()
+            .map(|&l| visible_line(&self.labels[l]))
+            .collect();
         let longest = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);
         let columns = width.saturating_sub(longest + 1).max(FEWEST_COLUMNS);
         let mut canvas = Canvas {
@@ -209,7 +213,7 @@ mod tests {
             .unwrap()
             .render_text(10);
         assert!(text.contains(" a-very-long-label-that-names-one-model\n"));
-        assert!(text.contains(" x1\n") && !text.contains('\u{202e}'));
+        assert!(text.contains(" x‹U+202E›‹U+000A›1\n") && !text.contains('\u{202e}'));
         assert_eq!(text.lines().count(), 4);
     }
 }

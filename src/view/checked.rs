@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error as _;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,8 @@ use crate::bundle::{Bundle, Demand, Rendering, Step, VerifyError, recompute};
 const KEPT: usize = 16;
 /// Entries that a bundle is stamped over; one with more is checked every time.
 const STAMPED: usize = 100_000;
+/// A bundle with more bytes is not checked here: what is compared of it would be held in memory beside other cases.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// What the check of a bundle gave.
 pub(super) struct Checked {
@@ -37,8 +39,37 @@ impl Rendered {
     }
 }
 
-/// Path, length and time of every file.
-type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
+/// What shows of every file that it was written to or put in another's place.
+type Stamp = Vec<(PathBuf, Mark)>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Its number on the disk, and when its bytes, name or times were last changed, which nobody can set.
+    changed: (u64, i64, i64),
+}
+
+impl Mark {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: changed(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn changed(metadata: &Metadata) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed(_: &Metadata) -> (u64, i64, i64) {
+    (0, 0, 0)
+}
 
 struct Kept {
     path: PathBuf,
@@ -63,7 +94,14 @@ impl Checks {
                 return Arc::clone(&found.checked);
             }
         }
-        let checked = Arc::new(check(path));
+        let bytes = stamp
+            .as_ref()
+            .map_or(0, |files| files.iter().map(|(_, mark)| mark.length).sum());
+        let checked = Arc::new(if bytes > MOST_BYTES {
+            too_large(bytes)
+        } else {
+            check(path)
+        });
         if let Some(stamp) = stamp {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             kept.retain(|k| k.path != path);
@@ -77,6 +115,18 @@ impl Checks {
             });
         }
         checked
+    }
+}
+
+fn too_large(bytes: u64) -> Checked {
+    let why = format!(
+        "the bundle has {} MiB, and this page checks at most {} MiB; check it with 'parentage verify'",
+        bytes >> 20,
+        MOST_BYTES >> 20
+    );
+    Checked {
+        steps: Vec::new(),
+        outcome: Err((Step::Layout, why)),
     }
 }
 
@@ -126,7 +176,7 @@ fn stamp(root: &Path) -> io::Result<Stamp> {
             if metadata.is_dir() {
                 open.push(entry.path());
             }
-            stamp.push((entry.path(), metadata.len(), metadata.modified().ok()));
+            stamp.push((entry.path(), Mark::of(&metadata)));
             if stamp.len() > STAMPED {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
@@ -134,4 +184,63 @@ fn stamp(root: &Path) -> io::Result<Stamp> {
     }
     stamp.sort();
     Ok(stamp)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn steps(checked: &Checked) -> (usize, String) {
+        let failed = checked.outcome.as_ref().err().cloned();
+        (
+            checked.steps.len(),
+            failed.map_or_else(String::new, |(_, why)| why),
+        )
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_is_seen_whatever_its_times_say() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("bagit.txt");
+        fs::write(&file, "one").unwrap();
+        let times = fs::metadata(&file).unwrap();
+        let times = fs::FileTimes::new()
+            .set_modified(times.modified().unwrap())
+            .set_accessed(times.accessed().unwrap());
+        let before = stamp(directory.path()).unwrap();
+        assert_eq!(stamp(directory.path()).unwrap(), before);
+        fs::write(&file, "two").unwrap();
+        let open = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        open.set_times(times).unwrap();
+        let after = stamp(directory.path()).unwrap();
+        assert_eq!(
+            before
+                .iter()
+                .map(|(_, m)| (m.length, m.modified))
+                .collect::<Vec<_>>(),
+            after
+                .iter()
+                .map(|(_, m)| (m.length, m.modified))
+                .collect::<Vec<_>>()
+        );
+        assert_ne!(before, after);
+    }
+
+    #[test]
+    fn a_bundle_that_is_too_large_is_a_case_that_failed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = fs::File::create(directory.path().join("bagit.txt")).unwrap();
+        // A hole: it takes no room.
+        file.set_len(MOST_BYTES + 1).unwrap();
+        let checks = Checks::default();
+        let (passed, why) = steps(&checks.of(directory.path()));
+        assert_eq!(passed, 0);
+        assert!(
+            why.contains("4096 MiB") && why.contains("parentage verify"),
+            "{why}"
+        );
+        file.set_len(1).unwrap();
+        let (_, why) = steps(&checks.of(directory.path()));
+        assert!(why.contains("is missing"), "{why}");
+    }
 }

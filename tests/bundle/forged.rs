@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Copy, failure, verify};
 
+const DIGESTS: usize = 2;
 const CHAIN: usize = 3;
 const PLAN: usize = 5;
 const COMPLETENESS: usize = 6;
@@ -281,7 +282,7 @@ fn a_plan_that_was_touched_is_refused() {
     forge(VERDICT, "is not what the recordings give", |copy| {
         copy.replan(|plan| plan["panel"]["controls"][0]["matching"] = "declared".into());
     });
-    forge(VERDICT, "is not what the recordings give", |copy| {
+    forge(PLAN, "says that the probes ship with the tool", |copy| {
         copy.replan(|plan| plan["published"] = true.into());
     });
 }
@@ -374,7 +375,9 @@ fn weights_gates_and_report_are_held_against_the_rest() {
         VERDICT,
         "'data/results/report.json' is not what the recordings give",
         |copy| {
-            copy.edit("data/gates.json", |gates| gates["identical"] = true.into());
+            copy.edit("data/gates.json", |gates| {
+                gates["weights"]["p"] = 0.5.into();
+            });
             copy.reassess();
         },
     );
@@ -462,4 +465,234 @@ fn spoil(value: &mut Value, by: &Value, mut at: usize) -> usize {
         }
     }
     at
+}
+
+/// Adds records to a recording, mends chain and log, and makes the file's end the one that the log has.
+fn with_more(name: &str, more: impl Fn(&[Value]) -> Vec<Value>) -> impl FnOnce(&Copy) {
+    let name = name.to_owned();
+    move |copy| {
+        let (length, head) = rechain(copy, &name, |lines| {
+            let more = more(lines);
+            lines.extend(more);
+        });
+        remark(copy, &name, length, &head);
+    }
+}
+
+#[test]
+fn a_question_that_is_answered_twice_is_refused() {
+    for name in Copy::unsealed().recordings() {
+        // The same answer says nothing new; the report is of another recording, though.
+        forge(
+            VERDICT,
+            "is not what the recordings give",
+            with_more(&name, |lines| vec![lines[2].clone()]),
+        );
+        forge(
+            COMPLETENESS,
+            "has 2 records of questions that were answered otherwise already, the first in line",
+            with_more(&name, |lines| {
+                let is_text = |line: &&Value| line["response"]["kind"] == "text";
+                let mut others: Vec<Value> =
+                    lines.iter().filter(is_text).take(2).cloned().collect();
+                for other in &mut others {
+                    other["response"]["text"] = "something else".into();
+                }
+                others
+            }),
+        );
+    }
+}
+
+#[test]
+fn records_that_nobody_planned_are_refused() {
+    let name = Copy::unsealed().recordings()[0].clone();
+    let stranger = |change: fn(&mut Value)| {
+        with_more(&name, move |lines| {
+            let is_text = |line: &&Value| line["response"]["kind"] == "text";
+            let mut other = lines.iter().find(is_text).unwrap().clone();
+            change(&mut other["question"]);
+            vec![other]
+        })
+    };
+    let refused = "has 1 records of questions that the plan does not ask, the first in line";
+    forge(
+        COMPLETENESS,
+        refused,
+        stranger(|q| q["probe"] = "stranger".into()),
+    );
+    forge(
+        COMPLETENESS,
+        refused,
+        stranger(|q| q["request"]["sample"] = 1000.into()),
+    );
+    forge(
+        COMPLETENESS,
+        refused,
+        stranger(|q| q["prompt"]["text"] = "x".into()),
+    );
+    forge(COMPLETENESS, refused, stranger(|q| q["variant"] = 7.into()));
+    // What only looks like a sentinel.
+    forge(
+        COMPLETENESS,
+        refused,
+        stranger(|q| {
+            q["probe"] = format!("sentinel:{}", q["probe"].as_str().unwrap()).into();
+        }),
+    );
+    // What readers of another panel were asked is no answer to this plan, and changes none.
+    let copy = Copy::unsealed();
+    with_more(&name, |lines| {
+        let is_score = |line: &&Value| {
+            line["response"]["kind"] == "scored" && line["question"]["request"]["kind"] == "score"
+        };
+        let is_write = |line: &&Value| line["question"]["request"]["kind"] == "write";
+        let probe = lines.iter().find(is_write).unwrap()["question"]["probe"].clone();
+        let mut other = lines
+            .iter()
+            .filter(is_score)
+            .find(|line| line["question"]["probe"] == probe)
+            .unwrap()
+            .clone();
+        other["question"]["request"]["texts"] = json!(["written by somebody else"]);
+        let score = other["response"]["scores"][0].clone();
+        other["response"]["scores"] = json!([score]);
+        vec![other]
+    })(&copy);
+    copy.rebag();
+    let (step, text) = match verify(copy.path()) {
+        Ok(_) => panic!("the report has another head"),
+        Err(error) => (error.step.number(), failure(&error)),
+    };
+    assert_eq!(step, VERDICT, "{text}");
+}
+
+#[test]
+fn questions_are_bounded_by_what_was_answered() {
+    // One long prompt and many samples: a bundle of a few megabytes that asks for many gigabytes.
+    for (samples, repeated) in [(20_000, false), (4, true)] {
+        let copy = Copy::unsealed();
+        copy.edit("data/battery.json", |battery| {
+            let kind = if repeated { "choose" } else { "write" };
+            let probes = battery["probes"].as_array_mut().unwrap();
+            let probe = probes
+                .iter_mut()
+                .find(|p| p["ask"]["kind"] == kind)
+                .unwrap();
+            if repeated {
+                probe["prompt"] = "{options}".repeat(40_000).into();
+                let options: Vec<String> = (0..5)
+                    .map(|i| format!("o{i}{}", "x".repeat(20_000)))
+                    .collect();
+                probe["ask"]["options"] = json!(options);
+            } else {
+                probe["prompt"] = "a".repeat(1 << 20).into();
+            }
+        });
+        let battery: Battery = serde_json::from_slice(&copy.read("data/battery.json")).unwrap();
+        copy.replan(|plan| {
+            plan["battery"]["digest"] = battery.digest().into();
+            plan["posing"]["samples"] = samples.into();
+            plan["order"] = json!(battery.order(plan["seed"].as_u64().unwrap()));
+        });
+        let (step, text) = copy.refused();
+        assert_eq!(step, PLAN, "{text}");
+        assert!(text.contains("bytes of questions"), "{text}");
+    }
+}
+
+#[test]
+fn names_of_one_recording_are_bounded_by_what_was_read() {
+    const NAMES: usize = 9_000;
+    let copy = Copy::unsealed();
+    let name = copy.recordings()[0].clone();
+    // Long enough that so many copies of it are more than is free.
+    let (length, head) = rechain(&copy, &name, |lines| {
+        lines[0]["rendered"] = "x".repeat(60_000).into();
+    });
+    remark(&copy, &name, length, &head);
+    let of = |line: &Value| line["event"]["ended"]["recording"] == name;
+    let mark = copy.lines("data/log.jsonl").into_iter().find(of).unwrap();
+    copy.replan(|plan| {
+        let controls = plan["panel"]["controls"].as_array_mut().unwrap();
+        let control = controls[0].clone();
+        controls.extend((0..NAMES).map(|i| {
+            let mut control = control.clone();
+            control["id"] = format!("c-{i}").into();
+            control["model"] = format!("m-{i}").into();
+            control
+        }));
+    });
+    copy.relog(|lines| {
+        let assessed = lines.pop().unwrap();
+        lines.extend((0..NAMES).map(|i| {
+            let mut mark = mark.clone();
+            mark["event"]["ended"]["model"] = format!("m-{i}").into();
+            mark
+        }));
+        lines.push(assessed);
+    });
+    let (step, text) = copy.refused();
+    assert_eq!(step, PLAN, "{text}");
+    assert!(text.contains("names of one recording"), "{text}");
+}
+
+#[test]
+fn what_no_manifest_lists_is_refused() {
+    for directory in ["data/x", "x", "data/recordings/kjv-1-none"] {
+        let copy = Copy::new();
+        fs::create_dir_all(copy.at(directory)).unwrap();
+        let error = verify(copy.path()).unwrap_err();
+        assert_eq!(error.step.number(), 1);
+        assert!(
+            failure(&error).contains("an empty directory"),
+            "{}",
+            failure(&error)
+        );
+    }
+}
+
+#[test]
+fn what_a_bundle_says_of_its_making_is_held_against_the_rest() {
+    let environment = "data/environment.json";
+    forge(PLAN, "'data/environment.json'", |copy| {
+        copy.write(environment, "anything");
+    });
+    forge(PLAN, "unknown field `more`", |copy| {
+        copy.edit(environment, |value| value["more"] = 1.into());
+    });
+    forge(
+        PLAN,
+        "says that version 9.9.9 planned, and 'data/environment.json'",
+        |copy| {
+            copy.replan(|plan| plan["tool"] = "9.9.9".into());
+        },
+    );
+    forge(
+        PLAN,
+        "says that the probes ship with the tool; they do not",
+        |copy| {
+            copy.replan(|plan| plan["published"] = true.into());
+        },
+    );
+    forge(PLAN, "unknown field `more`", |copy| {
+        copy.edit("data/battery.json", |battery| {
+            battery["families"][0]["more"] = 1.into();
+        });
+    });
+    forge(
+        VERDICT,
+        "what their digests in the recordings do not say",
+        |copy| {
+            copy.edit("data/gates.json", |gates| gates["identical"] = true.into());
+            copy.reassess();
+        },
+    );
+    let name = Copy::unsealed().recordings()[0].clone();
+    forge(DIGESTS, "unknown field `more`", |copy| {
+        copy.edit(
+            &format!("data/recordings/{name}/recording.json"),
+            |header| header["more"] = 1.into(),
+        );
+    });
 }

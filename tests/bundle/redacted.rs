@@ -799,7 +799,7 @@ fn the_command_line_does_not_let_a_copy_pass_for_verified() {
         "by the signer demanded",
         "\n--  7 verdict       NOT drawn again: ",
         "\nREDACTED  What is shown is what was sealed. Withheld are 1 of 6 probes",
-        "Reason given: privileged\u{fffd}\n",
+        "Reason given: privileged\u{2039}U+001B\u{203a}\n",
         "That the finding is 'undecided' stands on the signature alone",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");

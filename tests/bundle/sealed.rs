@@ -225,7 +225,7 @@ fn what_cannot_seal_says_why() {
 
 /// Whether a program is there; a note if not.
 #[expect(clippy::print_stdout, reason = "a skipped test must say so")]
-fn there(program: &str) -> bool {
+pub(super) fn there(program: &str) -> bool {
     let found = Command::new(program).arg("--help").output().is_ok();
     if !found {
         println!("skipped: there is no {program}");
@@ -355,7 +355,7 @@ fn openssl_reads_the_request_and_its_reply_is_stored() {
 }
 
 /// Runs openssl in a directory.
-fn openssl(directory: &std::path::Path, args: &[&str]) {
+pub(super) fn openssl(directory: &std::path::Path, args: &[&str]) {
     let mut command = Command::new("openssl");
     let run = command.args(args).current_dir(directory).output().unwrap();
     assert!(
@@ -366,7 +366,7 @@ fn openssl(directory: &std::path::Path, args: &[&str]) {
 }
 
 /// Sets up an authority in a directory and lets it answer a request with `reply.tsr`.
-fn grant(authority: &std::path::Path, request: &std::path::Path) {
+pub(super) fn grant(authority: &std::path::Path, request: &std::path::Path) {
     fs::write(authority.join("ts.cnf"), AUTHORITY).unwrap();
     fs::write(authority.join("serial"), "01\n").unwrap();
     let make = "req -x509 -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.pem -days 2 -subj /CN=tests \

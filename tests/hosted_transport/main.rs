@@ -8,6 +8,7 @@
 mod kill;
 #[path = "../peer/mod.rs"]
 mod peer;
+mod proxy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use parentage::battery::{Battery, Pose};
 use parentage::collect::{self, CollectError};
 use parentage::digest;
@@ -481,7 +484,11 @@ fn no_written_byte_holds_a_key_that_the_server_echoes() {
             ("openai-version", KEY.to_owned()),
         ];
         assert_eq!(asked.headers["authorization"], format!("Bearer {KEY}"));
-        match asked.n % 4 {
+        let escaped = KEY.chars().fold(String::new(), |all, c| {
+            all + &format!("\\u{:04X}", u32::from(c))
+        });
+        let bearer = STANDARD.encode(format!("Bearer {KEY}"));
+        match asked.n % 7 {
             0 => Does::Says(
                 400,
                 headers,
@@ -489,6 +496,18 @@ fn no_written_byte_holds_a_key_that_the_server_echoes() {
             ),
             1 => Does::Says(200, headers, chat(&format!("your key is {KEY}"))),
             2 => Does::Says(500, headers, KEY.to_owned()),
+            3 => Does::Says(200, headers, chat("@").replace('@', &escaped)),
+            4 => Does::Says(200, headers, chat(&bearer)),
+            5 => Does::Says(
+                500,
+                headers,
+                format!("key=%{:02x}{}", KEY.as_bytes()[0], &KEY[1..]),
+            ),
+            _ if asked.n > 60 && asked.n % 2 == 0 => Does::Says(
+                401,
+                headers,
+                format!("{{\"error\": {{\"message\": \"wrong: {escaped}\"}}}}"),
+            ),
             _ if asked.n > 60 => Does::Says(401, headers, format!("{{\"error\": \"key {KEY}\"}}")),
             _ => Does::Says(
                 200,
@@ -515,7 +534,8 @@ fn no_written_byte_holds_a_key_that_the_server_echoes() {
     }
     assert!(shown.contains("[key]"));
     // Neither the key nor what is left of it however it was escaped.
-    for part in [KEY, "sk-test", "0123456789"] {
+    let encoded = STANDARD.encode(format!("Bearer {KEY}"));
+    for part in [KEY, "sk-test", "0123456789", "u0030", &encoded[12..24]] {
         assert!(!shown.contains(part), "{part}");
     }
 }

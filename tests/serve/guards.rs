@@ -196,6 +196,10 @@ fn bodies_that_are_no_json_object_are_refused() {
     server.ask("/v1/completions", &json!({"prompt": "a", "max_tokens": 1}));
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what this is about"
+)]
 #[test]
 fn a_large_body_is_refused_and_so_is_a_long_prompt() {
     let server = Server::teacher(&["--max-body", "5000", "--max-length", "40"]);
@@ -211,6 +215,24 @@ fn a_large_body_is_refused_and_so_is_a_long_prompt() {
         "prompt",
         "context_length_exceeded",
     );
+    // What no tokens within the context can spell is not cut into tokens.
+    let server = Server::teacher(&["--max-length", "40"]);
+    let started = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let body = json!({"prompt": "a b ".repeat(225_000)});
+                let reply = server.post("/v1/completions", &body);
+                assert!(reply.status == 400 || reply.status == 503, "{}", reply.body);
+                assert!(
+                    reply.status == 503 || reply.body.contains("900000 bytes"),
+                    "{}",
+                    reply.body
+                );
+            });
+        }
+    });
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     let long = server.ask("/tokenize", &json!({"prompt": "a ".repeat(100)}));
     assert_eq!(long["max_model_len"], 40);
 }
@@ -353,6 +375,23 @@ fn headers_that_do_not_arrive_end_the_connection() {
     let mut rest = Vec::new();
     let _ = slow.read_to_end(&mut rest);
     assert!(!String::from_utf8_lossy(&rest).contains("200 OK"));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what this is about"
+)]
+#[test]
+fn who_is_silent_from_the_beginning_is_put_out_soon() {
+    let server = Server::teacher(&["--connections", "2"]);
+    let silent = [server.connect(), server.connect()];
+    let started = std::time::Instant::now();
+    let mut next = server.connect();
+    let request = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    next.write_all(request.as_bytes()).unwrap();
+    assert_eq!(super::server::read_reply(&mut next).status, 200);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    drop(silent);
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn without_userinfo(url: &str) -> String {
 }
 
 /// Whether an address stays on this machine.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };

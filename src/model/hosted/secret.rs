@@ -1,11 +1,14 @@
 //! Keys: never printed, logged or stored.
 
+mod echo;
+
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
-/// What stands where a server echoed the key.
-const MASK: &[u8] = b"[key]";
+use echo::Echoes;
+
 /// Shorter keys are placeholders for servers that want any ("EMPTY", "ollama"), and masking them would
 /// tear words out of answers.
 const SHORTEST: usize = 8;
@@ -25,54 +28,51 @@ impl Secret {
         self.0.expose_secret()
     }
 
-    /// What a server sent, with `[key]` wherever it echoed the key.
-    pub(super) fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
+    fn echoes(&self) -> Option<Echoes> {
         let key = self.expose();
-        if key.len() < SHORTEST {
-            return bytes;
-        }
-        // JSON has other ways to write some characters.
-        let mut bytes = mask(bytes, key.as_bytes());
-        if key.contains(['"', '\\']) {
-            let escaped = serde_json::Value::from(key).to_string();
-            bytes = mask(bytes, &escaped.as_bytes()[1..escaped.len() - 1]);
-        }
-        if key.contains('/') {
-            bytes = mask(bytes, key.replace('/', "\\/").as_bytes());
-        }
-        bytes
+        (key.len() >= SHORTEST).then(|| Echoes::of(key.as_bytes()))
+    }
+
+    /// What a server sent, with `[key]` wherever it echoed the key, however it was escaped or encoded
+    /// (see [`echo`]).
+    pub(super) fn scrub(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let masked = self.echoes().and_then(|echoes| echoes.mask(&bytes));
+        masked.unwrap_or(bytes)
     }
 
     /// [`Self::scrub`] for text.
     pub(super) fn scrub_text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.scrub(text.as_bytes().to_vec())).into_owned()
+        let masked = self.echoes().and_then(|echoes| echoes.text(text));
+        masked.unwrap_or_else(|| text.to_owned())
+    }
+
+    /// [`Self::scrub`] for every name and text of JSON: what is read has one layer of escapes less than what was sent.
+    pub(super) fn scrub_value(&self, value: &mut Value) {
+        if let Some(echoes) = self.echoes() {
+            scrub(&echoes, value);
+        }
     }
 }
 
-fn mask(bytes: Vec<u8>, key: &[u8]) -> Vec<u8> {
-    // Nearly always in vain, over whole replies: so only where the key's first byte stands.
-    let find = |mut from: usize| loop {
-        let at = from + bytes[from..].iter().position(|byte| *byte == key[0])?;
-        if bytes[at..].starts_with(key) {
-            return Some(at);
+fn scrub(echoes: &Echoes, value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some(masked) = echoes.text(text) {
+                *text = masked;
+            }
         }
-        from = at + 1;
-    };
-    let Some(mut next) = find(0) else {
-        return bytes;
-    };
-    let (mut out, mut done) = (Vec::with_capacity(bytes.len()), 0);
-    loop {
-        out.extend_from_slice(&bytes[done..next]);
-        out.extend_from_slice(MASK);
-        done = next + key.len();
-        match find(done) {
-            Some(at) => next = at,
-            None => break,
+        Value::Array(items) => items.iter_mut().for_each(|item| scrub(echoes, item)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| scrub(echoes, value));
+            if fields.keys().any(|name| echoes.text(name).is_some()) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, value)| (echoes.text(&name).unwrap_or(name), value))
+                    .collect();
+            }
         }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    out.extend_from_slice(&bytes[done..]);
-    out
 }
 
 impl fmt::Debug for Secret {
@@ -98,5 +98,22 @@ mod tests {
     fn a_placeholder_is_no_key() {
         let secret = Secret::new("EMPTY".to_owned());
         assert_eq!(secret.scrub_text("EMPTY words"), "EMPTY words");
+        let mut value = Value::from("EMPTY");
+        secret.scrub_value(&mut value);
+        assert_eq!(value, "EMPTY");
+    }
+
+    #[test]
+    fn names_and_texts_of_json_are_masked_at_every_depth() {
+        let secret = Secret::new("sk-SECRETKEY".to_owned());
+        let mut value = serde_json::json!({
+            "a": [{ "sk-SECRETKEY": "x sk-\\u0053ECRETKEY" }, 1, null],
+            "b": "SK-secretkey",
+        });
+        secret.scrub_value(&mut value);
+        assert_eq!(
+            value,
+            serde_json::json!({ "a": [{ "[key]": "x [key]" }, 1, null], "b": "SK-secretkey" })
+        );
     }
 }

@@ -25,7 +25,7 @@ use reqwest::redirect::Policy;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::endpoint::{Auth, Endpoint};
+use super::endpoint::{Auth, Endpoint, is_loopback};
 use super::error::HostedError;
 use super::price::Price;
 use super::wire::{Parsed, WireRequest, parse};
@@ -98,14 +98,19 @@ struct Prepared {
 
 impl Transport {
     pub(super) fn new(endpoint: Endpoint, options: Options) -> Result<Self, HostedError> {
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .user_agent(concat!("parentage/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout)
             // A redirect could carry the key to another host.
             .redirect(Policy::none())
             .tcp_nodelay(true)
-            .pool_max_idle_per_host(options.concurrency)
+            .pool_max_idle_per_host(options.concurrency);
+        // Plain HTTP is for this machine alone: a proxy of the environment would carry key and answers away in clear.
+        if is_loopback(&endpoint.url) {
+            client = client.no_proxy();
+        }
+        let client = client
             .build()
             .map_err(|source| HostedError::Client { source })?;
         let price = options.prices.of(&endpoint.provider, &endpoint.model);

@@ -14,7 +14,9 @@
 //! One difference is left: a dictionary that a template writes itself is ordered by its keys here, in
 //! Python by its writing. It shows only where a template prints or walks through such a dictionary.
 
+mod bounds;
 mod fixed_date;
+mod joined;
 mod json;
 
 use std::{fmt, io, sync::Arc};
@@ -248,12 +250,11 @@ fn environment(source: &str) -> Result<Environment<'static>, Error> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(RECURSION);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.remove_global("debug");
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", fixed_date::strftime_now);
-    environment.add_filter("tojson", json::to_json);
-    environment.add_template_owned(NAME, without_generation_tags(source))?;
+    bounds::bound(&mut environment);
+    environment.add_template_owned(NAME, joined::paid(&without_generation_tags(source)))?;
     Ok(environment)
 }
 

@@ -18,6 +18,7 @@
 mod definition;
 mod error;
 mod gguf;
+mod growth;
 mod load;
 mod pre;
 mod sentencepiece;

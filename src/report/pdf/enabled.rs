@@ -12,6 +12,7 @@ use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, pdf};
 
 use self::desk::{Desk, Fonts, is_mark};
+use crate::printable::code_point;
 use crate::report::facts::Report;
 use crate::report::render::{RenderError, RenderFault, shown};
 use crate::report::{plot, text};
@@ -131,7 +132,7 @@ fn printable(text: &str, fonts: &Fonts) -> String {
         match c {
             '\t' => out.push_str("    "),
             c if can_be_set => out.push(c),
-            c => out.push_str(&text::code_point(c)),
+            c => out.push_str(&code_point(c)),
         }
     }
     out

@@ -1,8 +1,8 @@
 //! Claims about the report as a PDF.
 
 use super::{World, cases, refused};
+use crate::printable::code_point;
 use crate::report::pdf::{document, pages};
-use crate::report::text::code_point;
 use crate::report::{Report, html};
 
 /// Lines are broken where the page ends and quotes are typeset, so neither says anything; scripts that the

@@ -71,7 +71,11 @@ pub(super) async fn send(
     if let Some(key) = key {
         body = key.scrub(body);
     }
-    Ok(Heard::Whole(Reply::new(status, headers, body)))
+    let mut reply = Reply::new(status, headers, body);
+    if let (Some(key), Ok(parsed)) = (key, &mut reply.json) {
+        key.scrub_value(&mut parsed.value);
+    }
+    Ok(Heard::Whole(reply))
 }
 
 fn texts(headers: &HeaderMap, key: Option<&Secret>) -> BTreeMap<String, String> {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::printable::visible_line;
+
 const SCHEME: &str = "hf:";
 const MAX_TEXT: usize = 512;
 const MAX_NAME: usize = 96;
@@ -135,12 +137,12 @@ pub(super) fn is_gguf(name: &str) -> bool {
     name.len() > ".gguf".len() && name.to_ascii_lowercase().ends_with(".gguf")
 }
 
-/// A text fit to be shown: control characters escaped, and cut where it is long.
+/// A text fit to be shown: what cannot be seen made visible, and cut where it is long.
 pub(super) fn escaped(text: &str) -> String {
     const SHOWN: usize = 120;
     let cut: String = text.chars().take(SHOWN).collect();
     let more = if cut.len() < text.len() { "..." } else { "" };
-    format!("{}{more}", cut.escape_debug())
+    format!("{}{more}", visible_line(&cut))
 }
 
 fn split_file(tail: &str) -> (&str, Option<&str>) {

@@ -88,6 +88,108 @@ fn endless_work_runs_out_of_fuel() {
     }
 }
 
+/// An attack on a template's limits ends at once with an error, and not when memory ends.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what this is about"
+)]
+#[test]
+fn what_becomes_text_is_paid_for_item_by_item() {
+    let twice = "{% set n = namespace(x=[]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}";
+    let map = "{% set n = namespace(x={}) %}{% for i in range(60) %}{% set n.x = {'a': n.x, 'b': n.x} %}{% endfor %}";
+    let many = "{% set a = [[]] * 100000000 %}";
+    let mut sources = vec![
+        "{{ '{0:9999999999}'.format(1) }}".to_owned(),
+        "{{ '{0:999999999}'.format(1) }}".to_owned(),
+        "{{ '{0:.999999999}'.format(1.5) }}".to_owned(),
+        "{{ ('{0:4000}' * 9999).format(1) }}".to_owned(),
+        "{{ ('{0}' * 9999).format('x' * 999999) }}".to_owned(),
+        "{{ '{}'.format([[]] * 100000000) }}".to_owned(),
+        "{{ [[]] * 10**8 }}".to_owned(),
+    ];
+    for made in [("n.x", twice), ("n.x", map), ("a", many)] {
+        let (name, made) = made;
+        for ends in [
+            "",
+            "|tojson",
+            "|string",
+            "|join",
+            "|join('')",
+            "|e",
+            "|upper",
+            "|lower",
+            "|trim",
+            "|title",
+            "|capitalize",
+            "|replace('a', 'b')",
+        ] {
+            sources.push(format!("{made}{{{{ {name}{ends} }}}}"));
+            if !ends.is_empty() {
+                sources.push(format!(
+                    "{made}{{% for i in range(20) %}}{{% set x = {name}{ends} %}}{{% endfor %}}"
+                ));
+            }
+        }
+        sources.push(format!("{made}{{% set x = {name} ~ '' %}}"));
+        sources.push(format!("{made}{{% set x = '' ~ [{name}] ~ 'a' %}}"));
+        sources.push(format!("{made}{{{{ ''.join({name}) }}}}"));
+        sources.push(format!("{made}{{{{ '{{}}'.format({name}) }}}}"));
+    }
+    for source in sources {
+        // A quiet assignment of what is printed nowhere may be free of charge; it must be quick all the same.
+        let started = std::time::Instant::now();
+        let result = render(&source);
+        assert!(
+            started.elapsed().as_secs() < 3,
+            "{source}: {:?}",
+            started.elapsed()
+        );
+        assert!(
+            matches!(
+                &result,
+                Err(TemplateError::OutOfFuel | TemplateError::Render { .. })
+            ),
+            "{source}: {:?}",
+            result.map(|text| text.len())
+        );
+    }
+}
+
+#[test]
+fn text_of_values_is_what_it_was() {
+    for (source, text) in [
+        (
+            "{{ '{:>5}|{:.2f}|{{}}|{x}'.format('a', 1.5, x=[1]) }}",
+            "    a|1.50|{}|[1]",
+        ),
+        ("{{ 'in 20260101 {}'.format(1) }}", "in 20260101 1"),
+        ("{{ [1, 'a', {'b': none}] }}", "[1, 'a', {'b': None}]"),
+        (
+            "{{ 1 ~ [2, 'a'] ~ none ~ messages[0].nothing ~ (3 if false else 4) * 2 }}",
+            "1[2, 'a']None8",
+        ),
+        ("{{ [1, 2]|join(', ') }}{{ [1, 2]|join }}", "1, 212"),
+        (
+            "{{ [{'a': 'x'}, {'a': 'y'}]|join('-', attribute='a') }}",
+            "x-y",
+        ),
+        (
+            "{{ ' aBc '|trim|upper }}{{ 'aBc'|lower|capitalize }}{{ 'a b'|title }}",
+            "ABCAbcA B",
+        ),
+        (
+            "{{ 'xax'|trim('x') }}{{ 'abc'|replace('b', 'd') }}{{ '<'|e }}{{ 5|string }}",
+            "aadc&lt;5",
+        ),
+        (
+            "{{ ', '.join(['a', 'b']) }}{{ {'a': [1]}|tojson }}",
+            "a, b{\"a\": [1]}",
+        ),
+    ] {
+        assert_eq!(render(source).unwrap(), text, "{source}");
+    }
+}
+
 #[test]
 fn output_is_bounded() {
     let source = "{% set x = 'x' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}";

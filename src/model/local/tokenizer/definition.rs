@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     Reading, Start,
     error::TokenizerError,
+    growth::Growth,
     vocabulary::{Kind, MAX_TOKENS, Speller, Spelling, Vocabulary, byte_token, is_markup},
 };
 
@@ -42,6 +43,7 @@ pub(super) struct Engine {
     markup_inside: Option<tokenizers::Tokenizer>,
     prefix: Prefix,
     unknown: Option<u32>,
+    growth: Growth,
 }
 
 impl Engine {
@@ -51,6 +53,8 @@ impl Engine {
         path: &Path,
     ) -> Result<(Self, Vocabulary), TokenizerError> {
         settle(&mut definition);
+        let growth = Growth::of(&definition);
+        growth.check_added(&definition)?;
         let spelling = spelling(&definition, path)?;
         let markup = parse(&definition, path)?;
         let (vocabulary, unknown) = read_vocabulary(&definition, &markup, spelling, path)?;
@@ -69,6 +73,7 @@ impl Engine {
             markup_inside,
             prefix,
             unknown,
+            growth,
         };
         Ok((engine, vocabulary))
     }
@@ -94,6 +99,7 @@ impl Engine {
             (Reading::Markup, Start::Inside) => self.markup_inside.as_ref().unwrap_or(&self.markup),
         };
         let text = format!("{lead}{text}");
+        self.growth.check(text.len())?;
         guard("encode a text", || tokenizer.encode_fast(text, false))?
             .map(|encoding| encoding.get_ids().to_vec())
             .map_err(|source| TokenizerError::Encode { source })
@@ -106,6 +112,7 @@ impl Engine {
 
     /// Tokens the definition's own post-processor puts before a text.
     pub(super) fn leading_tokens(&self) -> Result<Vec<u32>, TokenizerError> {
+        self.growth.check(1)?;
         let encode = |specials| {
             guard("encode a sample", || self.markup.encode_fast("a", specials))?
                 .map(|encoding| encoding.get_ids().to_vec())
@@ -169,7 +176,7 @@ fn spelling(definition: &Value, path: &Path) -> Result<Spelling, TokenizerError>
 }
 
 /// The single steps of a normalizer, pre-tokenizer or decoder.
-fn steps(part: &Value) -> Vec<&Value> {
+pub(super) fn steps(part: &Value) -> Vec<&Value> {
     ["normalizers", "pretokenizers", "decoders"]
         .iter()
         .find_map(|key| part.get(key)?.as_array())

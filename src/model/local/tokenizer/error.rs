@@ -146,6 +146,18 @@ pub enum TokenizerError {
         /// The limit.
         limit: usize,
     },
+    /// The tokenizer's normalizer could make a text so long that it takes all memory.
+    #[error(
+        "the tokenizer's normalizer could make {found} bytes of a text of {bytes} bytes, and the limit is {limit}; use the tokenizer of the model's publisher"
+    )]
+    Grows {
+        /// Its length.
+        bytes: usize,
+        /// The length that it could get.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The tokenizer library failed on a text.
     #[error("cannot encode a text")]
     Encode {

@@ -376,6 +376,24 @@ fn special_ids_outside_the_vocabulary_do_not_exist() {
 }
 
 #[test]
+fn a_normalizer_that_makes_texts_without_end_is_refused() {
+    let step = json!({ "type": "Replace", "pattern": { "Regex": "." }, "content": "aaaaaaaaaa" });
+    let mut definition = byte_level_json();
+    definition["normalizer"] = json!({ "type": "Sequence", "normalizers": vec![step; 9] });
+    let error = from_files(&[("tokenizer.json", definition)]).unwrap_err();
+    assert!(matches!(error, TokenizerError::Grows { .. }), "{error}");
+    // Whatever it would do, it may do it to short texts.
+    let step = json!({ "type": "Replace", "pattern": { "String": "q" }, "content": "aaaaaaaaaa".repeat(1000) });
+    let mut definition = byte_level_json();
+    definition["normalizer"] = json!({ "type": "Sequence", "normalizers": [step] });
+    let tokenizer = from_files(&[("tokenizer.json", definition)]).unwrap();
+    let error = tokenizer
+        .encode(&"q".repeat(100_000), Start::Inside, Reading::Plain)
+        .unwrap_err();
+    assert!(error.to_string().contains("normalizer"), "{error}");
+}
+
+#[test]
 fn hostile_definitions_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
