@@ -34,7 +34,7 @@ pub enum LocalError {
     },
     /// The architecture is not one that the engine runs.
     #[error(
-        "architecture '{name}' is not supported (supported: llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, smollm3, gpt2, gpt_neox)"
+        "architecture '{name}' is not supported (supported: llama, mistral, mixtral, granite, olmo2, qwen2, qwen2_moe, qwen3, qwen3_moe, gemma, gemma2, gemma3, phi3, smollm3, gpt2, gpt_neox)"
     )]
     Architecture {
         /// The name in the file.

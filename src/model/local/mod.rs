@@ -9,6 +9,7 @@ mod attention;
 mod decoder;
 mod documents;
 mod error;
+mod feed_forward;
 pub mod hub;
 mod load;
 mod matmul;
@@ -69,7 +70,7 @@ type Group = (Vec<usize>, Ready);
 
 impl LocalModel {
     /// The gate and up projections of every layer, [ffn, hidden] each, or nothing when the
-    /// feed-forward blocks are not gated or were left quantised.
+    /// feed-forward blocks are not gated, hold several experts or were left quantised.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use super::decoder::{Decoder, Linear};
 use super::error::{LocalError, Step};
+use super::feed_forward::FeedForward;
 use super::load::{self, Arithmetic};
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
@@ -268,7 +269,10 @@ pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>;
     let (ffn, hidden) = (decoder.spec.ffn, decoder.spec.hidden);
     let mut layers = Vec::new();
     for layer in &decoder.layers {
-        let Linear::Dense { weight, .. } = &layer.up else {
+        let FeedForward::Dense(block) = &layer.feed_forward else {
+            return Ok(None);
+        };
+        let Linear::Dense { weight, .. } = &block.up else {
             return Ok(None);
         };
         let half = |start| {
