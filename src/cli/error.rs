@@ -293,6 +293,14 @@ fn open_hint(error: &LocalError) -> Option<&'static str> {
         LocalError::Header { .. } => {
             Some("the file may be damaged or a download cut off; fetch it again")
         }
+        LocalError::Foreign { what, .. } => Some(what.advice()),
+        LocalError::MissingPart { .. } => Some("fetch all parts into one directory"),
+        LocalError::Format { .. } => Some(
+            "give a file in one of these formats; of the original weights, llama.cpp's `llama-quantize` makes Q8_0",
+        ),
+        LocalError::Template(_) => Some(
+            "mend chat_template.jinja or 'chat_template' in tokenizer_config.json (of a GGUF: `gguf-new-metadata --chat-template-file`), or take it out to ask the model as plain text",
+        ),
         LocalError::Tokenizer(_) => Some("put the model's own tokenizer.json beside its weights"),
         _ => None,
     }

@@ -10,6 +10,7 @@ mod decoder;
 mod documents;
 mod error;
 mod feed_forward;
+mod foreign;
 pub mod hub;
 mod load;
 mod matmul;
@@ -43,6 +44,7 @@ use crate::question::{Prompt, Question, Request};
 use crate::response::{Continuation, Response, Scored};
 
 pub use error::LocalError;
+pub use foreign::Foreign;
 pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
 pub use sampler::Seen;

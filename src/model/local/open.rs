@@ -8,6 +8,7 @@ use ndarray::Array2;
 use super::decoder::{Decoder, Linear};
 use super::error::{LocalError, Step};
 use super::feed_forward::FeedForward;
+use super::foreign;
 use super::load::{self, Arithmetic};
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
@@ -75,7 +76,12 @@ impl LocalModel {
             model: name.to_owned(),
             source: Box::new(source),
         });
-        described.map(|(_, _, tokenizer)| abilities(template(&tokenizer).is_some()))
+        let (_, _, tokenizer) = described?;
+        let template = template(&tokenizer).map_err(|source| ModelError::Local {
+            model: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(abilities(template.is_some()))
     }
 
     /// How many parameters the model has, counted from the shapes of its tensors as they are stored: tied
@@ -111,17 +117,19 @@ pub(super) fn abilities(chat: bool) -> Abilities {
     }
 }
 
-/// The chat template. One that does not parse is treated as none: the model is then posed raw.
-fn template(tokenizer: &Tokenizer) -> Option<ChatTemplate> {
-    let source = tokenizer.chat_template()?;
-    ChatTemplate::parse(source).ok()
+/// The chat template. One that does not parse is an error: posed without it, the model would answer another
+/// question than the others.
+fn template(tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, LocalError> {
+    let source = tokenizer.chat_template();
+    let parsed = source.map(ChatTemplate::parse).transpose();
+    parsed.map_err(LocalError::Template)
 }
 
 fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
     let device = device(options.device)?;
-    let (weights, spec, tokenizer) = describe(path)?;
-    tokenizer.fits(spec.vocabulary)?;
-    let template = template(&tokenizer);
+    let (weights, spec, mut tokenizer) = describe(path)?;
+    tokenizer.fit(spec.vocabulary)?;
+    let template = template(&tokenizer)?;
     let files = digests(path, &weights)?;
     let source = Source::Weights {
         digest: digest::of_value(&files),
@@ -154,15 +162,23 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
 }
 
 fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
+    if path.is_dir() {
+        foreign::check_directory(path, &COMPANIONS)?;
+    }
     if path.is_dir() && path.join("config.json").is_file() {
         let spec = spec::hf::read(path)?;
         let tokenizer = Tokenizer::from_directory(path)?;
-        return Ok((Weights::open_directory(path)?, spec, tokenizer));
+        let weights = Weights::open_directory(path)?;
+        foreign::check_names(path, weights.names())?;
+        return Ok((weights, spec, tokenizer));
     }
     let gguf = path
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
-    if !path.is_file() || !gguf {
+    if path.is_file() {
+        foreign::check_file(path)?;
+    }
+    if !path.is_file() || !(gguf || foreign::is_gguf(path)) {
         return Err(LocalError::NotAModel {
             path: path.to_owned(),
         });
@@ -173,7 +189,7 @@ fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
             path: path.to_owned(),
         });
     };
-    let metadata = &gguf.content.metadata;
+    let metadata = gguf.metadata();
     spec::gguf::architecture(metadata)?;
     let facts = spec::gguf::TensorFacts {
         vocabulary: weights
