@@ -12,8 +12,8 @@ use crate::evidence::EvidenceError;
 use crate::import::ImportError;
 use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
-use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
+use crate::model::local::{LocalError, without_backtrace};
 use crate::panel::{LineageError, PickError};
 use crate::population::PopulationError;
 use crate::report::RenderError;
@@ -45,6 +45,8 @@ pub(super) enum CliError {
     NoEndpoint { model: String },
     #[error("what '{model}' gives has not been checked yet")]
     Unchecked { model: String },
+    #[error("the access check found nothing that can be asked of '{model}'")]
+    NothingToAsk { model: String, advice: String },
     #[error("cannot use the prices")]
     Prices(#[source] HostedError),
     #[error("cannot fetch model '{model}'")]
@@ -187,7 +189,10 @@ impl CliError {
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
-            Self::NothingShared | Self::NoCommonForm { .. } | Self::Unchecked { .. } => 5,
+            Self::NothingShared
+            | Self::NothingToAsk { .. }
+            | Self::NoCommonForm { .. }
+            | Self::Unchecked { .. } => 5,
             Self::Evidence(_)
             | Self::Draft(_)
             | Self::Tree(_)
@@ -201,10 +206,10 @@ impl CliError {
 
     /// One line, a line a cause, at most one hint.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "error: {self}")?;
+        writeln!(out, "error: {}", without_backtrace(&self.to_string()))?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            writeln!(out, "  because: {error}")?;
+            writeln!(out, "  because: {}", without_backtrace(&error.to_string()))?;
             cause = error.source();
         }
         if let Some(hint) = self.hint() {
@@ -239,6 +244,14 @@ impl CliError {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
+            Self::NothingToAsk { advice, .. } => Some(advice.clone()),
+            Self::Collect {
+                source: CollectError::Evidence(EvidenceError::Write { source, .. }),
+                ..
+            } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "what was answered is kept; make room on the disk and run the same command again"
+                    .to_owned(),
+            ),
             Self::Unchecked { .. } => Some(
                 "add --check: it takes twenty to fifty-five small requests an endpoint".to_owned(),
             ),
@@ -303,5 +316,52 @@ fn open_hint(error: &LocalError) -> Option<&'static str> {
         ),
         LocalError::Tokenizer(_) => Some("put the model's own tokenizer.json beside its weights"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(error: &CliError) -> String {
+        let mut out = Vec::new();
+        error.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn room_is_asked_for_on_a_full_disk_alone() {
+        let write = |kind: io::ErrorKind| {
+            printed(&CliError::Collect {
+                model: "m".to_owned(),
+                source: CollectError::Evidence(EvidenceError::Write {
+                    path: PathBuf::from("out"),
+                    source: kind.into(),
+                }),
+            })
+        };
+        assert!(write(io::ErrorKind::StorageFull).contains("make room"));
+        let denied = write(io::ErrorKind::PermissionDenied);
+        assert!(!denied.contains("make room"), "{denied}");
+        assert!(
+            denied.contains("hint: what was answered is kept"),
+            "{denied}"
+        );
+    }
+
+    #[test]
+    fn a_backtrace_does_not_push_the_hint_out_of_sight() {
+        let what = "unknown magic\n   0: candle_core::error\n             at lib.rs:1\n   1: main";
+        let text = printed(&CliError::Open {
+            model: "m".to_owned(),
+            source: ModelError::Local {
+                model: "m".to_owned(),
+                source: Box::new(LocalError::Header {
+                    path: PathBuf::from("x.gguf"),
+                    what: what.to_owned(),
+                }),
+            },
+        });
+        assert!(text.contains("unknown magic\nhint:"), "{text}");
     }
 }

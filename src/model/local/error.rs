@@ -152,6 +152,23 @@ pub enum LocalError {
     },
 }
 
+/// A message without the backtrace that the tensor library appends to its own where `RUST_BACKTRACE` is set.
+pub(crate) fn without_backtrace(message: &str) -> &str {
+    let is_frame = |line: &str| {
+        let (number, name) = line.trim_start().split_once(": ").unwrap_or_default();
+        let counted = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        line.starts_with(' ') && counted && !name.is_empty()
+    };
+    let mut end = 0;
+    for line in message.split_inclusive('\n') {
+        if is_frame(line.trim_end()) {
+            return message[..end].trim_end();
+        }
+        end += line.len();
+    }
+    message
+}
+
 /// Names the step at which a tensor operation failed.
 pub(crate) trait Step<T> {
     /// Adds the step to an error of the tensor library.

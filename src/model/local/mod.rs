@@ -44,6 +44,7 @@ use crate::question::{Prompt, Question, Request};
 use crate::response::{Continuation, Response, Scored};
 
 pub use error::LocalError;
+pub(crate) use error::without_backtrace;
 pub use foreign::Foreign;
 pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
@@ -90,7 +91,11 @@ impl LocalModel {
 
     /// Renders and encodes a prompt; the error is the reason why it cannot be asked.
     fn ready(&self, prompt: &Prompt) -> Result<Ready, String> {
-        let reason = |error: &dyn std::error::Error| error.to_string();
+        // The cause says what to mend: which filter, at which line.
+        let reason = |error: &dyn std::error::Error| {
+            let causes = std::iter::successors(error.source(), |cause| cause.source());
+            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+        };
         let (rendered, tokens) = match prompt.pose {
             Pose::Raw => {
                 let text = match self.served.system() {

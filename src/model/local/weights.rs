@@ -13,7 +13,7 @@ use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::error::{LocalError, Step};
+use super::error::{LocalError, Step, without_backtrace};
 use super::foreign;
 use super::ops::Values;
 use super::simd;
@@ -272,7 +272,7 @@ impl Part {
                     path: path.clone(),
                     format: format_name(number),
                 },
-                None => damaged(&path, text),
+                None => damaged(&path, without_backtrace(&text)),
             }
         })?;
         Ok(Self {
@@ -352,7 +352,11 @@ impl Gguf {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         part.content
             .tensor(&mut *file, name, device)
-            .map_err(|error| damaged(&part.path, format!("tensor '{name}': {error}")))
+            .map_err(|error| {
+                let text = error.to_string();
+                let text = without_backtrace(&text);
+                damaged(&part.path, format!("tensor '{name}': {text}"))
+            })
     }
 }
 
