@@ -72,15 +72,12 @@ impl LocalModel {
     ///
     /// When its description or tokenizer cannot be read.
     pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
-        let described = describe(path).map_err(|source| ModelError::Local {
-            model: name.to_owned(),
-            source: Box::new(source),
-        });
-        let (_, _, tokenizer) = described?;
-        let template = template(&tokenizer).map_err(|source| ModelError::Local {
-            model: name.to_owned(),
-            source: Box::new(source),
-        })?;
+        let template = describe(path)
+            .and_then(|(weights, _)| template(&tokenizer(path, &weights)?))
+            .map_err(|source| ModelError::Local {
+                model: name.to_owned(),
+                source: Box::new(source),
+            })?;
         Ok(abilities(template.is_some()))
     }
 
@@ -127,7 +124,8 @@ fn template(tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, LocalError> {
 
 fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
     let device = device(options.device)?;
-    let (weights, spec, mut tokenizer) = describe(path)?;
+    let (weights, spec) = describe(path)?;
+    let mut tokenizer = tokenizer(path, &weights)?;
     tokenizer.fit(spec.vocabulary)?;
     let template = template(&tokenizer)?;
     let files = digests(path, &weights)?;
@@ -161,16 +159,23 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
     })
 }
 
-fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
+/// The tokenizer that belongs to weights. It takes most of the time before weights are read.
+fn tokenizer(path: &Path, weights: &Weights) -> Result<Tokenizer, LocalError> {
+    Ok(match weights {
+        Weights::Safetensors(_) => Tokenizer::from_directory(path)?,
+        Weights::Gguf(gguf) => Tokenizer::from_gguf(path, gguf.metadata())?,
+    })
+}
+
+fn describe(path: &Path) -> Result<(Weights, Spec), LocalError> {
     if path.is_dir() {
         foreign::check_directory(path, &COMPANIONS)?;
     }
     if path.is_dir() && path.join("config.json").is_file() {
         let spec = spec::hf::read(path)?;
-        let tokenizer = Tokenizer::from_directory(path)?;
         let weights = Weights::open_directory(path)?;
         foreign::check_names(path, weights.names())?;
-        return Ok((weights, spec, tokenizer));
+        return Ok((weights, spec));
     }
     let gguf = path
         .extension()
@@ -202,8 +207,7 @@ fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
         rope_divisors: rope_divisors(&weights)?,
     };
     let spec = spec::gguf::parse(metadata, facts)?;
-    let tokenizer = Tokenizer::from_gguf(path, metadata)?;
-    Ok((weights, spec, tokenizer))
+    Ok((weights, spec))
 }
 
 fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
