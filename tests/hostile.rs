@@ -388,15 +388,10 @@ fn configurations_that_cannot_be() {
         ("llama", "model_type", json!("mamba"), "'mamba'"),
         ("llama", "model_type", json!("qwen3_next"), "'qwen3_next'"),
         ("llama", "model_type", json!("qwen3_moe"), "mlp.experts"),
-        ("mixtral", "num_local_experts", json!(0), "0 experts"),
+        ("mixtral", "num_local_experts", json!(0), "2 of 0 experts"),
         ("mixtral", "num_local_experts", huge.clone(), "experts"),
         ("mixtral", "num_local_experts", json!(6), "experts.5"),
-        (
-            "mixtral",
-            "num_experts_per_tok",
-            json!(6),
-            "of 6 a position",
-        ),
+        ("mixtral", "num_experts_per_tok", json!(6), "6 of 5 experts"),
         (
             "qwen3moe",
             "moe_intermediate_size",

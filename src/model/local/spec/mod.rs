@@ -397,7 +397,7 @@ impl Mixture {
         let most = 4_096;
         if self.experts == 0 || self.experts > most || self.used == 0 || self.used > self.experts {
             return Err(config(format!(
-                "{} experts of {} a position, expected 1 to {most}, and no more than there are",
+                "{} of {} experts a position, expected 1 to {most}, and no more than there are",
                 self.used, self.experts
             )));
         }
@@ -468,7 +468,7 @@ impl Spec {
             .all(|x| x.is_finite() && x > 0.0);
         if !finite {
             return Err(config(
-                "norm epsilon, scales, soft caps and rope theta must be positive".to_owned(),
+                "norm epsilon, attention scale, multipliers, soft caps and rope theta must be positive".to_owned(),
             ));
         }
         if let Some(mixture) = self.mixture {
