@@ -16,6 +16,7 @@ the same on every run; the last decimals of the expected numbers depend on the v
 import copy
 import json
 import math
+import re
 import shutil
 import sys
 import tempfile
@@ -91,6 +92,11 @@ LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0,
             "short_factor": [1.0, 1.5], "long_factor": [2.0, 9.0],
             "original_max_position_embeddings": CONTEXT}
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64,
+        "rope_theta": 500.0, "beta_fast": 8.0}
+EXPERTS = {**COMMON, **TWO_HEADS, "num_hidden_layers": 3, "moe_intermediate_size": 12,
+           "num_experts_per_tok": 2, "tie_word_embeddings": False}
+
 MODELS = {
     "llama": ("Llama", {**COMMON, "hidden_size": 24, "tie_word_embeddings": False}),
     "llama-rope3": ("Llama", {**COMMON, **TWO_HEADS, "tie_word_embeddings": True,
@@ -122,6 +128,24 @@ MODELS = {
                             "no_rope_layer_interval": 4, "rope_theta": 100.0}),
     "gpt2": ("GPT2", {**GPT, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 160, "n_inner": 24}),
     "neox": ("GPTNeoX", {**NEOX, "use_parallel_residual": True}),
+    "llama-yarn": ("Llama", {**COMMON, **TWO_HEADS, "tie_word_embeddings": True,
+                             "rope_parameters": YARN}),
+    "llama-dynamic": ("Llama", {**COMMON, **TWO_HEADS, "tie_word_embeddings": True, "rope_parameters": {
+        "rope_type": "dynamic", "factor": 4.0, "rope_theta": 10000.0}}),
+    "mixtral": ("Mixtral", {**COMMON, "num_local_experts": 5, "num_experts_per_tok": 2,
+                            "tie_word_embeddings": False}),
+    "qwen2moe": ("Qwen2Moe", {**EXPERTS, "num_experts": 5, "shared_expert_intermediate_size": 8}),
+    "qwen2moe-sparse": ("Qwen2Moe", {**EXPERTS, "num_experts": 4, "num_hidden_layers": 4,
+                                     "shared_expert_intermediate_size": 8, "norm_topk_prob": True,
+                                     "decoder_sparse_step": 2, "mlp_only_layers": [1],
+                                     "use_sliding_window": True, "sliding_window": 8}),
+    "qwen3moe": ("Qwen3Moe", {**EXPERTS, "head_dim": 6, "num_experts": 6, "num_experts_per_tok": 3,
+                              "norm_topk_prob": True}),
+    "olmo2": ("Olmo2", {**COMMON, "tie_word_embeddings": False}),
+    "granite": ("Granite", {**COMMON, "tie_word_embeddings": True, "embedding_multiplier": 3.0,
+                            "logits_scaling": 2.0, "residual_multiplier": 0.6,
+                            "attention_multiplier": 0.7}),
+    "gemma": ("Gemma", {**COMMON, **TWO_HEADS, "head_dim": 12, "hidden_act": "gelu_pytorch_tanh"}),
     "neox-sequential": ("GPTNeoX", {**NEOX, "rotary_pct": 0.5, "tie_word_embeddings": True,
                                     "use_parallel_residual": False}),
 }
@@ -147,7 +171,7 @@ def build(name, kind, settings):
                 # The scaled embeddings of a Gemma are not to drown what the layers add.
                 value = noise * (0.6 if model.config.tie_word_embeddings else 1.0)
             else:
-                inputs = p.shape[0] if kind == "GPT2" else p.shape[1]
+                inputs = p.shape[0] if kind == "GPT2" else p.shape[-1]
                 value = 1.6 * noise / math.sqrt(inputs)
             p.copy_(value.half().float())
     return model.float().eval()
@@ -195,6 +219,10 @@ GGUF = {
     "gemma3": gguf.MODEL_ARCH.GEMMA3, "phi3-longrope": gguf.MODEL_ARCH.PHI3,
     "smollm3": gguf.MODEL_ARCH.SMOLLM3, "gpt2": gguf.MODEL_ARCH.GPT2,
     "neox": gguf.MODEL_ARCH.GPTNEOX,
+    "llama-yarn": gguf.MODEL_ARCH.LLAMA, "mixtral": gguf.MODEL_ARCH.LLAMA,
+    "qwen2moe": gguf.MODEL_ARCH.QWEN2MOE, "qwen3moe": gguf.MODEL_ARCH.QWEN3MOE,
+    "olmo2": gguf.MODEL_ARCH.OLMO2, "granite": gguf.MODEL_ARCH.GRANITE,
+    "gemma": gguf.MODEL_ARCH.GEMMA,
 }
 
 
@@ -210,13 +238,28 @@ def gathered(tensor, heads):
     return np.concatenate([parts[:, i].reshape(-1, *tensor.shape[1:]) for i in range(3)])
 
 
+def stacked(tensors):
+    """The experts of a layer behind one another, as GGUF stores them."""
+    out, experts = {}, {}
+    for key, value in tensors.items():
+        found = re.fullmatch(r"(.*\.experts)\.(\d+)\.(.*)", key)
+        if found:
+            experts.setdefault(f"{found[1]}.{found[3]}", {})[int(found[2])] = value
+        else:
+            out[key] = value
+    for key, parts in experts.items():
+        out[key] = np.stack([parts[i] for i in range(len(parts))])
+    return out
+
+
 def converted(name, config, tensors):
     """Tensors by GGUF name, as llama.cpp's converter would store them."""
     arch = GGUF[name]
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
-    llama = arch in (gguf.MODEL_ARCH.LLAMA, gguf.MODEL_ARCH.SMOLLM3)
-    gemma = arch in (gguf.MODEL_ARCH.GEMMA2, gguf.MODEL_ARCH.GEMMA3)
+    llama = arch in (gguf.MODEL_ARCH.LLAMA, gguf.MODEL_ARCH.SMOLLM3, gguf.MODEL_ARCH.GRANITE)
+    gemma = arch in (gguf.MODEL_ARCH.GEMMA, gguf.MODEL_ARCH.GEMMA2, gguf.MODEL_ARCH.GEMMA3)
     out = {}
+    tensors = stacked(tensors)
     for key, value in tensors.items():
         if key.endswith((".attn.bias", ".attention.bias")):
             continue
@@ -290,14 +333,33 @@ def write_metadata(writer, name, config):
     rope = config.rope_parameters
     rope = rope.get("full_attention", rope)
     writer.add_rope_freq_base(rope["rope_theta"])
-    if arch in (gguf.MODEL_ARCH.QWEN3, gguf.MODEL_ARCH.GEMMA2, gguf.MODEL_ARCH.GEMMA3):
+    if arch in (gguf.MODEL_ARCH.QWEN3, gguf.MODEL_ARCH.QWEN3MOE, gguf.MODEL_ARCH.GEMMA,
+                gguf.MODEL_ARCH.GEMMA2, gguf.MODEL_ARCH.GEMMA3):
         writer.add_key_length(head)
         writer.add_value_length(head)
-    elif arch != gguf.MODEL_ARCH.QWEN2:
+    elif arch not in (gguf.MODEL_ARCH.QWEN2, gguf.MODEL_ARCH.QWEN2MOE):
         writer.add_rope_dimension_count(head)
     if rope["rope_type"] == "linear":
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
+    if rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(rope["factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+        writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
+    experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None)
+    if experts:
+        writer.add_expert_count(experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+        if hasattr(config, "moe_intermediate_size"):
+            writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+        if hasattr(config, "shared_expert_intermediate_size"):
+            writer.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
+    if arch == gguf.MODEL_ARCH.GRANITE:
+        writer.add_attention_scale(config.attention_multiplier)
+        writer.add_embedding_scale(config.embedding_multiplier)
+        writer.add_residual_scale(config.residual_multiplier)
+        writer.add_logit_scale(config.logits_scaling)
     if rope["rope_type"] == "longrope":
         scale = config.max_position_embeddings / config.original_max_position_embeddings
         original = config.original_max_position_embeddings

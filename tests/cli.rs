@@ -421,6 +421,31 @@ fn a_finding_ends_with_ten_only_when_asked_to() {
 }
 
 #[test]
+fn an_endpoint_of_which_nothing_can_be_asked_ends_with_its_own_code() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1 << 16]);
+            let reply = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    let output = parentage()
+        .args(["probe", "openai-api/nowhere/m", "--quiet"])
+        .env("NOWHERE_BASE_URL", &address)
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(text(&output.stdout).contains("can be asked: nothing"));
+    assert!(stderr.contains(&format!("try {address}/v1")), "{stderr}");
+}
+
+#[test]
 fn what_cannot_be_used_is_named_with_cause_and_code() {
     let directory = tempfile::tempdir().unwrap();
     let unknown = directory.path().join("unknown.toml");

@@ -119,6 +119,8 @@ async fn llamacpp_gives_tokens_and_texts_but_reads_nothing() {
     let toy = Toy {
         most: 1000,
         several: false,
+        // A vocabulary has more words than the few of the toy, and they hold something too.
+        sum: 0.99,
         ..Toy::honest()
     };
     let report = check("llamacpp/toy", toy).await;
@@ -296,4 +298,15 @@ async fn a_real_llamacpp_server_reports_its_true_abilities() {
         assert_found(&report, &[("score", expected)]);
         assert!(!report.model.score && report.model.top >= 90);
     }
+}
+
+#[tokio::test]
+async fn a_part_of_a_vocabulary_does_not_hold_all_of_the_probability() {
+    let toy = Toy {
+        most: 1000,
+        ..Toy::honest()
+    };
+    let report = check("llamacpp/toy", toy).await;
+    assert_found(&report, &[("top_raw", Untested), ("top_chat", Untested)]);
+    assert_eq!(report.model.top, 0);
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "hostile/foreign.rs"]
+mod foreign;
 #[path = "hostile/gguf.rs"]
 mod gguf;
 #[path = "local/oracle.rs"]
@@ -384,7 +386,46 @@ fn configurations_that_cannot_be() {
         ("llama", "head_dim", huge.clone(), "head size"),
         ("llama", "hidden_act", json!("relu6"), "'relu6'"),
         ("llama", "model_type", json!("mamba"), "'mamba'"),
-        ("llama", "model_type", json!("qwen3_moe"), "'qwen3_moe'"),
+        ("llama", "model_type", json!("qwen3_next"), "'qwen3_next'"),
+        ("llama", "model_type", json!("qwen3_moe"), "mlp.experts"),
+        ("mixtral", "num_local_experts", json!(0), "2 of 0 experts"),
+        ("mixtral", "num_local_experts", huge.clone(), "experts"),
+        ("mixtral", "num_local_experts", json!(6), "experts.5"),
+        ("mixtral", "num_experts_per_tok", json!(6), "6 of 5 experts"),
+        (
+            "qwen3moe",
+            "moe_intermediate_size",
+            json!(0),
+            "width of an expert",
+        ),
+        (
+            "qwen3moe",
+            "decoder_sparse_step",
+            json!(0),
+            "'decoder_sparse_step'",
+        ),
+        (
+            "qwen2-sliding",
+            "layer_types",
+            json!([
+                "chunked_attention",
+                "chunked_attention",
+                "chunked_attention"
+            ]),
+            "chunked_attention",
+        ),
+        (
+            "qwen2-sliding",
+            "layer_types",
+            json!(["full_attention"]),
+            "'layer_types'",
+        ),
+        (
+            "llama",
+            "partial_rotary_factor",
+            json!(0.5),
+            "'partial_rotary_factor': 0.5",
+        ),
         (
             "llama",
             "quantization_config",
@@ -440,10 +481,21 @@ fn rope_scaling_that_is_not_known_or_not_usable() {
     for (name, change, part) in [
         (
             "llama",
-            json!({"rope_type": "yarn", "factor": 4.0}),
-            "'yarn'",
+            json!({"rope_type": "proportional"}),
+            "'proportional'",
         ),
-        ("llama", json!({"rope_type": "dynamic"}), "'dynamic'"),
+        ("llama", json!({"rope_type": "dynamic"}), "'factor'"),
+        ("llama-yarn", json!({"factor": -4.0}), "'factor' of -4"),
+        (
+            "llama-yarn",
+            json!({"beta_slow": -1.0}),
+            "'beta_slow' of -1",
+        ),
+        (
+            "llama-yarn",
+            json!({"attention_factor": "high"}),
+            "'attention_factor'",
+        ),
         ("llama", json!({"rope_type": "linear"}), "'factor'"),
         ("llama-linear", json!({"factor": 0.0}), "'factor'"),
         ("llama-linear", json!({"factor": "four"}), "'factor'"),

@@ -468,6 +468,9 @@ pub(super) struct Plan {
 /// Takes twenty to fifty-five small requests, the more the more there is to check. Each ability is
 /// verified, refused, silently_ignored or untested; only what is verified is used in a comparison. The same
 /// check comes first in every run against an endpoint.
+///
+/// Exit codes: 0 something can be asked; 1 the output failed; 2 usage; 3 the server failed; 4 a limit was
+/// reached; 5 nothing can be asked; 7 no key or no such model.
 #[derive(Debug, clap::Args)]
 pub(super) struct Probe {
     /// The endpoint: openai/NAME, anthropic/NAME, google/NAME, vllm/NAME, ollama/NAME,

@@ -1,5 +1,6 @@
 //! `parentage collect`: one model's answers as a recording.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -9,8 +10,9 @@ use super::error::CliError;
 use super::open::Target;
 use super::progress::Progress;
 use super::run::Round;
-use crate::evidence;
+use crate::evidence::{self, Recording};
 use crate::question::ask_all;
+use crate::response::Response;
 
 pub(super) fn run(
     args: &Collect,
@@ -33,17 +35,19 @@ pub(super) fn run(
     let questions = ask_all(&round.battery, round.posing);
     round.ask("asking ", &[(&target, questions)], &|_| args.out.clone())?;
     let recording = evidence::read(&args.out)?;
+    let (missing, reasons) = unanswered(&recording);
     let text = if common.json {
         let summary = serde_json::json!({
             "recording": args.out,
             "answers": recording.entries.len(),
+            "without": missing,
             "battery": recording.header.battery,
             "head": recording.head,
         });
         format!("{summary}\n")
     } else {
         format!(
-            "{} answers to {} in {} (head {})\n",
+            "{} answers to {} in {} (head {})\n{reasons}",
             recording.entries.len(),
             recording.header.battery.name,
             args.out.display(),
@@ -54,4 +58,31 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many reasons are told.
+const TOLD: usize = 3;
+
+/// How many questions have no answer, and the most frequent reasons, a line each.
+fn unanswered(recording: &Recording) -> (usize, String) {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in &recording.entries {
+        if let Response::Refused { reason } | Response::Unavailable { reason } = &entry.response {
+            *reasons.entry(reason).or_insert(0) += 1;
+        }
+    }
+    let missing = reasons.values().sum();
+    if missing == 0 {
+        return (0, String::new());
+    }
+    let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
+    reasons.sort_by(|(_, a), (_, b)| b.cmp(a));
+    let mut text = format!("{missing} of them hold no answer:\n");
+    for (reason, count) in reasons.iter().take(TOLD) {
+        text += &format!("  {count} times: {reason}\n");
+    }
+    if let Some(others) = reasons.len().checked_sub(TOLD).filter(|n| *n > 0) {
+        text += &format!("  and {others} other reasons\n");
+    }
+    (missing, text)
 }

@@ -84,6 +84,7 @@ impl Endpoints {
         };
         let path = self.place.as_ref().map(|place| place.join(file(&endpoint)));
         let kept = path.as_deref().filter(|_| !self.recheck).and_then(read);
+        let kept = kept.filter(|report| !report.is_empty());
         let (model, report) = match kept {
             Some(report) => {
                 let model = HostedModel::new(endpoint, self.options.clone(), (&report).into());
@@ -91,7 +92,8 @@ impl Endpoints {
             }
             None => HostedModel::open(endpoint, self.options.clone()).map_err(failed)?,
         };
-        if let Some(path) = path {
+        // A check that found nothing is made anew: the server may only have been starting.
+        if let Some(path) = path.filter(|_| !report.is_empty()) {
             let json = serde_json::to_string_pretty(&report);
             let json = json.map_err(|e| CliError::Output(e.into()))? + "\n";
             write_whole(&path, json.as_bytes())?;

@@ -12,8 +12,8 @@ use crate::evidence::EvidenceError;
 use crate::import::ImportError;
 use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
-use crate::model::local::LocalError;
 use crate::model::local::hub::{HubError, HubReferenceError};
+use crate::model::local::{LocalError, without_backtrace};
 use crate::panel::{LineageError, PickError};
 use crate::population::PopulationError;
 use crate::printable::visible;
@@ -46,6 +46,8 @@ pub(super) enum CliError {
     NoEndpoint { model: String },
     #[error("what '{model}' gives has not been checked yet")]
     Unchecked { model: String },
+    #[error("the access check found nothing that can be asked of '{model}'")]
+    NothingToAsk { model: String, advice: String },
     #[error("cannot use the prices")]
     Prices(#[source] HostedError),
     #[error("cannot fetch model '{model}'")]
@@ -208,7 +210,10 @@ impl CliError {
                 CollectError::Evidence(e) if !matches!(e, EvidenceError::Write { .. }) => 1,
                 _ => 3,
             },
-            Self::NothingShared | Self::NoCommonForm { .. } | Self::Unchecked { .. } => 5,
+            Self::NothingShared
+            | Self::NothingToAsk { .. }
+            | Self::NoCommonForm { .. }
+            | Self::Unchecked { .. } => 5,
             Self::Evidence(_)
             | Self::Draft(_)
             | Self::Tree(_)
@@ -222,10 +227,10 @@ impl CliError {
 
     /// One line, a line a cause, at most one hint.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        say(out, "error", &self.to_string())?;
+        say(out, "error", &without_backtrace(&self.to_string()))?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            say(out, "  because", &error.to_string())?;
+            say(out, "  because", &without_backtrace(&error.to_string()))?;
             cause = error.source();
         }
         if let Some(hint) = self.hint() {
@@ -260,6 +265,14 @@ impl CliError {
                 source: ModelError::Local { source, .. },
                 ..
             } => open_hint(source).map(str::to_owned),
+            Self::NothingToAsk { advice, .. } => Some(advice.clone()),
+            Self::Collect {
+                source: CollectError::Evidence(EvidenceError::Write { source, .. }),
+                ..
+            } if source.kind() == io::ErrorKind::StorageFull => Some(
+                "what was answered is kept; make room on the disk and run the same command again"
+                    .to_owned(),
+            ),
             Self::Unchecked { .. } => Some(
                 "add --check: it takes twenty to fifty-five small requests an endpoint".to_owned(),
             ),
@@ -323,7 +336,62 @@ fn open_hint(error: &LocalError) -> Option<&'static str> {
         LocalError::Header { .. } => {
             Some("the file may be damaged or a download cut off; fetch it again")
         }
+        LocalError::Foreign { what, .. } => Some(what.advice()),
+        LocalError::MissingPart { .. } => Some("fetch all parts into one directory"),
+        LocalError::Format { .. } => Some(
+            "give a file in one of these formats; of the original weights, llama.cpp's `llama-quantize` makes Q8_0",
+        ),
+        LocalError::Template(_) => Some(
+            "mend chat_template.jinja or 'chat_template' in tokenizer_config.json (of a GGUF: `gguf-new-metadata --chat-template-file`), or take it out to ask the model as plain text",
+        ),
         LocalError::Tokenizer(_) => Some("put the model's own tokenizer.json beside its weights"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(error: &CliError) -> String {
+        let mut out = Vec::new();
+        error.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn room_is_asked_for_on_a_full_disk_alone() {
+        let write = |kind: io::ErrorKind| {
+            printed(&CliError::Collect {
+                model: "m".to_owned(),
+                source: CollectError::Evidence(EvidenceError::Write {
+                    path: PathBuf::from("out"),
+                    source: kind.into(),
+                }),
+            })
+        };
+        assert!(write(io::ErrorKind::StorageFull).contains("make room"));
+        let denied = write(io::ErrorKind::PermissionDenied);
+        assert!(!denied.contains("make room"), "{denied}");
+        assert!(
+            denied.contains("hint: what was answered is kept"),
+            "{denied}"
+        );
+    }
+
+    #[test]
+    fn a_backtrace_does_not_push_the_hint_out_of_sight() {
+        let what = "unknown magic\n   0: candle_core::error\n             at lib.rs:1\n   1: main";
+        let text = printed(&CliError::Open {
+            model: "m".to_owned(),
+            source: ModelError::Local {
+                model: "m".to_owned(),
+                source: Box::new(LocalError::Header {
+                    path: PathBuf::from("x.gguf"),
+                    what: what.to_owned(),
+                }),
+            },
+        });
+        assert!(text.contains("unknown magic\nhint:"), "{text}");
     }
 }

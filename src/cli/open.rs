@@ -37,9 +37,16 @@ impl Target {
     ) -> Result<Self, CliError> {
         if let Some(endpoint) = Endpoints::find(name)? {
             note(&format!("checking what {name} gives"));
+            let reached = endpoints.reach(endpoint)?;
+            if reached.report.is_empty() {
+                return Err(CliError::NothingToAsk {
+                    model: name.to_owned(),
+                    advice: reached.report.advice(),
+                });
+            }
             return Ok(Self::Endpoint {
                 name: name.to_owned(),
-                reached: endpoints.reach(endpoint)?,
+                reached,
             });
         }
         Self::here(name, engine, note)

@@ -31,5 +31,11 @@ pub(super) fn run(
     stdout
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
+    if reached.report.is_empty() {
+        return Err(CliError::NothingToAsk {
+            model: args.model.clone(),
+            advice: reached.report.advice(),
+        });
+    }
     Ok(ExitCode::SUCCESS)
 }

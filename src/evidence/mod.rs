@@ -126,7 +126,7 @@ pub enum EvidenceError {
         source: io::Error,
     },
     /// A file could not be written; everything before stays.
-    #[error("cannot write '{}' (what was collected before is kept; make room and run again to go on)", path.display())]
+    #[error("cannot write '{}' (what was collected before is kept; run again to go on)", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -224,12 +224,13 @@ fn metadata_that_cannot_be() {
             Some(Value::U32(64)),
             "64 rotated",
         ),
-        ("llama.rope.scaling.type", text("yarn"), "'yarn'"),
+        ("llama.rope.scaling.type", text("yarn"), "positive factor"),
+        ("llama.rope.scaling.type", text("other"), "'other'"),
         ("llama.rope.scaling.type", text("linear"), "positive factor"),
         (
             "llama.expert_count",
             Some(Value::U32(8)),
-            "mixture of experts",
+            "llama.expert_used_count",
         ),
         (
             "llama.attention.key_length",

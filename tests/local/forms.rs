@@ -42,6 +42,30 @@ fn a_tied_checkpoint_may_store_its_head_again() {
     assert_models_agree(&once, &twice.open().unwrap(), 0.0);
 }
 
+#[test]
+fn a_tied_checkpoint_that_stores_another_head_uses_it() {
+    let untied = Copy::of("llama").open().unwrap();
+    let tied = Copy::of("llama").configure(|config| config["tie_word_embeddings"] = true.into());
+    assert_models_agree(&untied, &tied.open().unwrap(), 0.0);
+}
+
+#[test]
+fn of_two_tied_matrices_either_may_be_stored() {
+    let embeddings = Copy::of("qwen2").open().unwrap();
+    let head = Copy::of("qwen2").reweigh(|tensors| {
+        let matrix = tensors.remove("model.embed_tokens.weight").unwrap();
+        tensors.insert("lm_head.weight".to_owned(), matrix);
+    });
+    assert_models_agree(&embeddings, &head.open().unwrap(), 0.0);
+}
+
+#[test]
+fn biases_must_be_as_the_configuration_says() {
+    let copy = Copy::of("llama").configure(|config| config["attention_bias"] = true.into());
+    let error = format!("{:?}", copy.open().unwrap_err());
+    assert!(error.contains("'attention_bias' is true"), "{error}");
+}
+
 /// Moves `rope_parameters` (transformers 5) to where transformers 4 had its parts.
 fn older(config: &mut Value) {
     let config = config.as_object_mut().unwrap();

@@ -53,7 +53,7 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// The body parsed, or why it is not JSON.
     pub(super) json: Result<Parsed, String>,
-    /// How often the request was sent.
+    /// How often the request was sent; while it is judged, how often before.
     pub(super) attempts: u32,
 }
 
@@ -162,8 +162,9 @@ impl Transport {
             let heard = attempt::send(self.build(&prepared), key)
                 .await
                 .map_err(|source| HostedError::Client { source })?;
+            let (mut reply, next) =
+                self.settle(heard, attempts, reserved, inside, prepared.body.is_some());
             attempts += 1;
-            let (mut reply, next) = self.settle(heard, reserved, inside, prepared.body.is_some());
             reply.attempts = attempts;
             let asked = match next {
                 Next::Done => {
@@ -249,16 +250,21 @@ impl Transport {
         }
     }
 
-    /// Tells budget, gate and rate what came of an attempt, and judges it.
+    /// Tells budget, gate and rate what came of an attempt, which others may have come `before`, and judges
+    /// it.
     fn settle(
         &self,
         heard: Heard,
+        before: u32,
         reserved: Reserved<'_>,
         inside: Inside<'_>,
         posts: bool,
     ) -> (Reply, Next) {
         let reply = match heard {
-            Heard::Whole(reply) => reply,
+            Heard::Whole(reply) => Reply {
+                attempts: before,
+                ..reply
+            },
             Heard::Broken(broken) => {
                 if broken.unsent {
                     reserved.turned_down();

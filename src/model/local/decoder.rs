@@ -1,7 +1,7 @@
 //! The decoder: token ids to hidden states, for every position.
 //!
-//! One config-driven stack covers the Llama shape (RMS norm, gated feed-forward, rotary positions, with
-//! the variations of Qwen, Gemma, Phi-3 and SmolLM3) and the GPT shape (layer norm, plain feed-forward,
+//! One config-driven stack covers the Llama shape (RMS norm, gated feed-forward or experts, rotary
+//! positions, with the variations of Qwen, Gemma, Phi-3, Granite, OLMo 2 and SmolLM3) and the GPT shape (layer norm, plain feed-forward,
 //! learned or partial rotary positions, parallel residual). Which tensors a layer has was settled when
 //! it was loaded; here it only runs.
 
@@ -9,8 +9,9 @@ use candle_core::quantized::QMatMul;
 use candle_core::{Device, Module, Result, Tensor};
 
 use super::attention::{Attention, Cache, Pack, Projected};
+use super::feed_forward::FeedForward;
 use super::ops::{self, Heads, Norm, RopeTable};
-use super::spec::Spec;
+use super::spec::{QkNorm, Spec};
 
 /// A linear projection.
 #[derive(Debug)]
@@ -28,7 +29,12 @@ pub(super) enum Linear {
 }
 
 impl Linear {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn is_biased(&self) -> bool {
+        let (Self::Dense { bias, .. } | Self::Quantised { bias, .. }) = self;
+        bias.is_some()
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (y, bias) = match self {
             Self::Dense { weight, bias } => (ops::matmul(x, weight, false)?, bias),
             Self::Quantised { parts, bias } => {
@@ -49,16 +55,14 @@ impl Linear {
 /// One layer with its tensors.
 #[derive(Debug)]
 pub(super) struct Layer {
-    pub(super) attention_norm: Norm,
+    pub(super) attention_norm: Option<Norm>,
     pub(super) qkv: Linear,
     pub(super) q_norm: Option<Norm>,
     pub(super) k_norm: Option<Norm>,
     pub(super) output: Linear,
     pub(super) post_attention_norm: Option<Norm>,
-    pub(super) ffn_norm: Norm,
-    /// Gate and up projection in one, or the plain up projection.
-    pub(super) up: Linear,
-    pub(super) down: Linear,
+    pub(super) ffn_norm: Option<Norm>,
+    pub(super) feed_forward: FeedForward,
     pub(super) post_ffn_norm: Option<Norm>,
 }
 
@@ -108,7 +112,12 @@ impl Decoder {
     /// The final norm of some rows of [`Self::hidden`].
     pub(crate) fn normalised(&self, hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
         let index = Tensor::from_slice(rows, rows.len(), &self.device)?;
-        self.final_norm.forward(&hidden.index_select(&index, 0)?)
+        let normalised = self.final_norm.forward(&hidden.index_select(&index, 0)?)?;
+        match self.spec.logits_divisor {
+            // The head is linear, so its input may be divided instead of its much larger output.
+            Some(divisor) => normalised / divisor,
+            None => Ok(normalised),
+        }
     }
 
     /// Logits of normalised rows, [rows, vocabulary], before the soft cap.
@@ -145,13 +154,17 @@ impl Decoder {
         pack: &Pack,
         caches: &mut [Cache],
     ) -> Result<Tensor> {
-        let attended = self.attend(number, layer, &x, pack, caches)?;
+        let scaled = |added: Tensor| match self.spec.residual_scale {
+            Some(scale) => added * scale,
+            None => Ok(added),
+        };
+        let attended = scaled(self.attend(number, layer, &x, pack, caches)?)?;
         if self.spec.parallel_residual {
-            let fed = self.feed_forward(layer, &x)?;
+            let fed = scaled(feed_forward(layer, &x)?)?;
             return (x + attended)? + fed;
         }
         let x = (x + attended)?;
-        let fed = self.feed_forward(layer, &x)?;
+        let fed = scaled(feed_forward(layer, &x)?)?;
         x + fed
     }
 
@@ -170,17 +183,20 @@ impl Decoder {
             number,
         };
         let rope = attention.layer.rope.map(|index| &self.ropes[index]);
-        let qkv = layer.qkv.forward(&layer.attention_norm.forward(x)?)?;
+        let qkv = layer
+            .qkv
+            .forward(&normed(layer.attention_norm.as_ref(), x)?)?;
         let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
-        let part = |start, width, heads, norm, rope| {
+        let part = |start, width, heads, norm: Option<&Norm>, rope| {
+            let whole = norm.filter(|_| spec.qk_norm == QkNorm::Whole);
             Heads {
                 heads,
                 head_dim: spec.head_dim,
-                norm,
+                norm: norm.filter(|_| spec.qk_norm == QkNorm::Heads),
                 rope,
                 positions: &pack.positions,
             }
-            .forward(&qkv.narrow(1, start, width)?)
+            .forward(&normed(whole, &qkv.narrow(1, start, width)?)?)
         };
         let projected = Projected {
             q: part(0, q_width, spec.heads, layer.q_norm.as_ref(), rope)?,
@@ -195,23 +211,21 @@ impl Decoder {
         };
         let attended = attention.forward(pack, &projected, caches)?;
         let y = layer.output.forward(&attended)?;
-        match &layer.post_attention_norm {
-            Some(norm) => norm.forward(&y),
-            None => Ok(y),
-        }
+        normed(layer.post_attention_norm.as_ref(), &y)
     }
+}
 
-    fn feed_forward(&self, layer: &Layer, x: &Tensor) -> Result<Tensor> {
-        let up = layer.up.forward(&layer.ffn_norm.forward(x)?)?;
-        let activated = if self.spec.gated {
-            ops::gated(self.spec.activation, &up)?
-        } else {
-            ops::activate(self.spec.activation, up)?
-        };
-        let y = layer.down.forward(&activated)?;
-        match &layer.post_ffn_norm {
-            Some(norm) => norm.forward(&y),
-            None => Ok(y),
-        }
+fn feed_forward(layer: &Layer, x: &Tensor) -> Result<Tensor> {
+    let fed = layer
+        .feed_forward
+        .forward(&normed(layer.ffn_norm.as_ref(), x)?)?;
+    normed(layer.post_ffn_norm.as_ref(), &fed)
+}
+
+/// The norm where there is one.
+fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => Ok(x.clone()),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::foreign::Foreign;
+
 /// A local model could not be opened, loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -23,6 +25,36 @@ pub enum LocalError {
         #[source]
         source: std::io::Error,
     },
+    /// The path holds something else that is often taken for a model.
+    #[error("'{}' {what}", path.display())]
+    Foreign {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it is.
+        what: Foreign,
+    },
+    /// A part of a model in several files is not beside the others.
+    #[error("'{}' is missing, one of the {count} files of the model", path.display())]
+    MissingPart {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
+    /// The weights are stored in a number format that the engine cannot read.
+    #[error(
+        "'{}' holds numbers of format {format}, which is not supported (supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_K)",
+        path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The name of the format, or its number.
+        format: String,
+    },
+    /// The chat template cannot be used.
+    #[error("the model has a chat template that cannot be used")]
+    Template(#[source] super::template::TemplateError),
     /// config.json is not what it should be.
     #[error("cannot parse '{}'", path.display())]
     Parse {
@@ -34,7 +66,7 @@ pub enum LocalError {
     },
     /// The architecture is not one that the engine runs.
     #[error(
-        "architecture '{name}' is not supported (supported: llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, smollm3, gpt2, gpt_neox)"
+        "architecture '{name}' is not supported (supported: llama, mistral, mixtral, granite, olmo2, qwen2, qwen2_moe, qwen3, qwen3_moe, gemma, gemma2, gemma3, phi3, smollm3, gpt2, gpt_neox)"
     )]
     Architecture {
         /// The name in the file.
@@ -118,6 +150,23 @@ pub enum LocalError {
         /// Tokens that fit.
         context: usize,
     },
+}
+
+/// A message without the backtrace that the tensor library appends to its own where `RUST_BACKTRACE` is set.
+pub(crate) fn without_backtrace(message: &str) -> &str {
+    let is_frame = |line: &str| {
+        let (number, name) = line.trim_start().split_once(": ").unwrap_or_default();
+        let counted = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        line.starts_with(' ') && counted && !name.is_empty()
+    };
+    let mut end = 0;
+    for line in message.split_inclusive('\n') {
+        if is_frame(line.trim_end()) {
+            return message[..end].trim_end();
+        }
+        end += line.len();
+    }
+    message
 }
 
 /// Names the step at which a tensor operation failed.

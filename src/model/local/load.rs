@@ -11,8 +11,9 @@ use candle_core::{DType, Device, Tensor};
 
 use super::decoder::{Decoder, Head, Layer, Linear};
 use super::error::{LocalError, Step};
-use super::ops::{self, Norm, RopeTable};
-use super::spec::{Architecture, NormKind, Spec};
+use super::feed_forward::{Block, Experts, FeedForward};
+use super::ops::{self, Norm, RopeTable, Values};
+use super::spec::{Architecture, Mixture, NormKind, NormPlaces, QkNorm, Spec};
 use super::weights::Weights;
 
 /// Whether quantised weights are multiplied as they are or as f32.
@@ -39,6 +40,7 @@ struct Layout {
     ffn_norm: &'static str,
     up: &'static [&'static str],
     down: &'static str,
+    experts: ExpertNames,
     post_ffn_norm: &'static str,
     final_norm: &'static str,
     head: &'static str,
@@ -47,6 +49,33 @@ struct Layout {
     /// Queries, keys and values of one head lie together.
     interleaved: bool,
 }
+
+/// Names of the parts of a mixture of experts; a second `{}` stands for the expert.
+struct ExpertNames {
+    router: &'static str,
+    /// Gate, up and down projection of all experts in one tensor each, or of every expert by itself.
+    parts: [&'static str; 3],
+    /// Gate and up projection of all experts in one tensor, and their down projection.
+    fused: [&'static str; 2],
+    shared: [&'static str; 3],
+    shared_gate: &'static str,
+}
+
+const HF_EXPERTS: ExpertNames = ExpertNames {
+    router: "mlp.gate",
+    parts: [
+        "mlp.experts.{}.gate_proj",
+        "mlp.experts.{}.up_proj",
+        "mlp.experts.{}.down_proj",
+    ],
+    fused: ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"],
+    shared: [
+        "mlp.shared_expert.gate_proj",
+        "mlp.shared_expert.up_proj",
+        "mlp.shared_expert.down_proj",
+    ],
+    shared_gate: "mlp.shared_expert_gate",
+};
 
 const HF_GATED: Layout = Layout {
     embeddings: "embed_tokens",
@@ -61,6 +90,7 @@ const HF_GATED: Layout = Layout {
     ffn_norm: "post_attention_layernorm",
     up: &["mlp.gate_proj", "mlp.up_proj"],
     down: "mlp.down_proj",
+    experts: HF_EXPERTS,
     post_ffn_norm: "",
     final_norm: "norm",
     head: "lm_head",
@@ -72,6 +102,19 @@ const HF_SANDWICH: Layout = Layout {
     post_attention_norm: "post_attention_layernorm",
     ffn_norm: "pre_feedforward_layernorm",
     post_ffn_norm: "post_feedforward_layernorm",
+    ..HF_GATED
+};
+
+const HF_MIXTRAL: Layout = Layout {
+    experts: ExpertNames {
+        router: "block_sparse_moe.gate",
+        parts: [
+            "block_sparse_moe.experts.{}.w1",
+            "block_sparse_moe.experts.{}.w3",
+            "block_sparse_moe.experts.{}.w2",
+        ],
+        ..HF_EXPERTS
+    },
     ..HF_GATED
 };
 
@@ -121,6 +164,13 @@ const GGUF: Layout = Layout {
     ffn_norm: "ffn_norm",
     up: &["ffn_gate", "ffn_up"],
     down: "ffn_down",
+    experts: ExpertNames {
+        router: "ffn_gate_inp",
+        parts: ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"],
+        fused: ["", ""],
+        shared: ["ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"],
+        shared_gate: "ffn_gate_inp_shexp",
+    },
     post_ffn_norm: "post_ffw_norm",
     final_norm: "output_norm",
     head: "output",
@@ -135,13 +185,14 @@ const GGUF_FUSED: Layout = Layout {
 };
 
 /// Prefixes under which checkpoints keep the decoder.
-const PREFIXES: [&str; 6] = [
+const PREFIXES: [&str; 7] = [
     "model.",
     "",
     "transformer.",
     "gpt_neox.",
     "language_model.model.",
     "model.language_model.",
+    "model.text_model.",
 ];
 
 /// Tensors that take no part in the forward pass of a text.
@@ -154,6 +205,7 @@ fn idle(name: &str) -> bool {
         || name.starts_with("rope_f")
         || name.contains("vision_tower.")
         || name.contains("multi_modal_projector.")
+        || name.ends_with("image_newline")
 }
 
 impl Layout {
@@ -164,7 +216,10 @@ impl Layout {
             (Architecture::Gpt2, false) => &HF_GPT2,
             (Architecture::GptNeoX, false) => &HF_NEOX,
             (Architecture::Phi3, false) => &HF_PHI3,
-            (Architecture::Gemma2 | Architecture::Gemma3, false) => &HF_SANDWICH,
+            (Architecture::Mixtral, false) => &HF_MIXTRAL,
+            (Architecture::Gemma2 | Architecture::Gemma3 | Architecture::Olmo2, false) => {
+                &HF_SANDWICH
+            }
             (_, false) => &HF_GATED,
         }
     }
@@ -178,12 +233,13 @@ pub(crate) fn load(
     device: &Device,
 ) -> Result<Decoder, LocalError> {
     let layout = Layout::of(spec.architecture, matches!(weights, Weights::Gguf(_)));
+    let holds = |name: String| weights.shape(&format!("{name}.weight")).is_some();
+    // Of two tied matrices, a file may hold the head alone.
     let prefix = PREFIXES
         .into_iter()
         .find(|p| {
-            weights
-                .shape(&format!("{p}{}.weight", layout.embeddings))
-                .is_some()
+            holds(format!("{p}{}", layout.embeddings))
+                || holds(format!("{p}{}.0.{}", layout.layer, layout.output))
         })
         .unwrap_or("");
     let loader = Loader {
@@ -195,10 +251,7 @@ pub(crate) fn load(
         prefix,
         used: RefCell::default(),
     };
-    let embeddings = loader.matrix(
-        &loader.outer(layout.embeddings),
-        [spec.vocabulary, spec.hidden],
-    )?;
+    let embeddings = loader.embeddings()?;
     let positions = match layout.positions {
         Some(name) if spec.learned_positions => {
             Some(loader.matrix(&loader.outer(name), [spec.context, spec.hidden])?)
@@ -255,6 +308,27 @@ impl Loader<'_> {
         format!("{}{name}", self.prefix)
     }
 
+    fn embeddings(&self) -> Result<Tensor, LocalError> {
+        let shape = [self.spec.vocabulary, self.spec.hidden];
+        let own = self.outer(self.layout.embeddings);
+        let missing = self.weights.shape(&format!("{own}.weight")).is_none();
+        match self.head_name() {
+            Some(head) if missing && self.spec.tied => self.matrix(&head, shape),
+            _ => self.matrix(&own, shape),
+        }
+    }
+
+    /// The name of the head: that of a checkpoint stands outside the decoder's prefix.
+    fn head_name(&self) -> Option<String> {
+        [
+            self.layout.head.to_owned(),
+            self.outer(self.layout.head),
+            format!("language_model.{}", self.layout.head),
+        ]
+        .into_iter()
+        .find(|n| self.weights.shape(&format!("{n}.weight")).is_some())
+    }
+
     fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor, LocalError> {
         let name = format!("{name}.weight");
         let tensor = self.weights.tensor(&name, &shape, self.device)?;
@@ -300,6 +374,144 @@ impl Loader<'_> {
         wanted.then(|| self.norm(name, width)).transpose()
     }
 
+    fn block(
+        &self,
+        up: &[String],
+        widths: &[usize],
+        down: String,
+        ffn: usize,
+    ) -> Result<Block, LocalError> {
+        let block = Block {
+            up: self.linear(up, widths, self.spec.hidden)?,
+            down: self.linear(&[down], &[self.spec.hidden], ffn)?,
+            gated: self.spec.gated,
+            activation: self.spec.activation,
+        };
+        self.check_bias("mlp_bias", self.spec.ffn_bias, &[&block.up, &block.down])?;
+        Ok(block)
+    }
+
+    /// Biases that the configuration denies would be left out by transformers, and such that it promises
+    /// and the file lacks are no zeros but a damaged model.
+    fn check_bias(
+        &self,
+        key: &str,
+        said: Option<bool>,
+        projections: &[&Linear],
+    ) -> Result<(), LocalError> {
+        let other = projections.iter().any(|p| Some(p.is_biased()) != said);
+        match said {
+            Some(said) if other => Err(LocalError::Config {
+                what: format!(
+                    "'{key}' is {said} for {}, but not for its weights",
+                    self.spec.architecture.name()
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn mixture(&self, number: usize, mixture: Mixture) -> Result<FeedForward, LocalError> {
+        let names = &self.layout.experts;
+        let name = |part: &str| self.outer(&format!("{}.{number}.{part}", self.layout.layer));
+        let hidden = self.spec.hidden;
+        let single = name(&names.parts[0].replace("{}", "0"));
+        let by_itself = names.parts[0].contains("{}")
+            && self.weights.shape(&format!("{single}.weight")).is_some();
+        let experts = if by_itself {
+            (0..mixture.experts)
+                .map(|expert| {
+                    let part = |i: usize| name(&names.parts[i].replace("{}", &expert.to_string()));
+                    let up = [part(0), part(1)];
+                    self.block(&up, &[mixture.ffn, mixture.ffn], part(2), mixture.ffn)
+                })
+                .collect::<Result<_, _>>()?
+        } else {
+            self.stacked(&name, mixture)?
+        };
+        let shared = match mixture.shared {
+            None => None,
+            Some(width) => {
+                let up = [name(names.shared[0]), name(names.shared[1])];
+                let block = self.block(&up, &[width, width], name(names.shared[2]), width)?;
+                Some((block, self.shared_gate(&name(names.shared_gate))?))
+            }
+        };
+        Ok(FeedForward::Mixture(Experts {
+            router: self.linear(&[name(names.router)], &[mixture.experts], hidden)?,
+            experts,
+            used: mixture.used,
+            normalised: mixture.normalised,
+            shared,
+        }))
+    }
+
+    /// Experts whose matrices lie behind one another in tensors of three dimensions.
+    fn stacked(
+        &self,
+        name: &dyn Fn(&str) -> String,
+        mixture: Mixture,
+    ) -> Result<Vec<Block>, LocalError> {
+        let (hidden, names) = (self.spec.hidden, &self.layout.experts);
+        let Mixture { experts, ffn, .. } = mixture;
+        let (up, down) = if matches!(self.weights, Weights::Gguf(_)) {
+            let stack = |i: usize, shape: [usize; 3]| {
+                self.named(format!("{}.weight", name(names.parts[i])), &shape)
+            };
+            let (gate, up) = (
+                stack(0, [experts, ffn, hidden])?,
+                stack(1, [experts, ffn, hidden])?,
+            );
+            let both = Tensor::cat(&[gate, up], 1).step("fuse gate and up projections")?;
+            (both, stack(2, [experts, hidden, ffn])?)
+        } else {
+            // These are parameters, not layers, so their names have no ending.
+            let up = self.named(name(names.fused[0]), &[experts, 2 * ffn, hidden])?;
+            (
+                up,
+                self.named(name(names.fused[1]), &[experts, hidden, ffn])?,
+            )
+        };
+        (0..experts)
+            .map(|expert| {
+                let one = |stack: &Tensor| {
+                    let weight = stack.get(expert).and_then(|w| ops::transposed(&w));
+                    weight
+                        .step("take an expert out of a stack")
+                        .map(|weight| Linear::Dense { weight, bias: None })
+                };
+                Ok(Block {
+                    up: one(&up)?,
+                    down: one(&down)?,
+                    gated: self.spec.gated,
+                    activation: self.spec.activation,
+                })
+            })
+            .collect()
+    }
+
+    /// One output; GGUF stores it as a vector.
+    fn shared_gate(&self, name: &str) -> Result<Linear, LocalError> {
+        let full = format!("{name}.weight");
+        let hidden = self.spec.hidden;
+        if self
+            .weights
+            .shape(&full)
+            .is_some_and(|shape| shape.len() == 1)
+        {
+            let weight = self.named(full, &[hidden])?;
+            let weight = weight.reshape((hidden, 1)).step("turn a gate")?;
+            return Ok(Linear::Dense { weight, bias: None });
+        }
+        self.linear(&[name.to_owned()], &[1], hidden)
+    }
+
+    fn named(&self, name: String, shape: &[usize]) -> Result<Tensor, LocalError> {
+        let tensor = self.weights.tensor(&name, shape, self.device)?;
+        self.used.borrow_mut().insert(name);
+        Ok(tensor)
+    }
+
     fn layer(&self, number: usize) -> Result<Layer, LocalError> {
         let (spec, layout) = (self.spec, self.layout);
         let name = |part: &str| self.outer(&format!("{}.{number}.{part}", layout.layer));
@@ -319,25 +531,35 @@ impl Loader<'_> {
         if layout.interleaved {
             qkv = self.gather_heads(qkv)?;
         }
+        let output = self.linear(&[name(layout.output)], &[spec.hidden], q)?;
+        self.check_bias("attention_bias", spec.attention_bias, &[&qkv, &output])?;
+        let (q_width, k_width) = match spec.qk_norm {
+            QkNorm::Whole => (q, kv),
+            QkNorm::None | QkNorm::Heads => (spec.head_dim, spec.head_dim),
+        };
+        let normed = spec.qk_norm != QkNorm::None;
+        let before = spec.norm_places != NormPlaces::Behind;
+        let behind = spec.norm_places != NormPlaces::Before;
+        let norm = |wanted, part| self.optional_norm(wanted, &name(part), spec.hidden);
+        let feed_forward = match spec.mixture {
+            Some(mixture) if spec.layers[number].mixture => self.mixture(number, mixture)?,
+            _ => FeedForward::Dense(self.block(
+                &names(layout.up),
+                &up_widths,
+                name(layout.down),
+                spec.ffn,
+            )?),
+        };
         Ok(Layer {
-            attention_norm: self.norm(&name(layout.attention_norm), spec.hidden)?,
+            attention_norm: norm(before, layout.attention_norm)?,
             qkv,
-            q_norm: self.optional_norm(spec.qk_norm, &name(layout.q_norm), spec.head_dim)?,
-            k_norm: self.optional_norm(spec.qk_norm, &name(layout.k_norm), spec.head_dim)?,
-            output: self.linear(&[name(layout.output)], &[spec.hidden], q)?,
-            post_attention_norm: self.optional_norm(
-                spec.sandwich,
-                &name(layout.post_attention_norm),
-                spec.hidden,
-            )?,
-            ffn_norm: self.norm(&name(layout.ffn_norm), spec.hidden)?,
-            up: self.linear(&names(layout.up), &up_widths, spec.hidden)?,
-            down: self.linear(&[name(layout.down)], &[spec.hidden], spec.ffn)?,
-            post_ffn_norm: self.optional_norm(
-                spec.sandwich,
-                &name(layout.post_ffn_norm),
-                spec.hidden,
-            )?,
+            q_norm: self.optional_norm(normed, &name(layout.q_norm), q_width)?,
+            k_norm: self.optional_norm(normed, &name(layout.k_norm), k_width)?,
+            output,
+            post_attention_norm: norm(behind, layout.post_attention_norm)?,
+            ffn_norm: norm(before, layout.ffn_norm)?,
+            feed_forward,
+            post_ffn_norm: norm(behind, layout.post_ffn_norm)?,
         })
     }
 
@@ -436,19 +658,13 @@ impl Loader<'_> {
 
     fn head(&self, embeddings: &Tensor) -> Result<Head, LocalError> {
         let shape = [self.spec.vocabulary, self.spec.hidden];
-        // The head of a checkpoint stands outside the decoder's prefix.
-        let name = [
-            self.layout.head.to_owned(),
-            self.outer(self.layout.head),
-            format!("language_model.{}", self.layout.head),
-        ]
-        .into_iter()
-        .find(|n| self.weights.shape(&format!("{n}.weight")).is_some());
-        match name {
+        match self.head_name() {
             Some(name) if self.spec.tied => {
-                // A tied checkpoint may store the matrix a second time.
-                self.used.borrow_mut().insert(format!("{name}.weight"));
-                Ok(Head::Dense(embeddings.clone()))
+                let stored = self.matrix(&name, shape)?;
+                // A tied checkpoint may store the matrix a second time. Where it stores another, that is
+                // the head, as in transformers.
+                let same = alike(&stored, embeddings).step("compare head and embeddings")?;
+                Ok(Head::Dense(if same { embeddings.clone() } else { stored }))
             }
             None if self.spec.tied => Ok(Head::Dense(embeddings.clone())),
             None => Err(LocalError::MissingTensor {
@@ -485,4 +701,13 @@ impl Loader<'_> {
             }),
         }
     }
+}
+
+/// Whether two matrices hold the same values.
+fn alike(a: &Tensor, b: &Tensor) -> candle_core::Result<bool> {
+    if a.device().is_cpu() {
+        let (a, b) = (Values::of(a), Values::of(b));
+        return Ok(a.get()? == b.get()?);
+    }
+    Ok((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? == 0.0)
 }

@@ -9,6 +9,8 @@ mod attention;
 mod decoder;
 mod documents;
 mod error;
+mod feed_forward;
+mod foreign;
 pub mod hub;
 mod load;
 mod matmul;
@@ -42,6 +44,8 @@ use crate::question::{Prompt, Question, Request};
 use crate::response::{Continuation, Response, Scored};
 
 pub use error::LocalError;
+pub(crate) use error::without_backtrace;
+pub use foreign::Foreign;
 pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
 pub use sampler::Seen;
@@ -69,7 +73,7 @@ type Group = (Vec<usize>, Ready);
 
 impl LocalModel {
     /// The gate and up projections of every layer, [ffn, hidden] each, or nothing when the
-    /// feed-forward blocks are not gated or were left quantised.
+    /// feed-forward blocks are not gated, hold several experts or were left quantised.
     ///
     /// # Errors
     ///
@@ -87,7 +91,11 @@ impl LocalModel {
 
     /// Renders and encodes a prompt; the error is the reason why it cannot be asked.
     fn ready(&self, prompt: &Prompt) -> Result<Ready, String> {
-        let reason = |error: &dyn std::error::Error| error.to_string();
+        // The cause says what to mend: which filter, at which line.
+        let reason = |error: &dyn std::error::Error| {
+            let causes = std::iter::successors(error.source(), |cause| cause.source());
+            causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+        };
         let (rendered, tokens) = match prompt.pose {
             Pose::Raw => {
                 let text = match self.served.system() {

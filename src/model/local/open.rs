@@ -7,6 +7,8 @@ use ndarray::Array2;
 
 use super::decoder::{Decoder, Linear};
 use super::error::{LocalError, Step};
+use super::feed_forward::FeedForward;
+use super::foreign;
 use super::load::{self, Arithmetic};
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
@@ -70,11 +72,13 @@ impl LocalModel {
     ///
     /// When its description or tokenizer cannot be read.
     pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
-        let described = describe(path).map_err(|source| ModelError::Local {
-            model: name.to_owned(),
-            source: Box::new(source),
-        });
-        described.map(|(_, _, tokenizer)| abilities(template(&tokenizer).is_some()))
+        let template = describe(path)
+            .and_then(|(weights, _)| template(&tokenizer(path, &weights)?))
+            .map_err(|source| ModelError::Local {
+                model: name.to_owned(),
+                source: Box::new(source),
+            })?;
+        Ok(abilities(template.is_some()))
     }
 
     /// How many parameters the model has, counted from the shapes of its tensors as they are stored: tied
@@ -110,17 +114,20 @@ pub(super) fn abilities(chat: bool) -> Abilities {
     }
 }
 
-/// The chat template. One that does not parse is treated as none: the model is then posed raw.
-fn template(tokenizer: &Tokenizer) -> Option<ChatTemplate> {
-    let source = tokenizer.chat_template()?;
-    ChatTemplate::parse(source).ok()
+/// The chat template. One that does not parse is an error: posed without it, the model would answer another
+/// question than the others.
+fn template(tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, LocalError> {
+    let source = tokenizer.chat_template();
+    let parsed = source.map(ChatTemplate::parse).transpose();
+    parsed.map_err(LocalError::Template)
 }
 
 fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
     let device = device(options.device)?;
-    let (weights, spec, tokenizer) = describe(path)?;
-    tokenizer.fits(spec.vocabulary)?;
-    let template = template(&tokenizer);
+    let (weights, spec) = describe(path)?;
+    let mut tokenizer = tokenizer(path, &weights)?;
+    tokenizer.fit(spec.vocabulary)?;
+    let template = template(&tokenizer)?;
     let files = digests(path, &weights)?;
     let source = Source::Weights {
         digest: digest::of_value(&files),
@@ -152,16 +159,31 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
     })
 }
 
-fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
+/// The tokenizer that belongs to weights. It takes most of the time before weights are read.
+fn tokenizer(path: &Path, weights: &Weights) -> Result<Tokenizer, LocalError> {
+    Ok(match weights {
+        Weights::Safetensors(_) => Tokenizer::from_directory(path)?,
+        Weights::Gguf(gguf) => Tokenizer::from_gguf(path, gguf.metadata())?,
+    })
+}
+
+fn describe(path: &Path) -> Result<(Weights, Spec), LocalError> {
+    if path.is_dir() {
+        foreign::check_directory(path, &COMPANIONS)?;
+    }
     if path.is_dir() && path.join("config.json").is_file() {
         let spec = spec::hf::read(path)?;
-        let tokenizer = Tokenizer::from_directory(path)?;
-        return Ok((Weights::open_directory(path)?, spec, tokenizer));
+        let weights = Weights::open_directory(path)?;
+        foreign::check_names(path, weights.names())?;
+        return Ok((weights, spec));
     }
     let gguf = path
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
-    if !path.is_file() || !gguf {
+    if path.is_file() {
+        foreign::check_file(path)?;
+    }
+    if !path.is_file() || !(gguf || foreign::is_gguf(path)) {
         return Err(LocalError::NotAModel {
             path: path.to_owned(),
         });
@@ -172,7 +194,7 @@ fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
             path: path.to_owned(),
         });
     };
-    let metadata = &gguf.content.metadata;
+    let metadata = gguf.metadata();
     spec::gguf::architecture(metadata)?;
     let facts = spec::gguf::TensorFacts {
         vocabulary: weights
@@ -185,8 +207,7 @@ fn describe(path: &Path) -> Result<(Weights, Spec, Tokenizer), LocalError> {
         rope_divisors: rope_divisors(&weights)?,
     };
     let spec = spec::gguf::parse(metadata, facts)?;
-    let tokenizer = Tokenizer::from_gguf(path, metadata)?;
-    Ok((weights, spec, tokenizer))
+    Ok((weights, spec))
 }
 
 fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
@@ -268,7 +289,10 @@ pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>;
     let (ffn, hidden) = (decoder.spec.ffn, decoder.spec.hidden);
     let mut layers = Vec::new();
     for layer in &decoder.layers {
-        let Linear::Dense { weight, .. } = &layer.up else {
+        let FeedForward::Dense(block) = &layer.feed_forward else {
+            return Ok(None);
+        };
+        let Linear::Dense { weight, .. } = &block.up else {
             return Ok(None);
         };
         let half = |start| {

@@ -23,6 +23,7 @@ mod load;
 mod pre;
 mod sentencepiece;
 mod settings;
+mod shared;
 mod split;
 mod vocabulary;
 
@@ -91,6 +92,8 @@ pub struct Tokenizer {
     neighbour_refused: Option<TokenizerError>,
     /// The control tokens as written.
     control: Splitter,
+    /// Rows of the embedding, once they are known.
+    rows: usize,
 }
 
 impl Tokenizer {
@@ -114,16 +117,20 @@ impl Tokenizer {
         self.vocabulary.len()
     }
 
-    /// Checks that every token has a row in an embedding.
+    /// Says how many rows the embedding has. Tokens without one, such as a padding token that was added
+    /// later, cannot be read, and a text that holds one is refused.
     ///
     /// # Errors
-    /// [`TokenizerError::TooFewRows`] when some have none; spare rows are fine.
-    pub fn fits(&self, rows: usize) -> Result<(), TokenizerError> {
+    /// [`TokenizerError::TooFewRows`] when a token that spells text has none; spare rows are fine.
+    pub fn fit(&mut self, rows: usize) -> Result<(), TokenizerError> {
         let tokens = self.vocabulary();
-        if tokens <= rows {
-            return Ok(());
+        let beyond = (0u32..).zip(0..tokens).skip(rows);
+        let mut spelled = beyond.filter(|(id, _)| self.token_bytes(*id).is_some());
+        if spelled.next().is_some() {
+            return Err(TokenizerError::TooFewRows { tokens, rows });
         }
-        Err(TokenizerError::TooFewRows { tokens, rows })
+        self.rows = rows;
+        Ok(())
     }
 
     /// The begin token.
@@ -209,6 +216,12 @@ impl Tokenizer {
         };
         if reading == Reading::Plain {
             self.check_plain(text, &ids, unknown, prefixed)?;
+        }
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= self.rows) {
+            return Err(TokenizerError::NoRow {
+                id,
+                text: String::from_utf8_lossy(self.vocabulary.written(id)).into_owned(),
+            });
         }
         Ok(ids)
     }

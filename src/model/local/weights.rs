@@ -1,4 +1,4 @@
-//! Weights on disk: sharded safetensors or one GGUF file, read one tensor at a time.
+//! Weights on disk: safetensors or GGUF, in one file or several, read one tensor at a time.
 //!
 //! Headers are checked before anything is allocated, shapes against what the configuration asks for, and
 //! every value for being finite. The SHA-256 of each file is taken from the bytes on disk.
@@ -13,7 +13,8 @@ use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::error::{LocalError, Step};
+use super::error::{LocalError, Step, without_backtrace};
+use super::foreign;
 use super::ops::Values;
 use super::simd;
 
@@ -26,8 +27,8 @@ const MAX_INDEX: u64 = 64 << 20;
 pub(crate) enum Weights {
     /// Safetensors, one or several files.
     Safetensors(Shards),
-    /// One GGUF file.
-    Gguf(Box<Gguf>),
+    /// GGUF, one file or several.
+    Gguf(Gguf),
 }
 
 /// Where each tensor of a safetensors checkpoint lies.
@@ -43,9 +44,15 @@ struct Located {
     data: u64,
 }
 
-/// A GGUF file with its header read.
+/// GGUF files with their headers read.
 pub(crate) struct Gguf {
-    pub(crate) content: gguf_file::Content,
+    parts: Vec<Part>,
+    /// Which part holds a tensor.
+    places: BTreeMap<String, usize>,
+}
+
+struct Part {
+    content: gguf_file::Content,
     file: Mutex<BufReader<File>>,
     path: PathBuf,
 }
@@ -65,17 +72,24 @@ fn damaged(path: &Path, what: impl Into<String>) -> LocalError {
 }
 
 impl Weights {
-    /// Opens a `.gguf` file.
+    /// Opens a GGUF file, with the other parts of a model that was cut into several.
     pub(crate) fn open_gguf(path: &Path) -> Result<Self, LocalError> {
-        let file = File::open(path).map_err(read_error(path))?;
-        let mut reader = BufReader::new(file);
-        let content = gguf_file::Content::read(&mut reader)
-            .map_err(|error| damaged(path, error.to_string()))?;
-        Ok(Self::Gguf(Box::new(Gguf {
-            content,
-            file: Mutex::new(reader),
-            path: path.to_owned(),
-        })))
+        let parts = foreign::gguf_parts(path)?
+            .into_iter()
+            .map(Part::open)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut places = BTreeMap::new();
+        for (number, part) in parts.iter().enumerate() {
+            for name in part.content.tensor_infos.keys() {
+                if places.insert(name.clone(), number).is_some() {
+                    let what = format!("tensor '{name}' lies in another part as well");
+                    return Err(damaged(&part.path, what));
+                }
+            }
+        }
+        let gguf = Gguf { parts, places };
+        gguf.check_count(path)?;
+        Ok(Self::Gguf(gguf))
     }
 
     /// Opens the safetensors files of a Hugging Face directory.
@@ -112,7 +126,7 @@ impl Weights {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::Safetensors(shards) => shards.files.clone(),
-            Self::Gguf(gguf) => vec![gguf.path.clone()],
+            Self::Gguf(gguf) => gguf.parts.iter().map(|part| part.path.clone()).collect(),
         }
     }
 
@@ -120,7 +134,7 @@ impl Weights {
     pub(crate) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Safetensors(shards) => Box::new(shards.tensors.keys().map(String::as_str)),
-            Self::Gguf(gguf) => Box::new(gguf.content.tensor_infos.keys().map(String::as_str)),
+            Self::Gguf(gguf) => Box::new(gguf.places.keys().map(String::as_str)),
         }
     }
 
@@ -128,11 +142,7 @@ impl Weights {
     pub(crate) fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match self {
             Self::Safetensors(shards) => shards.tensors.get(name).map(|t| t.info.shape.clone()),
-            Self::Gguf(gguf) => gguf
-                .content
-                .tensor_infos
-                .get(name)
-                .map(|t| t.shape.dims().to_vec()),
+            Self::Gguf(gguf) => gguf.info(name).map(|t| t.shape.dims().to_vec()),
         }
     }
 
@@ -145,7 +155,7 @@ impl Weights {
                 formats.map(|t| format!("{:?}", t.info.dtype)).collect()
             }
             Self::Gguf(gguf) => {
-                let formats = gguf.content.tensor_infos.values();
+                let formats = gguf.places.keys().filter_map(|name| gguf.info(name));
                 formats.map(|t| format!("{:?}", t.ggml_dtype)).collect()
             }
         };
@@ -185,7 +195,7 @@ impl Weights {
             return Ok(None);
         };
         self.expect_shape(name, shape)?;
-        let fast = gguf.content.tensor_infos.get(name).is_some_and(|info| {
+        let fast = gguf.info(name).is_some_and(|info| {
             matches!(
                 info.ggml_dtype,
                 GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0
@@ -250,15 +260,103 @@ impl Shards {
     }
 }
 
+impl Part {
+    fn open(path: PathBuf) -> Result<Self, LocalError> {
+        let file = File::open(&path).map_err(read_error(&path))?;
+        let mut reader = BufReader::new(file);
+        let content = gguf_file::Content::read(&mut reader).map_err(|error| {
+            let text = error.to_string();
+            // The library stops at the first format that it does not know and says its number alone.
+            match text.split_once("unknown dtype for tensor ") {
+                Some((_, number)) => LocalError::Format {
+                    path: path.clone(),
+                    format: format_name(number),
+                },
+                None => damaged(&path, without_backtrace(&text)),
+            }
+        })?;
+        Ok(Self {
+            content,
+            file: Mutex::new(reader),
+            path,
+        })
+    }
+}
+
+/// The name of a number format of GGUF (ggml.h, `enum ggml_type`) that is not read here.
+fn format_name(number: &str) -> String {
+    let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+    let name = match digits.as_str() {
+        "16" => "IQ2_XXS",
+        "17" => "IQ2_XS",
+        "18" => "IQ3_XXS",
+        "19" => "IQ1_S",
+        "20" => "IQ4_NL",
+        "21" => "IQ3_S",
+        "22" => "IQ2_S",
+        "23" => "IQ4_XS",
+        "24" => "I8",
+        "25" => "I16",
+        "26" => "I32",
+        "27" => "I64",
+        "28" => "F64",
+        "29" => "IQ1_M",
+        "34" => "TQ1_0",
+        "35" => "TQ2_0",
+        "39" => "MXFP4",
+        "40" => "NVFP4",
+        _ => return format!("number {digits} of GGUF"),
+    };
+    name.to_owned()
+}
+
 impl Gguf {
+    /// What the model says of itself; parts beside the first hold tensors alone.
+    pub(crate) fn metadata(&self) -> &std::collections::HashMap<String, gguf_file::Value> {
+        &self.parts[0].content.metadata
+    }
+
+    fn info(&self, name: &str) -> Option<&gguf_file::TensorInfo> {
+        let part = self.places.get(name)?;
+        self.parts[*part].content.tensor_infos.get(name)
+    }
+
+    /// A part that was renamed does not say which the others are.
+    fn check_count(&self, path: &Path) -> Result<(), LocalError> {
+        let stated = self.metadata().get("split.count").map(|value| match value {
+            gguf_file::Value::U16(n) => usize::from(*n),
+            value => value.to_u32().map_or(0, |n| n as usize),
+        });
+        match stated {
+            Some(count) if count > self.parts.len() => Err(damaged(
+                path,
+                format!(
+                    "it is one of {count} parts of a model; name them NAME-00001-of-{count:05}.gguf and so on"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn read(&self, name: &str, device: &Device) -> Result<QTensor, LocalError> {
-        let mut file = self
+        let number = self
+            .places
+            .get(name)
+            .ok_or_else(|| LocalError::MissingTensor {
+                name: name.to_owned(),
+            })?;
+        let part = &self.parts[*number];
+        let mut file = part
             .file
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.content
+        part.content
             .tensor(&mut *file, name, device)
-            .map_err(|error| damaged(&self.path, format!("tensor '{name}': {error}")))
+            .map_err(|error| {
+                let text = error.to_string();
+                let text = without_backtrace(&text);
+                damaged(&part.path, format!("tensor '{name}': {text}"))
+            })
     }
 }
 

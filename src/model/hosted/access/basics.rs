@@ -96,6 +96,9 @@ impl Check<'_> {
         let (say, want) = (turn("Say A."), Want::Text { max_tokens: 16 });
         let (with, _) = self.ask(&say, want, sampling).await?;
         match &with.outcome {
+            Outcome::Text { text, .. } if text.trim().is_empty() => {
+                self.found("system", Status::Untested, "the answer was empty");
+            }
             Outcome::Text { .. } => {
                 let last = |heard: &Heard| heard.exchange.usage.prompt / calls(heard);
                 let (before, after) = (last(without), last(&with));

@@ -51,6 +51,27 @@ impl AccessReport {
         out
     }
 
+    /// Whether the endpoint can be asked at all.
+    pub fn is_empty(&self) -> bool {
+        !self.model.chat && !self.model.raw
+    }
+
+    /// What to do about an endpoint that cannot be asked.
+    pub fn advice(&self) -> String {
+        let last = self.url.rsplit('/').next().unwrap_or_default();
+        let versioned =
+            last.starts_with('v') && last[1..].starts_with(|c: char| c.is_ascii_digit());
+        if versioned {
+            "look at what the check saw with `parentage probe`: the address, the model's name, the kind of server"
+                .to_owned()
+        } else {
+            format!(
+                "the address has no version; most servers answer below one, so try {}/v1",
+                self.url.trim_end_matches('/')
+            )
+        }
+    }
+
     fn can_be_asked(&self) -> String {
         let able = &self.model;
         let mut can = Vec::new();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::io::Read as _;
 
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::super::secret::Secret;
@@ -68,6 +70,10 @@ pub(super) async fn send(
             Err(error) => return Ok(Heard::Broken(broken(error))),
         }
     }
+    body = match unpacked(body, headers.get("content-encoding").map(String::as_str)) {
+        Ok(body) => body,
+        Err(broken) => return Ok(Heard::Broken(broken)),
+    };
     if let Some(key) = key {
         body = key.scrub(body);
     }
@@ -76,6 +82,31 @@ pub(super) async fn send(
         key.scrub_value(&mut parsed.value);
     }
     Ok(Heard::Whole(reply))
+}
+
+/// A body that a server compressed, though nobody asked it to, as it was before.
+fn unpacked(body: Vec<u8>, encoding: Option<&str>) -> Result<Vec<u8>, Broken> {
+    let most = MOST_BYTES as u64 + 1;
+    let mut plain = Vec::new();
+    let read = match encoding.map(str::to_ascii_lowercase).as_deref() {
+        Some("gzip" | "x-gzip") => MultiGzDecoder::new(&*body)
+            .take(most)
+            .read_to_end(&mut plain),
+        Some("deflate") => ZlibDecoder::new(&*body).take(most).read_to_end(&mut plain),
+        _ => return Ok(body),
+    };
+    match read {
+        // A server may name an encoding and not use it.
+        Err(_) if matches!(body.first(), Some(b'{' | b'[')) => Ok(body),
+        Err(error) => Err(Broken {
+            reason: format!("the reply cannot be unpacked: {error}"),
+            slow: false,
+            unsent: false,
+            for_good: true,
+        }),
+        Ok(_) if plain.len() > MOST_BYTES => Err(too_long()),
+        Ok(_) => Ok(plain),
+    }
 }
 
 fn texts(headers: &HeaderMap, key: Option<&Secret>) -> BTreeMap<String, String> {
@@ -114,5 +145,35 @@ fn broken(error: reqwest::Error) -> Broken {
         slow: error.is_timeout() && !error.is_connect(),
         unsent: error.is_connect(),
         for_good: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_replies_are_unpacked_within_limits() {
+        let body = packed(b"{\"a\": 1}");
+        assert_eq!(unpacked(body, Some("gzip")).unwrap(), b"{\"a\": 1}");
+        let plain = b"{\"a\": 1}".to_vec();
+        assert_eq!(unpacked(plain.clone(), Some("gzip")).unwrap(), plain);
+        assert_eq!(unpacked(plain.clone(), None).unwrap(), plain);
+        let cut = packed(&[7; 4096])[..20].to_vec();
+        assert!(unpacked(cut, Some("gzip")).unwrap_err().for_good);
+        let bomb = packed(&vec![b'0'; MOST_BYTES + 1]);
+        let refused = unpacked(bomb, Some("gzip")).unwrap_err();
+        assert!(refused.reason.contains("longer than"), "{}", refused.reason);
     }
 }

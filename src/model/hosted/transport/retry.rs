@@ -35,7 +35,9 @@ pub(super) fn judge(reply: &Reply, endpoint: &Endpoint, posts: bool) -> Next {
     if (200..300).contains(&status) {
         return match reply.json {
             Ok(_) => Next::Done,
-            Err(_) => Next::Again(None),
+            // A page of a gateway or a part of a reply passes; what comes twice comes always.
+            Err(_) if reply.attempts == 0 => Next::Again(None),
+            Err(_) => Next::Failed,
         };
     }
     if (300..400).contains(&status) {

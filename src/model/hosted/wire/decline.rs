@@ -42,6 +42,16 @@ impl Decline {
         if choice.get("error").is_some_and(|error| !error.is_null()) {
             return Some(Self::from_json(status, choice));
         }
+        // A list of answers without one is no empty answer.
+        let empty = value.get("choices").and_then(Value::as_array);
+        if empty.is_some_and(Vec::is_empty) && value.get("error").is_none_or(Value::is_null) {
+            return Some(Self {
+                status,
+                code: None,
+                param: None,
+                message: "the reply holds no choice".to_owned(),
+            });
+        }
         let error = value.get("error").filter(|error| !error.is_null())?;
         let answered = ["choices", "message", "response", "content", "output"];
         let answered = answered.iter().any(|key| !value[*key].is_null());

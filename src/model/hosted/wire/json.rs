@@ -1,26 +1,40 @@
-//! Reading JSON from servers that write numbers JSON does not have.
+//! Reading JSON from servers that write numbers or characters that JSON does not have.
 
 use serde_json::Value;
 
-use crate::lenient::without_non_numbers;
+use crate::lenient::{without_half_characters, without_non_numbers};
 
 /// A body that was parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::model::hosted) struct Parsed {
     /// What it says.
     pub(in crate::model::hosted) value: Value,
-    /// Bare `NaN` and `Infinity`, which some servers write, were read as null.
-    pub(in crate::model::hosted) repaired: bool,
+    /// What had to be mended before it could be parsed, as a note.
+    pub(in crate::model::hosted) mended: Option<&'static str>,
 }
 
 /// Parses a body, or says why it is not JSON.
 pub(in crate::model::hosted) fn parse(body: &[u8]) -> Result<Parsed, String> {
-    let read = |body: &[u8], repaired| {
-        let value = serde_json::from_slice(body);
-        value.map(|value| Parsed { value, repaired })
+    const NUMBERS: &str = "json: numbers that JSON does not have, read as null";
+    const HALVES: &str = "json: halves of characters, read as U+FFFD";
+    let read = |body: &[u8], mended| {
+        let value = serde_json::from_slice(body).ok()?;
+        Some(Parsed { value, mended })
     };
-    read(body, false)
-        .or_else(|error| read(&without_non_numbers(body), true).map_err(|_| error.to_string()))
+    let error = match serde_json::from_slice(body) {
+        Ok(value) => {
+            return Ok(Parsed {
+                value,
+                mended: None,
+            });
+        }
+        Err(error) => error.to_string(),
+    };
+    let numbers = || without_non_numbers(body);
+    read(&numbers(), Some(NUMBERS))
+        .or_else(|| read(without_half_characters(body).as_bytes(), Some(HALVES)))
+        .or_else(|| read(without_half_characters(&numbers()).as_bytes(), Some(HALVES)))
+        .ok_or(error)
 }
 
 /// What stands at a pointer whose names have nothing to unescape: `Value::pointer` copies each of them.
@@ -66,9 +80,29 @@ mod tests {
     fn numbers_that_json_does_not_have_become_null_outside_of_texts_only() {
         let body = br#"{"a": -Infinity, "b": [NaN, 1], "c": "\"NaN Infinity", "d": Infinity}"#;
         let expected = json!({"a": null, "b": [null, 1], "c": "\"NaN Infinity", "d": null});
-        let parsed = |value, repaired| Ok(Parsed { value, repaired });
-        assert_eq!(parse(body), parsed(expected, true));
-        assert_eq!(parse(b"{\"a\": 1}"), parsed(json!({"a": 1}), false));
+        let parsed = parse(body).unwrap();
+        assert_eq!(parsed.value, expected);
+        assert!(parsed.mended.is_some_and(|note| note.contains("numbers")));
+        let plain = Parsed {
+            value: json!({"a": 1}),
+            mended: None,
+        };
+        assert_eq!(parse(b"{\"a\": 1}"), Ok(plain));
+    }
+
+    #[test]
+    fn halves_of_characters_are_read_as_replacements() {
+        for body in [&br#"{"a": "x \ud83d"}"#[..], b"{\"a\": \"x \xf0\"}"] {
+            let parsed = parse(body).unwrap();
+            assert_eq!(parsed.value, json!({"a": "x \u{fffd}"}));
+            assert!(
+                parsed
+                    .mended
+                    .is_some_and(|note| note.contains("characters"))
+            );
+        }
+        let both = parse(br#"{"a": "\ud83d", "b": NaN}"#).unwrap();
+        assert_eq!(both.value, json!({"a": "\u{fffd}", "b": null}));
     }
 
     #[test]

@@ -182,9 +182,9 @@ impl<'a> Talk<'a> {
             return Err(Decline::read(status, body, value));
         }
         match json {
-            Ok(Parsed { value, repaired }) => {
-                if repaired {
-                    self.note("json: numbers that JSON does not have, read as null");
+            Ok(Parsed { value, mended }) => {
+                if let Some(note) = mended {
+                    self.note(note);
                 }
                 match Decline::within(status, &value) {
                     Some(decline) => Err(decline),

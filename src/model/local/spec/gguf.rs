@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use candle_core::quantized::gguf_file::Value;
 
 use super::{
-    Activation, Architecture, LayerSpec, NormKind, RopeScaling, RopeSpec, RopeStyle, Spec, config,
+    Activation, Architecture, LayerSpec, Mixture, NormKind, RopeScaling, RopeSpec, RopeStyle, Spec,
+    config, yarn_magnitude,
 };
 use crate::model::local::error::LocalError;
 
@@ -62,18 +63,13 @@ impl Keys<'_> {
         }
     }
 
-    fn check_layers_are_alike_and_dense(&self) -> Result<(), LocalError> {
+    fn check_layers_are_alike(&self) -> Result<(), LocalError> {
         for key in [
             "attention.head_count",
             "attention.head_count_kv",
             "feed_forward_length",
         ] {
             self.uniform(key)?;
-        }
-        if self.count("expert_count")?.is_some_and(|n| n > 0) {
-            return Err(LocalError::Unsupported {
-                setting: format!("a mixture of experts ('{}.expert_count')", self.prefix),
-            });
         }
         Ok(())
     }
@@ -114,8 +110,16 @@ pub(crate) fn architecture(metadata: &HashMap<String, Value>) -> Result<Architec
             ));
         }
     };
-    Architecture::from_name(name).ok_or_else(|| LocalError::Architecture {
+    let known = Architecture::from_name(name).ok_or_else(|| LocalError::Architecture {
         name: name.to_owned(),
+    })?;
+    // Files call a Mixtral a Llama with experts.
+    let experts = metadata
+        .get(&format!("{name}.expert_count"))
+        .and_then(count_of);
+    Ok(match known {
+        Architecture::Llama if experts.is_some_and(|n| n > 0) => Architecture::Mixtral,
+        other => other,
     })
 }
 
@@ -132,7 +136,7 @@ pub(crate) fn parse(
         metadata,
         prefix: prefix.clone(),
     };
-    keys.check_layers_are_alike_and_dense()?;
+    keys.check_layers_are_alike()?;
     let hidden = keys.needed("embedding_length")?;
     let heads = keys.needed("attention.head_count")?;
     let head_dim = match keys.count("attention.key_length")? {
@@ -145,11 +149,13 @@ pub(crate) fn parse(
         }
     };
     let gemma = architecture.is_gemma();
+    let granite = architecture == Architecture::Granite;
     let gpt = architecture.is_gpt();
     let cap = |default| (architecture == Architecture::Gemma2).then_some(default);
     let layers = keys.needed("block_count")?;
     let mut context = keys.needed("context_length")?;
     let ropes = ropes(&keys, architecture, facts.rope_divisors, &mut context)?;
+    let mixture = mixture(&keys, architecture)?;
     let rotary_dims = match architecture {
         Architecture::Gpt2 => 0,
         _ => keys.count("rope.dimension_count")?.unwrap_or(head_dim),
@@ -176,23 +182,37 @@ pub(crate) fn parse(
                 keys.value("use_parallel_residual"),
                 Some(Value::Bool(false))
             ),
-        qk_norm: matches!(architecture, Architecture::Qwen3 | Architecture::Gemma3),
-        sandwich: gemma,
+        qk_norm: architecture.qk_norm(),
+        norm_places: architecture.norm_places(),
+        mixture,
         learned_positions: architecture == Architecture::Gpt2,
         rotary_dims,
         rope_style: match architecture {
-            Architecture::Llama | Architecture::Mistral | Architecture::SmolLm3 => {
-                RopeStyle::Interleaved
-            }
+            Architecture::Llama
+            | Architecture::Mistral
+            | Architecture::Mixtral
+            | Architecture::Granite
+            | Architecture::SmolLm3 => RopeStyle::Interleaved,
             _ => RopeStyle::Half,
         },
-        layers: layer_specs(&keys, architecture, layers)?,
+        layers: layer_specs(&keys, architecture, layers, mixture.is_some())?,
         ropes,
-        attention_scale: attention_scale(architecture, layers, hidden, heads, head_dim),
+        attention_scale: match keys.number("attention.scale") {
+            Some(scale) if granite => scale,
+            _ => attention_scale(architecture, layers, hidden, heads, head_dim),
+        },
         // Files from before the keys existed mean Gemma 2's own caps.
         attention_softcap: keys.number("attn_logit_softcapping").or(cap(50.0)),
         final_softcap: keys.number("final_logit_softcapping").or(cap(30.0)),
-        embedding_scale: gemma.then(|| (hidden as f64).sqrt()),
+        embedding_scale: if gemma {
+            Some((hidden as f64).sqrt())
+        } else {
+            keys.number("embedding_scale").filter(|_| granite)
+        },
+        residual_scale: keys.number("residual_scale").filter(|_| granite),
+        logits_divisor: keys.number("logit_scale").filter(|_| granite),
+        attention_bias: None,
+        ffn_bias: None,
         tied: !facts.has_output,
     }
     .check()
@@ -203,9 +223,38 @@ pub(crate) fn parse(
 fn activation(architecture: Architecture) -> Activation {
     match architecture {
         Architecture::GptNeoX => Activation::Gelu,
-        Architecture::Gpt2 | Architecture::Gemma2 | Architecture::Gemma3 => Activation::GeluTanh,
+        Architecture::Gpt2 => Activation::GeluTanh,
+        gemma if gemma.is_gemma() => Activation::GeluTanh,
         _ => Activation::Silu,
     }
+}
+
+/// Which weights of chosen experts are made to add up to one is part of an architecture here.
+fn mixture(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<Mixture>, LocalError> {
+    let normalised = match architecture {
+        Architecture::Mixtral | Architecture::Qwen3Moe => true,
+        Architecture::Qwen2Moe => false,
+        _ if keys.count("expert_count")?.is_some_and(|n| n > 0) => {
+            return Err(LocalError::Unsupported {
+                setting: format!("a mixture of experts ('{}.expert_count')", keys.prefix),
+            });
+        }
+        _ => return Ok(None),
+    };
+    let ffn = match keys.count("expert_feed_forward_length")? {
+        Some(ffn) => ffn,
+        None => keys.needed("feed_forward_length")?,
+    };
+    Ok(Some(Mixture {
+        experts: keys.needed("expert_count")?,
+        used: keys.needed("expert_used_count")?,
+        ffn,
+        normalised,
+        shared: match architecture {
+            Architecture::Qwen2Moe => Some(keys.needed("expert_shared_feed_forward_length")?),
+            _ => None,
+        },
+    }))
 }
 
 /// The 27-billion Gemmas scale by the width of a head in the residual stream instead of the key length.
@@ -269,6 +318,7 @@ fn ropes(
                 .filter(|f| *f > 0.0)
                 .ok_or_else(|| config("linear rope scaling lacks a positive factor".to_owned()))?,
         ),
+        (None, "yarn") => yarn(keys, *context)?,
         (None, other) => {
             return Err(LocalError::Unsupported {
                 setting: format!("rope scaling '{other}'"),
@@ -285,10 +335,33 @@ fn ropes(
     Ok(ropes)
 }
 
+fn yarn(keys: &Keys<'_>, context: usize) -> Result<RopeScaling, LocalError> {
+    if keys.value("rope.scaling.yarn_log_multiplier").is_some() {
+        return Err(LocalError::Unsupported {
+            setting: "rope scaling 'yarn' with a multiplier of its own".to_owned(),
+        });
+    }
+    let factor = keys
+        .number("rope.scaling.factor")
+        .filter(|f| *f > 0.0)
+        .ok_or_else(|| config("rope scaling 'yarn' lacks a positive factor".to_owned()))?;
+    let original = keys.count("rope.scaling.original_context_length")?;
+    let attention = keys.number("rope.scaling.attn_factor").unwrap_or(1.0);
+    Ok(RopeScaling::Yarn {
+        factor,
+        fast: keys.number("rope.scaling.yarn_beta_fast").unwrap_or(32.0),
+        slow: keys.number("rope.scaling.yarn_beta_slow").unwrap_or(1.0),
+        original: original.unwrap_or(context) as f64,
+        whole: true,
+        magnitude: attention * yarn_magnitude(factor, 1.0),
+    })
+}
+
 fn layer_specs(
     keys: &Keys<'_>,
     architecture: Architecture,
     layers: usize,
+    mixture: bool,
 ) -> Result<Vec<LayerSpec>, LocalError> {
     let default_window = (architecture == Architecture::Gemma2).then_some(4096);
     let window = keys
@@ -300,7 +373,10 @@ fn layer_specs(
             let sliding = match architecture {
                 Architecture::Gemma2 => i.is_multiple_of(2),
                 Architecture::Gemma3 => !(i + 1).is_multiple_of(6),
-                Architecture::Mistral | Architecture::Llama | Architecture::Phi3 => true,
+                Architecture::Mistral
+                | Architecture::Mixtral
+                | Architecture::Llama
+                | Architecture::Phi3 => true,
                 _ => false,
             };
             let rope = match architecture {
@@ -312,6 +388,7 @@ fn layer_specs(
             LayerSpec {
                 rope,
                 window: window.filter(|_| sliding),
+                mixture,
             }
         })
         .collect())

@@ -1,15 +1,19 @@
 //! `config.json` of a Hugging Face directory to a [`Spec`].
 
+mod fields;
+mod keys;
+mod layers;
+mod rope;
+
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{
-    Activation, Architecture, LayerSpec, NormKind, RopeScaling, RopeSpec, RopeStyle, Spec, config,
-};
+use super::{Activation, Architecture, LayerSpec, NormKind, QkNorm, RopeStyle, Spec, config};
 use crate::model::local::error::LocalError;
+use fields::Fields;
 
 /// A config.json beyond this size is not one.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
@@ -34,109 +38,66 @@ pub(crate) fn read(directory: &Path) -> Result<Spec, LocalError> {
     parse(&value)?.check()
 }
 
-/// One object of the configuration, with typed access.
-struct Fields<'a>(&'a Value);
-
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0.get(name).filter(|v| !v.is_null())
-    }
-
-    fn count(&self, name: &str) -> Result<Option<usize>, LocalError> {
-        self.get(name)
-            .map(|v| {
-                v.as_u64()
-                    .and_then(|n| usize::try_from(n).ok())
-                    .ok_or_else(|| config(format!("'{name}' is {v}, expected a count")))
-            })
-            .transpose()
-    }
-
-    fn needed(&self, name: &str) -> Result<usize, LocalError> {
-        self.count(name)?
-            .ok_or_else(|| config(format!("'{name}' is missing from config.json")))
-    }
-
-    fn number(&self, name: &str) -> Result<Option<f64>, LocalError> {
-        self.get(name)
-            .map(|v| {
-                v.as_f64()
-                    .ok_or_else(|| config(format!("'{name}' is {v}, expected a number")))
-            })
-            .transpose()
-    }
-
-    fn flag(&self, name: &str) -> Option<bool> {
-        self.get(name).and_then(Value::as_bool)
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.get(name).and_then(Value::as_str)
-    }
-
-    /// A list of numbers, or nothing when it is absent.
-    fn numbers(&self, name: &str) -> Option<Vec<f64>> {
-        self.get(name)?
-            .as_array()?
-            .iter()
-            .map(Value::as_f64)
-            .collect()
-    }
-}
+/// Multimodal models whose text decoder is one of ours as it stands: text alone passes nothing else. Others
+/// (PaliGemma, which reads a prompt in both directions) change what the decoder computes.
+const WRAPPERS: [&str; 5] = [
+    "gemma3",
+    "llava",
+    "llava_next",
+    "llava_onevision",
+    "mistral3",
+];
 
 fn parse(root: &Value) -> Result<Spec, LocalError> {
-    // Multimodal wrappers keep the decoder in `text_config`.
-    let fields = Fields(root.get("text_config").unwrap_or(root));
-    let name = fields
+    for object in [root.get("text_config"), Some(root)].into_iter().flatten() {
+        if object
+            .get("quantization_config")
+            .is_some_and(|v| !v.is_null())
+        {
+            return Err(LocalError::Unsupported {
+                setting: "'quantization_config' in safetensors (use GGUF for quantised weights)"
+                    .to_owned(),
+            });
+        }
+    }
+    let decoder = decoder(root)?;
+    let name = Fields::new(decoder)
         .text("model_type")
-        .or_else(|| Fields(root).text("model_type"))
+        .or_else(|| Fields::new(root).text("model_type"))
         .ok_or_else(|| config("'model_type' is missing from config.json".to_owned()))?;
     let architecture = Architecture::from_name(name).ok_or_else(|| LocalError::Architecture {
         name: name.to_owned(),
     })?;
-    if fields.get("quantization_config").is_some() {
-        return Err(LocalError::Unsupported {
-            setting: "'quantization_config' in safetensors (use GGUF for quantised weights)"
-                .to_owned(),
-        });
+    let filled = keys::filled(decoder, architecture)?;
+    spec(&Fields::new(&filled), architecture)
+}
+
+/// The object with the decoder's keys: multimodal wrappers keep it in `text_config`.
+fn decoder(root: &Value) -> Result<&Value, LocalError> {
+    let Some(inner) = root.get("text_config").filter(|v| v.is_object()) else {
+        return Ok(root);
+    };
+    let wrapper = Fields::new(root).text("model_type").unwrap_or("");
+    let plain = Architecture::from_name(wrapper).is_some();
+    if plain || WRAPPERS.contains(&wrapper) {
+        return Ok(inner);
     }
+    Err(LocalError::Unsupported {
+        setting: format!("the text model inside of '{wrapper}'"),
+    })
+}
+
+fn spec(fields: &Fields<'_>, architecture: Architecture) -> Result<Spec, LocalError> {
+    keys::refuse(fields)?;
     match architecture {
-        Architecture::Gpt2 => gpt2(&fields),
-        Architecture::GptNeoX => neox(&fields),
-        Architecture::Gemma3 => gated(&Fields(&gemma3_filled(fields.0)), architecture),
-        _ => gated(&fields, architecture),
+        Architecture::Gpt2 => gpt2(fields),
+        Architecture::GptNeoX => neox(fields),
+        _ => gated(fields, architecture),
     }
 }
 
-/// A Gemma 3 configuration with the defaults of transformers: the published ones leave out whatever
-/// equals them.
-fn gemma3_filled(value: &Value) -> Value {
-    let mut filled = value.clone();
-    if let Some(map) = filled.as_object_mut() {
-        for (name, default) in [
-            ("vocab_size", 262_208),
-            ("num_attention_heads", 8),
-            ("num_key_value_heads", 4),
-            ("head_dim", 256),
-            ("max_position_embeddings", 131_072),
-            ("query_pre_attn_scalar", 256),
-            ("sliding_window", 4_096),
-        ] {
-            map.entry(name).or_insert_with(|| default.into());
-        }
-    }
-    filled
-}
-
-fn activation(
-    fields: &Fields<'_>,
-    names: [&str; 2],
-    default: &str,
-) -> Result<Activation, LocalError> {
-    let name = names
-        .into_iter()
-        .find_map(|n| fields.text(n))
-        .unwrap_or(default);
+fn activation(fields: &Fields<'_>, name: &str) -> Result<Activation, LocalError> {
+    let name = fields.text(name).unwrap_or_default();
     Activation::from_name(name).ok_or_else(|| LocalError::Unsupported {
         setting: format!("activation '{name}'"),
     })
@@ -146,13 +107,12 @@ fn gpt2(fields: &Fields<'_>) -> Result<Spec, LocalError> {
     let hidden = fields.needed("n_embd")?;
     let heads = fields.needed("n_head")?;
     let head_dim = head_size(fields, hidden, heads)?;
-    for flag in ["scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn"] {
-        if fields.flag(flag) == Some(true) {
-            return Err(LocalError::Unsupported {
-                setting: format!("'{flag}'"),
-            });
-        }
-    }
+    let scaled = fields.flag("scale_attn_weights")?.unwrap_or(true);
+    let layer = LayerSpec {
+        rope: None,
+        window: None,
+        mixture: false,
+    };
     Ok(Spec {
         architecture: Architecture::Gpt2,
         vocabulary: fields.needed("vocab_size")?,
@@ -164,21 +124,31 @@ fn gpt2(fields: &Fields<'_>) -> Result<Spec, LocalError> {
         context: fields.needed("n_positions")?,
         norm: NormKind::Layer,
         norm_eps: fields.number("layer_norm_epsilon")?.unwrap_or(1e-5),
-        activation: activation(fields, ["activation_function", "hidden_act"], "gelu_new")?,
+        activation: activation(fields, "activation_function")?,
         gated: false,
         parallel_residual: false,
-        qk_norm: false,
-        sandwich: false,
+        qk_norm: QkNorm::None,
+        norm_places: Architecture::Gpt2.norm_places(),
+        mixture: None,
         learned_positions: true,
         rotary_dims: 0,
         rope_style: RopeStyle::Half,
         ropes: Vec::new(),
-        layers: plain_layers(fields.needed("n_layer")?, None),
-        attention_scale: 1.0 / (head_dim as f64).sqrt(),
+        // A hostile count must not allocate; Spec::check refuses what is above the limit.
+        layers: vec![layer; fields.needed("n_layer")?.min(4096)],
+        attention_scale: if scaled {
+            1.0 / (head_dim as f64).sqrt()
+        } else {
+            1.0
+        },
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: None,
-        tied: fields.flag("tie_word_embeddings").unwrap_or(true),
+        residual_scale: None,
+        logits_divisor: None,
+        attention_bias: None,
+        ffn_bias: None,
+        tied: fields.flag("tie_word_embeddings")?.unwrap_or(true),
     })
 }
 
@@ -186,15 +156,7 @@ fn neox(fields: &Fields<'_>) -> Result<Spec, LocalError> {
     let hidden = fields.needed("hidden_size")?;
     let heads = fields.needed("num_attention_heads")?;
     let head_dim = head_size(fields, hidden, heads)?;
-    let rope = rope_fields(fields, None);
-    let share = fields
-        .number("rotary_pct")?
-        .or(Fields(rope).number("partial_rotary_factor")?)
-        .unwrap_or(0.25);
-    let theta = fields
-        .number("rotary_emb_base")?
-        .or(Fields(rope).number("rope_theta")?)
-        .unwrap_or(10_000.0);
+    let (ropes, context) = rope::ropes(fields, Architecture::GptNeoX)?;
     Ok(Spec {
         architecture: Architecture::GptNeoX,
         vocabulary: fields.needed("vocab_size")?,
@@ -203,27 +165,29 @@ fn neox(fields: &Fields<'_>) -> Result<Spec, LocalError> {
         kv_heads: heads,
         head_dim,
         ffn: fields.needed("intermediate_size")?,
-        context: fields.needed("max_position_embeddings")?,
+        context,
         norm: NormKind::Layer,
         norm_eps: fields.number("layer_norm_eps")?.unwrap_or(1e-5),
-        activation: activation(fields, ["hidden_act", "hidden_activation"], "gelu")?,
+        activation: activation(fields, "hidden_act")?,
         gated: false,
-        parallel_residual: fields.flag("use_parallel_residual").unwrap_or(true),
-        qk_norm: false,
-        sandwich: false,
+        parallel_residual: fields.flag("use_parallel_residual")?.unwrap_or(true),
+        qk_norm: QkNorm::None,
+        norm_places: Architecture::GptNeoX.norm_places(),
+        mixture: None,
         learned_positions: false,
-        rotary_dims: part(head_dim, share),
+        rotary_dims: part(head_dim, rope::share(fields, Architecture::GptNeoX)?),
         rope_style: RopeStyle::Half,
-        ropes: vec![RopeSpec {
-            theta,
-            scaling: RopeScaling::None,
-        }],
-        layers: plain_layers(fields.needed("num_hidden_layers")?, Some(0)),
+        layers: layers::layers(fields, Architecture::GptNeoX, ropes.len())?,
+        ropes,
         attention_scale: 1.0 / (head_dim as f64).sqrt(),
         attention_softcap: None,
         final_softcap: None,
         embedding_scale: None,
-        tied: fields.flag("tie_word_embeddings").unwrap_or(false),
+        residual_scale: None,
+        logits_divisor: None,
+        attention_bias: fields.flag("attention_bias")?,
+        ffn_bias: None,
+        tied: fields.flag("tie_word_embeddings")?.unwrap_or(false),
     })
 }
 
@@ -231,24 +195,39 @@ fn gated(fields: &Fields<'_>, architecture: Architecture) -> Result<Spec, LocalE
     let hidden = fields.needed("hidden_size")?;
     let heads = fields.needed("num_attention_heads")?;
     let head_dim = head_size(fields, hidden, heads)?;
-    let layers = fields.needed("num_hidden_layers")?;
     let gemma = architecture.is_gemma();
-    if fields.flag("use_bidirectional_attention") == Some(true) {
-        return Err(LocalError::Unsupported {
-            setting: "'use_bidirectional_attention'".to_owned(),
-        });
-    }
-    let (ropes, context) = ropes(fields, architecture)?;
-    let rope = Fields(rope_fields(fields, Some("full_attention")));
-    let scale = match fields.number("query_pre_attn_scalar")? {
-        Some(scalar) if gemma => scalar,
-        _ => head_dim as f64,
+    let (ropes, context) = rope::ropes(fields, architecture)?;
+    let scale = match architecture {
+        Architecture::Gemma2 | Architecture::Gemma3 => {
+            let scalar = fields.number("query_pre_attn_scalar")?;
+            1.0 / scalar.unwrap_or(head_dim as f64).sqrt()
+        }
+        Architecture::Granite => fields.number("attention_multiplier")?.unwrap_or(1.0),
+        _ => 1.0 / (head_dim as f64).sqrt(),
     };
-    let default_activation = if gemma { "gelu_pytorch_tanh" } else { "silu" };
-    let rotary = fields
-        .number("partial_rotary_factor")?
-        .or(rope.number("partial_rotary_factor")?)
-        .map_or(head_dim, |share| part(head_dim, share));
+    let activation = match architecture {
+        Architecture::Gemma2 | Architecture::Gemma3 => activation(fields, "hidden_activation")?,
+        // Gemma 1 was published with the wrong name of its activation.
+        Architecture::Gemma if fields.text("hidden_act") == Some("gelu") => Activation::GeluTanh,
+        _ => activation(fields, "hidden_act")?,
+    };
+    let caps = matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3);
+    let cap = |name| if caps { fields.number(name) } else { Ok(None) };
+    let granite = architecture == Architecture::Granite;
+    let multiplier = |name| {
+        if granite {
+            fields.number(name)
+        } else {
+            Ok(None)
+        }
+    };
+    let attention_bias = match architecture {
+        // Their classes know no biases, so a file that holds some is no such model.
+        Architecture::Mistral | Architecture::Mixtral | Architecture::Phi3 => Some(false),
+        // Theirs have biases on queries, keys and values alone.
+        Architecture::Qwen2 | Architecture::Qwen2Moe => None,
+        _ => fields.flag("attention_bias")?,
+    };
     Ok(Spec {
         architecture,
         vocabulary: fields.needed("vocab_size")?,
@@ -264,27 +243,30 @@ fn gated(fields: &Fields<'_>, architecture: Architecture) -> Result<Spec, LocalE
             NormKind::Rms
         },
         norm_eps: fields.number("rms_norm_eps")?.unwrap_or(1e-6),
-        activation: activation(
-            fields,
-            ["hidden_activation", "hidden_act"],
-            default_activation,
-        )?,
+        activation,
         gated: true,
         parallel_residual: false,
-        qk_norm: matches!(architecture, Architecture::Qwen3 | Architecture::Gemma3),
-        sandwich: gemma,
+        qk_norm: architecture.qk_norm(),
+        norm_places: architecture.norm_places(),
+        mixture: layers::mixture(fields, architecture)?,
         learned_positions: false,
-        rotary_dims: rotary,
+        rotary_dims: part(head_dim, rope::share(fields, architecture)?),
         rope_style: RopeStyle::Half,
-        layers: layer_specs(fields, architecture, layers, ropes.len())?,
+        layers: layers::layers(fields, architecture, ropes.len())?,
         ropes,
-        attention_scale: 1.0 / scale.sqrt(),
-        attention_softcap: fields.number("attn_logit_softcapping")?,
-        final_softcap: fields.number("final_logit_softcapping")?,
-        embedding_scale: gemma.then(|| (hidden as f64).sqrt()),
-        tied: fields
-            .flag("tie_word_embeddings")
-            .unwrap_or(gemma || architecture == Architecture::SmolLm3),
+        attention_scale: scale,
+        attention_softcap: cap("attn_logit_softcapping")?,
+        final_softcap: cap("final_logit_softcapping")?,
+        embedding_scale: if gemma {
+            Some((hidden as f64).sqrt())
+        } else {
+            multiplier("embedding_multiplier")?
+        },
+        residual_scale: multiplier("residual_multiplier")?,
+        logits_divisor: multiplier("logits_scaling")?,
+        attention_bias,
+        ffn_bias: fields.flag("mlp_bias")?,
+        tied: fields.flag("tie_word_embeddings")?.unwrap_or(gemma),
     })
 }
 
@@ -307,161 +289,11 @@ fn part(head_dim: usize, share: f64) -> usize {
     (head_dim as f64 * share.clamp(0.0, 1.0)) as usize
 }
 
-fn plain_layers(count: usize, rope: Option<usize>) -> Vec<LayerSpec> {
-    // A hostile count must not allocate; Spec::check refuses what is above the limit.
-    vec![LayerSpec { rope, window: None }; count.min(4096)]
-}
-
-/// `rope_parameters` (transformers 5) or `rope_scaling` (before), for one kind of layer.
-fn rope_fields<'a>(fields: &Fields<'a>, kind: Option<&str>) -> &'a Value {
-    let found = fields
-        .get("rope_parameters")
-        .or_else(|| fields.get("rope_scaling"));
-    let Some(found) = found else {
-        return &Value::Null;
-    };
-    kind.and_then(|k| found.get(k)).unwrap_or(found)
-}
-
-fn ropes(
-    fields: &Fields<'_>,
-    architecture: Architecture,
-) -> Result<(Vec<RopeSpec>, usize), LocalError> {
-    let mut context = fields.needed("max_position_embeddings")?;
-    let default_theta = if architecture == Architecture::Gemma3 {
-        1e6
-    } else {
-        1e4
-    };
-    let global = Fields(rope_fields(fields, Some("full_attention")));
-    let theta = fields
-        .number("rope_theta")?
-        .or(global.number("rope_theta")?)
-        .unwrap_or(default_theta);
-    let scaling = rope_scaling(&global, fields, &mut context)?;
-    let mut ropes = vec![RopeSpec { theta, scaling }];
-    if architecture == Architecture::Gemma3 {
-        let local = Fields(rope_fields(fields, Some("sliding_attention")));
-        let local_theta = match fields.number("rope_local_base_freq")? {
-            Some(theta) => theta,
-            None if local.get("rope_type").is_some() && fields.get("rope_parameters").is_some() => {
-                local.number("rope_theta")?.unwrap_or(1e4)
-            }
-            None => 1e4,
-        };
-        ropes.push(RopeSpec {
-            theta: local_theta,
-            scaling: RopeScaling::None,
-        });
-    }
-    Ok((ropes, context))
-}
-
-fn rope_scaling(
-    rope: &Fields<'_>,
-    fields: &Fields<'_>,
-    context: &mut usize,
-) -> Result<RopeScaling, LocalError> {
-    let kind = rope
-        .text("rope_type")
-        .or_else(|| rope.text("type"))
-        .unwrap_or("default");
-    let needed = |name: &str| {
-        rope.number(name)?
-            .filter(|x| *x > 0.0)
-            .ok_or_else(|| config(format!("rope scaling '{kind}' lacks a positive '{name}'")))
-    };
-    match kind {
-        "default" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear(needed("factor")?)),
-        "llama3" => Ok(RopeScaling::Llama3 {
-            factor: needed("factor")?,
-            low: needed("low_freq_factor")?,
-            high: needed("high_freq_factor")?,
-            original: needed("original_max_position_embeddings")?,
-        }),
-        "longrope" | "su" => {
-            let divisors = rope
-                .numbers("short_factor")
-                .ok_or_else(|| config("rope scaling 'longrope' lacks 'short_factor'".to_owned()))?;
-            let original = rope
-                .count("original_max_position_embeddings")?
-                .or(fields.count("original_max_position_embeddings")?)
-                .unwrap_or(*context);
-            let stretch = *context as f64 / original.max(1) as f64;
-            let magnitude = match rope.number("attention_factor")? {
-                Some(factor) => factor,
-                None if stretch > 1.0 => (1.0 + stretch.ln() / (original as f64).ln()).sqrt(),
-                None => 1.0,
-            };
-            // Beyond the original length the long factors would apply to every position at once;
-            // probes are short, so longer texts are refused rather than read by other weights.
-            *context = original;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "stored as f32 in GGUF as well"
-            )]
-            let divisors = divisors.into_iter().map(|d| d as f32).collect();
-            Ok(RopeScaling::Divisors {
-                divisors,
-                magnitude,
-            })
-        }
-        other => Err(LocalError::Unsupported {
-            setting: format!("rope scaling '{other}'"),
-        }),
-    }
-}
-
-fn layer_specs(
-    fields: &Fields<'_>,
-    architecture: Architecture,
-    layers: usize,
-    ropes: usize,
-) -> Result<Vec<LayerSpec>, LocalError> {
-    let window = fields.count("sliding_window")?.filter(|w| *w > 0);
-    let types = fields.get("layer_types").and_then(Value::as_array);
-    let pattern = fields
-        .count("sliding_window_pattern")?
-        .or(fields.count("_sliding_window_pattern")?)
-        .unwrap_or(6);
-    let no_rope = fields.numbers("no_rope_layers");
-    let interval = fields.count("no_rope_layer_interval")?.unwrap_or(4);
-    let full_until = fields.count("max_window_layers")?.unwrap_or(0);
-    let slides = |i: usize| match architecture {
-        Architecture::Gemma2 => i.is_multiple_of(2),
-        Architecture::Gemma3 => pattern == 0 || !(i + 1).is_multiple_of(pattern),
-        Architecture::Qwen2 | Architecture::Qwen3 => {
-            fields.flag("use_sliding_window") == Some(true) && i >= full_until
-        }
-        Architecture::SmolLm3 => fields.flag("use_sliding_window") == Some(true),
-        Architecture::Mistral | Architecture::Phi3 => true,
-        _ => false,
-    };
-    Ok((0..layers.min(4096))
-        .map(|i| {
-            let sliding = match types.and_then(|t| t.get(i)).and_then(Value::as_str) {
-                Some(kind) => kind == "sliding_attention",
-                None => slides(i),
-            };
-            let rotated = architecture != Architecture::SmolLm3
-                || match &no_rope {
-                    Some(list) => list.get(i).is_none_or(|x| *x != 0.0),
-                    None => interval == 0 || !(i + 1).is_multiple_of(interval),
-                };
-            let rope = usize::from(sliding && ropes > 1);
-            LayerSpec {
-                rope: rotated.then_some(rope),
-                window: window.filter(|_| sliding),
-            }
-        })
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::RopeScaling;
     use super::*;
 
     /// The text part of google/gemma-3-4b-it, whose other sizes are the defaults.
@@ -504,5 +336,89 @@ mod tests {
         config["text_config"]["use_bidirectional_attention"] = true.into();
         let error = parse(&config).unwrap_err().to_string();
         assert!(error.contains("use_bidirectional_attention"), "{error}");
+    }
+
+    fn plain(config: Value) -> Spec {
+        parse(&config).unwrap().check().unwrap()
+    }
+
+    #[test]
+    fn keys_left_out_mean_what_transformers_takes() {
+        let sizes = json!({"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2});
+        let with = |more: Value| {
+            let mut config = sizes.clone();
+            for (key, value) in more.as_object().unwrap() {
+                config[key] = value.clone();
+            }
+            plain(config)
+        };
+        let gemma2 = with(json!({"model_type": "gemma2", "num_key_value_heads": 1}));
+        assert_eq!(
+            (gemma2.attention_softcap, gemma2.final_softcap),
+            (Some(50.0), Some(30.0))
+        );
+        assert!((gemma2.attention_scale - 1.0 / 16.0).abs() < 1e-12);
+        assert_eq!(gemma2.layers[0].window, Some(4096));
+        let stated = with(json!({"model_type": "gemma2", "num_key_value_heads": 1,
+            "attn_logit_softcapping": null, "sliding_window": null}));
+        assert_eq!(
+            (stated.attention_softcap, stated.layers[0].window),
+            (None, None)
+        );
+
+        let qwen2 = with(json!({"model_type": "qwen2", "num_key_value_heads": 1,
+            "use_sliding_window": true, "sliding_window": 8}));
+        assert!(qwen2.layers.iter().all(|layer| layer.window.is_none()));
+        // Layer types do not switch a window on.
+        let typed = with(
+            json!({"model_type": "qwen2", "num_key_value_heads": 1, "sliding_window": 8,
+            "layer_types": ["sliding_attention", "sliding_attention", "full_attention"]}),
+        );
+        assert!(typed.layers.iter().all(|layer| layer.window.is_none()));
+
+        // SmolLM3 slides where it does not rotate.
+        let smollm3 = with(json!({"model_type": "smollm3", "num_key_value_heads": 1,
+            "no_rope_layer_interval": 2, "use_sliding_window": true, "sliding_window": 8}));
+        let seen: Vec<_> = smollm3.layers.iter().map(|l| (l.rope, l.window)).collect();
+        assert_eq!(seen, [(Some(0), None), (None, Some(8)), (Some(0), None)]);
+        assert!((smollm3.ropes[0].theta - 2e6).abs() < 1e-6);
+
+        let mistral = with(json!({"model_type": "mistral", "num_attention_heads": 8}));
+        assert_eq!(
+            (mistral.kv_heads, mistral.layers[2].window),
+            (8, Some(4096))
+        );
+        let phi3 = with(json!({"model_type": "phi3"}));
+        assert!((phi3.norm_eps - 1e-5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn gpt2_may_leave_its_scores_unscaled() {
+        let sizes = json!({"model_type": "gpt2", "n_embd": 16, "n_head": 2, "n_layer": 1});
+        assert!((plain(sizes.clone()).attention_scale - 1.0 / 8f64.sqrt()).abs() < 1e-12);
+        let mut unscaled = sizes;
+        unscaled["scale_attn_weights"] = false.into();
+        assert!((plain(unscaled).attention_scale - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn only_wrappers_that_leave_the_text_model_alone_are_opened() {
+        let llava = json!({"model_type": "llava", "text_config": {"model_type": "llama"}});
+        assert_eq!(plain(llava).architecture, Architecture::Llama);
+        let paligemma = json!({"model_type": "paligemma", "text_config": {"model_type": "gemma"}});
+        let error = parse(&paligemma).unwrap_err().to_string();
+        assert!(error.contains("'paligemma'"), "{error}");
+    }
+
+    #[test]
+    fn the_parameters_of_positions_stand_before_the_keys_beside_them() {
+        let spec = plain(json!({"model_type": "llama", "rope_theta": 5.0,
+            "rope_scaling": {"type": "dynamic", "factor": 2.0},
+            "rope_parameters": {"rope_theta": 7.0}}));
+        assert!((spec.ropes[0].theta - 5.0).abs() < 1e-12);
+        assert_eq!(spec.ropes[0].scaling, RopeScaling::None);
+        let spec = plain(json!({"model_type": "llama", "rope_theta": 5.0,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}));
+        assert!((spec.ropes[0].theta - 7.0).abs() < 1e-12);
     }
 }

@@ -15,10 +15,22 @@ pub(crate) enum Architecture {
     Llama,
     /// Mistral 7B and its kin (Llama with a sliding window).
     Mistral,
+    /// Mixtral: Mistral with a mixture of experts.
+    Mixtral,
+    /// Granite: Llama with multipliers.
+    Granite,
+    /// OLMo 2: norms behind the blocks and over whole queries and keys.
+    Olmo2,
     /// Qwen2 and Qwen2.5.
     Qwen2,
+    /// Qwen1.5 and Qwen2 with a mixture of experts and one shared expert.
+    Qwen2Moe,
     /// Qwen3, dense.
     Qwen3,
+    /// Qwen3 with a mixture of experts.
+    Qwen3Moe,
+    /// Gemma 1.
+    Gemma,
     /// Gemma 2.
     Gemma2,
     /// Gemma 3, text.
@@ -39,8 +51,14 @@ impl Architecture {
         Some(match name {
             "llama" => Self::Llama,
             "mistral" => Self::Mistral,
+            "mixtral" => Self::Mixtral,
+            "granite" => Self::Granite,
+            "olmo2" => Self::Olmo2,
             "qwen2" => Self::Qwen2,
+            "qwen2_moe" | "qwen2moe" => Self::Qwen2Moe,
             "qwen3" => Self::Qwen3,
+            "qwen3_moe" | "qwen3moe" => Self::Qwen3Moe,
+            "gemma" => Self::Gemma,
             "gemma2" => Self::Gemma2,
             "gemma3" | "gemma3_text" => Self::Gemma3,
             "phi3" => Self::Phi3,
@@ -56,8 +74,14 @@ impl Architecture {
         match self {
             Self::Llama => "llama",
             Self::Mistral => "mistral",
+            Self::Mixtral => "mixtral",
+            Self::Granite => "granite",
+            Self::Olmo2 => "olmo2",
             Self::Qwen2 => "qwen2",
+            Self::Qwen2Moe => "qwen2_moe",
             Self::Qwen3 => "qwen3",
+            Self::Qwen3Moe => "qwen3_moe",
+            Self::Gemma => "gemma",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
             Self::Phi3 => "phi3",
@@ -67,8 +91,25 @@ impl Architecture {
         }
     }
 
+    /// Any Gemma: scaled embeddings, and norms stored as an offset from one.
     pub(crate) fn is_gemma(self) -> bool {
-        matches!(self, Self::Gemma2 | Self::Gemma3)
+        matches!(self, Self::Gemma | Self::Gemma2 | Self::Gemma3)
+    }
+
+    fn norm_places(self) -> NormPlaces {
+        match self {
+            Self::Gemma2 | Self::Gemma3 => NormPlaces::Around,
+            Self::Olmo2 => NormPlaces::Behind,
+            _ => NormPlaces::Before,
+        }
+    }
+
+    fn qk_norm(self) -> QkNorm {
+        match self {
+            Self::Qwen3 | Self::Qwen3Moe | Self::Gemma3 => QkNorm::Heads,
+            Self::Olmo2 => QkNorm::Whole,
+            _ => QkNorm::None,
+        }
     }
 
     pub(crate) fn is_gpt(self) -> bool {
@@ -107,6 +148,42 @@ pub(crate) enum NormKind {
     Layer,
 }
 
+/// Where a layer has norms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormPlaces {
+    /// Before attention and before the feed-forward block.
+    Before,
+    /// Before and behind both (Gemma 2 and 3).
+    Around,
+    /// Behind both only (OLMo 2).
+    Behind,
+}
+
+/// What of queries and keys is normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QkNorm {
+    None,
+    /// Each head by itself.
+    Heads,
+    /// All heads of a position together.
+    Whole,
+}
+
+/// A feed-forward block of several experts, of which a router chooses some for every position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mixture {
+    /// How many there are.
+    pub(crate) experts: usize,
+    /// How many are chosen for a position: those that the router finds most probable.
+    pub(crate) used: usize,
+    /// The width of an expert.
+    pub(crate) ffn: usize,
+    /// The weights of those chosen are made to add up to one.
+    pub(crate) normalised: bool,
+    /// The width of an expert that every position passes, behind a gate of its own.
+    pub(crate) shared: Option<usize>,
+}
+
 /// Which pairs of coordinates a rotary embedding turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RopeStyle {
@@ -136,6 +213,19 @@ pub(crate) enum RopeScaling {
         high: f64,
         original: f64,
     },
+    /// YaRN: frequencies that turn seldom are divided, those that turn often are kept, a ramp between.
+    Yarn {
+        factor: f64,
+        /// Turns over the original length from which on a frequency is kept.
+        fast: f64,
+        /// Turns up to which it is divided in full.
+        slow: f64,
+        original: f64,
+        /// The ends of the ramp are rounded outwards to whole frequencies.
+        whole: bool,
+        /// A factor on cosine and sine.
+        magnitude: f64,
+    },
     /// One divisor a frequency (`rope_freqs.weight` in GGUF), and a factor on cosine and sine.
     Divisors {
         divisors: Vec<f32>,
@@ -143,11 +233,21 @@ pub(crate) enum RopeScaling {
     },
 }
 
+/// YaRN's default for the factor on cosine and sine (Peng et al. 2023, arXiv:2309.00071, equation 22).
+pub(crate) fn yarn_magnitude(factor: f64, scale: f64) -> f64 {
+    if factor <= 1.0 {
+        1.0
+    } else {
+        0.1 * scale * factor.ln() + 1.0
+    }
+}
+
 impl RopeSpec {
     /// Inverse frequencies for `dims` rotated coordinates (`dims / 2` values) and the magnitude of
     /// cosine and sine.
     ///
-    /// The Llama 3 rule is the one of Meta's reference code (`apply_scaling`, 2024).
+    /// The Llama 3 rule is the one of Meta's reference code (`apply_scaling`, 2024), YaRN's that of its
+    /// paper (arXiv:2309.00071, section 3.2), with the rounding of its reference code.
     pub(crate) fn frequencies(&self, dims: usize) -> Result<(Vec<f64>, f64), LocalError> {
         let plain: Vec<f64> = (0..dims / 2)
             .map(|i| self.theta.powf(-((2 * i) as f64) / dims as f64))
@@ -176,6 +276,34 @@ impl RopeSpec {
                     })
                     .collect();
                 (scaled, 1.0)
+            }
+            RopeScaling::Yarn {
+                factor,
+                fast,
+                slow,
+                original,
+                whole,
+                magnitude,
+            } => {
+                // The frequency of so many turns over the original length, as a place among them all.
+                let place = |turns: f64| {
+                    let pairs = dims as f64 / 2.0;
+                    pairs * (original / (turns * 2.0 * std::f64::consts::PI)).ln() / self.theta.ln()
+                };
+                let (low, high) = match (place(*fast), place(*slow)) {
+                    (low, high) if *whole => (low.floor(), high.ceil()),
+                    ends => ends,
+                };
+                let (low, mut high) = (low.max(0.0), high.min(dims as f64 - 1.0));
+                #[expect(clippy::float_cmp, reason = "equal ends are what divides by zero")]
+                if low == high {
+                    high += 0.001;
+                }
+                let scaled = plain.iter().enumerate().map(|(i, f)| {
+                    let divided = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                    divided * f / factor + (1.0 - divided) * f
+                });
+                (scaled.collect(), *magnitude)
             }
             RopeScaling::Divisors {
                 divisors,
@@ -215,6 +343,8 @@ pub(crate) struct LayerSpec {
     pub(crate) rope: Option<usize>,
     /// Keys further back than this are not seen.
     pub(crate) window: Option<usize>,
+    /// The feed-forward block is a mixture of experts.
+    pub(crate) mixture: bool,
 }
 
 /// A decoder, described completely.
@@ -238,9 +368,9 @@ pub(crate) struct Spec {
     pub(crate) activation: Activation,
     pub(crate) gated: bool,
     pub(crate) parallel_residual: bool,
-    pub(crate) qk_norm: bool,
-    /// Norms after attention and feed-forward as well as before (Gemma 2 and 3).
-    pub(crate) sandwich: bool,
+    pub(crate) qk_norm: QkNorm,
+    pub(crate) norm_places: NormPlaces,
+    pub(crate) mixture: Option<Mixture>,
     pub(crate) learned_positions: bool,
     pub(crate) rotary_dims: usize,
     pub(crate) rope_style: RopeStyle,
@@ -250,8 +380,40 @@ pub(crate) struct Spec {
     pub(crate) attention_softcap: Option<f64>,
     pub(crate) final_softcap: Option<f64>,
     pub(crate) embedding_scale: Option<f64>,
-    /// The head is the embedding matrix; otherwise it is a tensor of its own.
+    /// What every block adds is multiplied by this (Granite).
+    pub(crate) residual_scale: Option<f64>,
+    /// Logits are divided by this (Granite).
+    pub(crate) logits_divisor: Option<f64>,
+    /// Whether projections of attention have biases, where the configuration says it.
+    pub(crate) attention_bias: Option<bool>,
+    /// The same of the projections of the feed-forward block.
+    pub(crate) ffn_bias: Option<bool>,
+    /// The head is the embedding matrix, unless the file holds another; otherwise it must hold one.
     pub(crate) tied: bool,
+}
+
+impl Mixture {
+    fn check(self) -> Result<(), LocalError> {
+        let most = 4_096;
+        if self.experts == 0 || self.experts > most || self.used == 0 || self.used > self.experts {
+            return Err(config(format!(
+                "{} of {} experts a position, expected 1 to {most}, and no more than there are",
+                self.used, self.experts
+            )));
+        }
+        let (_, widest) = LIMITS[2];
+        if [Some(self.ffn), self.shared]
+            .into_iter()
+            .flatten()
+            .any(|w| w == 0 || w > widest)
+        {
+            return Err(config(format!(
+                "the width of an expert is {}, of the shared one {:?}, expected 1 to {widest}",
+                self.ffn, self.shared
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Sizes beyond these are no decoder that this engine could run, but a damaged or hostile file.
@@ -301,12 +463,18 @@ impl Spec {
             .chain(self.attention_softcap)
             .chain(self.final_softcap)
             .chain(self.embedding_scale)
+            .chain(self.residual_scale)
+            .chain(self.logits_divisor)
             .all(|x| x.is_finite() && x > 0.0);
         if !finite {
             return Err(config(
-                "norm epsilon, attention scale, soft caps and rope theta must be positive"
-                    .to_owned(),
+                "norm epsilon, attention scale, multipliers, soft caps and rope theta must be positive".to_owned(),
             ));
+        }
+        if let Some(mixture) = self.mixture {
+            mixture.check()?;
+        } else if self.layers.iter().any(|layer| layer.mixture) {
+            return Err(config("a mixture of experts without experts".to_owned()));
         }
         Ok(self)
     }
@@ -324,6 +492,37 @@ pub(super) fn config(what: String) -> LocalError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yarn_divides_low_frequencies_and_keeps_high_ones() {
+        let rope = RopeSpec {
+            theta: 10_000.0,
+            scaling: RopeScaling::Yarn {
+                factor: 4.0,
+                fast: 32.0,
+                slow: 1.0,
+                original: 4096.0,
+                whole: true,
+                magnitude: yarn_magnitude(4.0, 1.0),
+            },
+        };
+        let (found, magnitude) = rope.frequencies(16).unwrap();
+        // transformers 5.24, ROPE_INIT_FUNCTIONS["yarn"].
+        let expected = [
+            1.0,
+            0.3162278,
+            0.1,
+            0.02569351,
+            0.00625,
+            0.001383497,
+            0.00025,
+            7.905695e-05,
+        ];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-5, "{found} {expected}");
+        }
+        assert!((magnitude - 1.138_629_436).abs() < 1e-9);
+    }
 
     #[test]
     fn llama3_scaling_keeps_high_and_divides_low_frequencies() {

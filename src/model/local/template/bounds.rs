@@ -7,9 +7,8 @@
 use minijinja::filters;
 use minijinja::value::{Kwargs, StringInput, ValueIter, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
-use minijinja_contrib::pycompat;
 
-use super::{joined, json};
+use super::{joined, json, python};
 
 /// The widest field and the most decimals that `format` gives.
 const WIDEST: usize = 4_096;
@@ -45,9 +44,9 @@ pub(super) fn bound(environment: &mut Environment<'static>) {
     environment.add_filter("trim", trim);
     environment.add_filter("replace", replace);
     for name in ["escape", "e"] {
-        environment.add_filter(name, |state: &mut State<'_, '_>, value: &Value| {
+        environment.add_filter(name, |state: &State<'_, '_>, value: &Value| {
             pay(state, value)?;
-            filters::escape(state, value)
+            Ok::<_, Error>(python::escape(value))
         });
     }
 }
@@ -90,7 +89,8 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
     escape_formatter(out, state, value)
 }
 
-fn text<'a>(state: &State<'_, '_>, value: &'a Value) -> Result<StringInput<'a>, Error> {
+/// A value as text, paid for.
+pub(super) fn text<'a>(state: &State<'_, '_>, value: &'a Value) -> Result<StringInput<'a>, Error> {
     pay(state, value)?;
     StringInput::new(state, value)
 }
@@ -155,7 +155,7 @@ fn method(
     if let ("format", Some(text)) = (name, value.as_str()) {
         format(state, text, arguments)?;
     }
-    pycompat::unknown_method_callback(state, value, name, arguments)
+    python::method(state, value, name, arguments)
 }
 
 /// Pays for what `format` may make of a text: every field may have all arguments and the room that it asks for.

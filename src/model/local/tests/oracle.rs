@@ -7,7 +7,7 @@ use crate::model::local::decoder::Decoder;
 use crate::model::local::{LocalModel, Options};
 
 /// The folders of `tests/data/oracle`.
-pub(super) const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 24] = [
     "llama",
     "llama-rope3",
     "llama-linear",
@@ -23,6 +23,15 @@ pub(super) const NAMES: [&str; 15] = [
     "gpt2",
     "neox",
     "neox-sequential",
+    "llama-yarn",
+    "llama-dynamic",
+    "mixtral",
+    "qwen2moe",
+    "qwen2moe-sparse",
+    "qwen3moe",
+    "olmo2",
+    "granite",
+    "gemma",
 ];
 
 /// A tiny model and what transformers and llama.cpp say of it.

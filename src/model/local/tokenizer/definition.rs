@@ -1,25 +1,34 @@
 //! A tokenizer defined by the JSON of a `tokenizer.json`, run by the `tokenizers` library.
 //!
-//! The definition is untrusted: its size and its highest id are limited before anything is built,
-//! and the library is called behind [`guard`].
+//! The definition is untrusted: its size and its highest id are limited, and the library is called behind
+//! [`guard`]. Vocabulary and merges, which are nearly all of it, are read once and shared by the tokenizers
+//! for the ways in which a text is read.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use tokenizers::models::ModelWrapper;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{
+    AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    TokenizerImpl,
+};
 
 use super::{
     Reading, Start,
     error::TokenizerError,
     growth::Growth,
+    shared::Shared,
     vocabulary::{Kind, MAX_TOKENS, Speller, Spelling, Vocabulary, byte_token, is_markup},
 };
 
 /// Runs library code that may panic on a hostile definition (it indexes and unwraps freely) and
 /// turns a panic into an error, so that a model's files cannot end the run.
-fn guard<T>(step: &'static str, run: impl FnOnce() -> T) -> Result<T, TokenizerError> {
+pub(super) fn guard<T>(step: &'static str, run: impl FnOnce() -> T) -> Result<T, TokenizerError> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| TokenizerError::Panicked { step })
 }
 
@@ -33,14 +42,113 @@ enum Prefix {
     SpaceUnlessThere,
 }
 
+type Run = TokenizerImpl<
+    Shared,
+    NormalizerWrapper,
+    PreTokenizerWrapper,
+    PostProcessorWrapper,
+    DecoderWrapper,
+>;
+
+/// A definition without its model: everything that is small.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parts {
+    pub(super) added_tokens: Value,
+    pub(super) normalizer: Value,
+    pub(super) pre_tokenizer: Value,
+    pub(super) post_processor: Value,
+    pub(super) decoder: Value,
+}
+
+/// A model with what of its definition is asked later.
+pub(super) struct Loaded {
+    pub(super) model: ModelWrapper,
+    pub(super) kind: String,
+    pub(super) byte_fallback: bool,
+    pub(super) unknown: Option<Unknown>,
+}
+
+/// What a model takes for text that it cannot spell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Text(String),
+    Id(u32),
+}
+
+/// Reads the text of a `tokenizer.json`.
+pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), TokenizerError> {
+    #[derive(Deserialize)]
+    struct Definition<'a> {
+        version: Option<String>,
+        #[serde(default)]
+        added_tokens: Value,
+        #[serde(default)]
+        normalizer: Value,
+        #[serde(default)]
+        pre_tokenizer: Value,
+        #[serde(default)]
+        post_processor: Value,
+        #[serde(default)]
+        decoder: Value,
+        #[serde(borrow)]
+        model: &'a RawValue,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        byte_fallback: Option<bool>,
+        unk_token: Option<String>,
+        unk_id: Option<u32>,
+    }
+    let json = |source| TokenizerError::Json {
+        path: path.to_owned(),
+        source,
+    };
+    let definition: Definition<'_> = serde_json::from_str(text).map_err(json)?;
+    if definition.version.as_deref().is_some_and(|v| v != "1.0") {
+        return Err(TokenizerError::Build {
+            path: path.to_owned(),
+            source: "a version other than 1.0".into(),
+        });
+    }
+    let head: Head = serde_json::from_str(definition.model.get()).map_err(json)?;
+    let model = guard("build a tokenizer", || {
+        let text = definition.model.get();
+        // The wrapper would hold the whole model as JSON values in between, many times its size.
+        match head.kind.as_deref() {
+            Some("BPE") => serde_json::from_str::<BPE>(text).map(ModelWrapper::from),
+            _ => serde_json::from_str(text),
+        }
+    })?
+    .map_err(json)?;
+    let parts = Parts {
+        added_tokens: definition.added_tokens,
+        normalizer: definition.normalizer,
+        pre_tokenizer: definition.pre_tokenizer,
+        post_processor: definition.post_processor,
+        decoder: definition.decoder,
+    };
+    let loaded = Loaded {
+        model,
+        kind: head.kind.unwrap_or_default(),
+        byte_fallback: head.byte_fallback == Some(true),
+        unknown: match (head.unk_token, head.unk_id) {
+            (Some(text), _) => Some(Unknown::Text(text)),
+            (None, id) => id.map(Unknown::Id),
+        },
+    };
+    Ok((parts, loaded))
+}
+
 /// The library's tokenizers for the ways in which a text is read.
 pub(super) struct Engine {
     /// Control tokens stay text, nothing is put in front.
-    plain: tokenizers::Tokenizer,
+    plain: Run,
     /// Control tokens are read, the definition's own prefix applies.
-    markup: tokenizers::Tokenizer,
+    markup: Run,
     /// Control tokens are read, nothing is put in front; absent when `markup` does the same.
-    markup_inside: Option<tokenizers::Tokenizer>,
+    markup_inside: Option<Run>,
     prefix: Prefix,
     unknown: Option<u32>,
     growth: Growth,
@@ -49,23 +157,33 @@ pub(super) struct Engine {
 impl Engine {
     /// Builds the engine and the vocabulary from a definition that came from `path`.
     pub(super) fn build(
-        mut definition: Value,
+        mut parts: Parts,
+        mut loaded: Loaded,
         path: &Path,
     ) -> Result<(Self, Vocabulary), TokenizerError> {
-        settle(&mut definition);
-        let growth = Growth::of(&definition);
-        growth.check_added(&definition)?;
-        let spelling = spelling(&definition, path)?;
-        let markup = parse(&definition, path)?;
-        let (vocabulary, unknown) = read_vocabulary(&definition, &markup, spelling, path)?;
+        if let ModelWrapper::BPE(bpe) = &mut loaded.model {
+            // What randomises a text is no part of how a model reads.
+            bpe.dropout = None;
+        }
+        let growth = Growth::of(&parts.normalizer);
+        growth.check_added(&parts.added_tokens)?;
+        let spelling = spelling(&parts, &loaded.kind, path)?;
+        let model = Shared::new(loaded.model);
+        let markup = assemble(&parts, &model, path)?;
+        let unknown = match loaded.unknown {
+            Some(Unknown::Text(text)) => markup.token_to_id(&text),
+            Some(Unknown::Id(id)) => Some(id),
+            None => None,
+        };
+        let vocabulary = read_vocabulary(&markup, loaded.byte_fallback, unknown, spelling, path)?;
 
-        let prefix = strip_prefix(&mut definition);
+        let prefix = strip_prefix(&mut parts);
         let markup_inside = match prefix {
             Prefix::Nothing => None,
-            _ => Some(parse(&definition, path)?),
+            _ => Some(assemble(&parts, &model, path)?),
         };
-        hide_markup(&mut definition);
-        let mut plain = parse(&definition, path)?;
+        hide_markup(&mut parts);
+        let mut plain = assemble(&parts, &model, path)?;
         plain.set_encode_special_tokens(true);
         let engine = Self {
             plain,
@@ -127,34 +245,44 @@ impl Engine {
     }
 }
 
-fn parse(definition: &Value, path: &Path) -> Result<tokenizers::Tokenizer, TokenizerError> {
-    let bytes = serde_json::to_vec(definition).map_err(|source| TokenizerError::Json {
+/// A tokenizer of parts around a shared model, as the library puts a whole definition together. What would
+/// cut or pad a text is left out: none of it belongs to how a model reads.
+fn assemble(parts: &Parts, model: &Shared, path: &Path) -> Result<Run, TokenizerError> {
+    fn part<T: for<'de> Deserialize<'de>>(
+        value: &Value,
+        path: &Path,
+    ) -> Result<Option<T>, TokenizerError> {
+        let parsed = guard("build a tokenizer", || Option::<T>::deserialize(value))?;
+        parsed.map_err(|source| TokenizerError::Json {
+            path: path.to_owned(),
+            source,
+        })
+    }
+    let build = |source| TokenizerError::Build {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let normalizer: Option<NormalizerWrapper> = part(&parts.normalizer, path)?;
+    let pre_tokenizer: Option<PreTokenizerWrapper> = part(&parts.pre_tokenizer, path)?;
+    let post_processor: Option<PostProcessorWrapper> = part(&parts.post_processor, path)?;
+    let decoder: Option<DecoderWrapper> = part(&parts.decoder, path)?;
+    let added: Vec<AddedToken> = part(&parts.added_tokens, path)?.unwrap_or_default();
     guard("build a tokenizer", || {
-        tokenizers::Tokenizer::from_bytes(&bytes)
+        let mut run = Run::new(model.clone());
+        run.with_normalizer(normalizer)?;
+        run.with_pre_tokenizer(pre_tokenizer);
+        run.with_post_processor(post_processor);
+        run.with_decoder(decoder);
+        run.add_tokens(added)?;
+        Ok(run)
     })?
-    .map_err(|source| TokenizerError::Build {
-        path: path.to_owned(),
-        source,
-    })
+    .map_err(build)
 }
 
-/// Removes what would cut, pad or randomise a text: none of it belongs to how a model reads.
-fn settle(definition: &mut Value) {
-    for key in ["truncation", "padding"] {
-        definition[key] = Value::Null;
-    }
-    if let Some(model) = definition.get_mut("model").and_then(Value::as_object_mut) {
-        model.insert("dropout".into(), Value::Null);
-    }
-}
-
-fn spelling(definition: &Value, path: &Path) -> Result<Spelling, TokenizerError> {
-    let steps: Vec<_> = ["normalizer", "pre_tokenizer", "decoder"]
-        .iter()
-        .flat_map(|part| steps(&definition[*part]))
+fn spelling(parts: &Parts, kind: &str, path: &Path) -> Result<Spelling, TokenizerError> {
+    let steps: Vec<_> = [&parts.normalizer, &parts.pre_tokenizer, &parts.decoder]
+        .into_iter()
+        .flat_map(steps)
         .collect();
     let has = |name: &str| steps.iter().any(|step| step["type"] == name);
     if has("ByteLevel") {
@@ -168,10 +296,7 @@ fn spelling(definition: &Value, path: &Path) -> Result<Spelling, TokenizerError>
     }
     Err(TokenizerError::NotSpelled {
         path: path.to_owned(),
-        kind: definition["model"]["type"]
-            .as_str()
-            .unwrap_or("unknown")
-            .to_owned(),
+        kind: if kind.is_empty() { "unknown" } else { kind }.to_owned(),
     })
 }
 
@@ -184,12 +309,12 @@ pub(super) fn steps(part: &Value) -> Vec<&Value> {
 }
 
 fn read_vocabulary(
-    definition: &Value,
-    tokenizer: &tokenizers::Tokenizer,
+    tokenizer: &Run,
+    byte_fallback: bool,
+    unknown: Option<u32>,
     spelling: Spelling,
     path: &Path,
-) -> Result<(Vocabulary, Option<u32>), TokenizerError> {
-    let byte_fallback = definition["model"]["byte_fallback"] == Value::Bool(true);
+) -> Result<Vocabulary, TokenizerError> {
     let added = tokenizer.get_added_tokens_decoder();
     let highest = tokenizer.get_vocab(true).into_values().max();
     let count = highest.map_or(0, |id| id as usize + 1);
@@ -200,7 +325,6 @@ fn read_vocabulary(
             limit: MAX_TOKENS,
         });
     }
-    let unknown = unknown_token(definition, tokenizer);
     let speller = Speller::new(spelling);
     let mut vocabulary = Vocabulary::with_capacity(count);
     for id in 0..=highest.unwrap_or(0) {
@@ -218,24 +342,14 @@ fn read_vocabulary(
             _ => vocabulary.push(&speller.bytes(&text), Kind::Text),
         }
     }
-    Ok((vocabulary, unknown))
-}
-
-fn unknown_token(definition: &Value, tokenizer: &tokenizers::Tokenizer) -> Option<u32> {
-    let model = &definition["model"];
-    match model["unk_token"].as_str() {
-        Some(text) => tokenizer.token_to_id(text),
-        None => model["unk_id"]
-            .as_u64()
-            .and_then(|id| u32::try_from(id).ok()),
-    }
+    Ok(vocabulary)
 }
 
 /// Removes the step that puts a space before a text, and says which it was.
-fn strip_prefix(definition: &mut Value) -> Prefix {
+fn strip_prefix(parts: &mut Parts) -> Prefix {
     let mut found = Prefix::Nothing;
-    strip_step(&mut definition["normalizer"], &mut found);
-    strip_step(&mut definition["pre_tokenizer"], &mut found);
+    strip_step(&mut parts.normalizer, &mut found);
+    strip_step(&mut parts.pre_tokenizer, &mut found);
     found
 }
 
@@ -270,8 +384,8 @@ fn strip_step(step: &mut Value, found: &mut Prefix) {
 }
 
 /// Marks added tokens shaped like markup as special, so that plain text never gives them.
-fn hide_markup(definition: &mut Value) {
-    let Some(tokens) = definition["added_tokens"].as_array_mut() else {
+fn hide_markup(parts: &mut Parts) {
+    let Some(tokens) = parts.added_tokens.as_array_mut() else {
         return;
     };
     for token in tokens {

@@ -138,6 +138,14 @@ pub enum TokenizerError {
         /// Rows of the embedding.
         rows: usize,
     },
+    /// A text holds a token that the embedding has no row for.
+    #[error("token {id} ('{text}') is in the text, and the embedding has no row for it")]
+    NoRow {
+        /// The token.
+        id: u32,
+        /// How it is written.
+        text: String,
+    },
     /// The text is longer than the limit.
     #[error("a text of {found} bytes is over the limit of {limit}")]
     TextTooLong {

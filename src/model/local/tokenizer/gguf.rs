@@ -3,12 +3,17 @@
 //! Byte-level BPE (kind `gpt2`) is written out as the equivalent `tokenizer.json` and run by the
 //! same library; SentencePiece (kind `llama`, which Gemma has too) is merged by scores.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use candle_core::quantized::gguf_file;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
 
 use super::{
+    definition::{Loaded, Parts, guard},
     error::TokenizerError,
     pre::PreTokenizer,
     sentencepiece::SentencePiece,
@@ -133,21 +138,40 @@ impl<'m> Stored<'m> {
         })
     }
 
-    /// The `tokenizer.json` that says the same as a byte-level BPE file.
-    pub(super) fn definition(&self, pre: PreTokenizer) -> Result<Value, TokenizerError> {
+    /// Vocabulary and merges of a byte-level BPE file.
+    pub(super) fn merges(&self, pre: PreTokenizer) -> Result<Loaded, TokenizerError> {
         let merges = texts(self.metadata, MERGES).ok_or_else(|| TokenizerError::Metadata {
             path: self.path.to_owned(),
             key: MERGES,
         })?;
-        let merges: Vec<_> = merges
+        let merges: Merges = merges
             .into_iter()
             .filter_map(|merge| merge.split_once(' '))
-            .map(|(left, right)| json!([left, right]))
+            .map(|(left, right)| (left.to_owned(), right.to_owned()))
             .collect();
-        let vocabulary: Map<_, _> = (0u32..)
+        let vocabulary: Vocab = (0u32..)
             .zip(&self.tokens)
-            .map(|(id, &text)| (text.to_owned(), id.into()))
+            .map(|(id, &text)| (text.to_owned(), id))
             .collect();
+        let builder = BPE::builder()
+            .vocab_and_merges(vocabulary, merges)
+            .ignore_merges(pre.ignore_merges);
+        let bpe = guard("build a tokenizer", || builder.build())?.map_err(|source| {
+            TokenizerError::Build {
+                path: self.path.to_owned(),
+                source,
+            }
+        })?;
+        Ok(Loaded {
+            model: bpe.into(),
+            kind: "BPE".to_owned(),
+            byte_fallback: false,
+            unknown: None,
+        })
+    }
+
+    /// The rest of the `tokenizer.json` that says the same as a byte-level BPE file.
+    pub(super) fn parts(&self, pre: PreTokenizer) -> Parts {
         let added: Vec<_> = (0u32..)
             .zip(self.tokens.iter().zip(&self.types))
             .filter_map(|(id, (text, kind))| {
@@ -177,19 +201,34 @@ impl<'m> Stored<'m> {
             "use_regex": false,
         });
         steps.push(byte_level.clone());
-        Ok(json!({
-            "version": "1.0",
-            "added_tokens": added,
-            "normalizer": null,
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
-            "post_processor": null,
-            "decoder": byte_level,
-            "model": {
-                "type": "BPE", "unk_token": null, "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
-                "ignore_merges": pre.ignore_merges, "vocab": vocabulary, "merges": merges,
-            },
-        }))
+        Parts {
+            added_tokens: added.into(),
+            normalizer: Value::Null,
+            pre_tokenizer: json!({"type": "Sequence", "pretokenizers": steps}),
+            post_processor: Value::Null,
+            decoder: byte_level,
+        }
+    }
+
+    /// Tokens that swallow the white space behind them. No key says it: llama.cpp knows Phi-3 by its name
+    /// and has all control tokens do so but those that Phi-3 inherits from Llama.
+    fn stripping(&self) -> HashSet<u32> {
+        const KEPT: [&str; 3] = ["<unk>", "<s>", "<|endoftext|>"];
+        let said = |key: &str| text(self.metadata, key).unwrap_or_default().to_lowercase();
+        let name = said("general.name");
+        let phi3 = said("general.architecture") == "phi3"
+            || ["phi-3", "phi3", "phi 3"]
+                .iter()
+                .any(|part| name.contains(part));
+        let strips = |(_, (text, kind)): &(u32, (&&str, &TokenType))| {
+            let special = matches!(
+                kind,
+                TokenType::Control | TokenType::UserDefined | TokenType::Unknown
+            );
+            phi3 && (special || **text == "</s>") && !KEPT.contains(*text)
+        };
+        let tokens = (0u32..).zip(self.tokens.iter().zip(&self.types));
+        tokens.filter(strips).map(|(id, _)| id).collect()
     }
 
     pub(super) fn sentencepiece(&self) -> Result<SentencePiece, TokenizerError> {
@@ -205,6 +244,7 @@ impl<'m> Stored<'m> {
             literal: Splitter::default(),
             markup: Splitter::default(),
             space_prefix: self.flag("add_space_prefix").unwrap_or(true),
+            stripping: self.stripping(),
         };
         for (id, ((&text, kind), score)) in
             (0u32..).zip(self.tokens.iter().zip(&self.types).zip(scores))

@@ -33,8 +33,8 @@ enum Grows {
 
 impl Growth {
     /// The growth of a definition's normalizer.
-    pub(super) fn of(definition: &Value) -> Self {
-        let steps = steps(&definition["normalizer"]).into_iter();
+    pub(super) fn of(normalizer: &Value) -> Self {
+        let steps = steps(normalizer).into_iter();
         Self(steps.filter_map(grows).collect())
     }
 
@@ -69,9 +69,12 @@ impl Growth {
     }
 
     /// The same for the texts of added tokens, which the library normalizes while it is built.
-    pub(super) fn check_added(&self, definition: &Value) -> Result<(), TokenizerError> {
-        let tokens = definition["added_tokens"].as_array();
-        let texts = tokens.into_iter().flatten().map(|t| text(&t["content"]));
+    pub(super) fn check_added(&self, added: &Value) -> Result<(), TokenizerError> {
+        let texts = added
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|t| text(&t["content"]));
         let bytes: usize = texts.map(str::len).sum();
         self.check(bytes)
     }
@@ -124,7 +127,7 @@ mod tests {
     use super::*;
 
     fn growth(steps: &Value) -> Growth {
-        Growth::of(&json!({ "normalizer": { "type": "Sequence", "normalizers": steps } }))
+        Growth::of(&json!({ "type": "Sequence", "normalizers": steps }))
     }
 
     #[test]
@@ -146,7 +149,7 @@ mod tests {
         assert!(growth(&map(1 << 20)).check(100).is_err());
         let prepend = json!({ "type": "Prepend", "prepend": "xyz" });
         assert_eq!(growth(&json!([prepend])).longest(10), 13);
-        assert_eq!(Growth::of(&json!({ "normalizer": null })).longest(10), 10);
+        assert_eq!(Growth::of(&Value::Null).longest(10), 10);
     }
 
     #[test]

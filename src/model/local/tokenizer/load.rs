@@ -9,7 +9,7 @@ use candle_core::quantized::gguf_file;
 
 use super::{
     Kernel, Tokenizer, TokenizerSource,
-    definition::Engine,
+    definition::{self, Engine},
     error::TokenizerError,
     gguf::Stored,
     settings::{self, Declared, Settings},
@@ -86,7 +86,7 @@ impl Tokenizer {
         let mut tokenizer = match stored.model {
             "gpt2" => {
                 let pre = stored.pre_tokenizer()?;
-                let (engine, _) = Engine::build(stored.definition(pre)?, path)?;
+                let (engine, _) = Engine::build(stored.parts(pre), stored.merges(pre)?, path)?;
                 Self::assemble(
                     Kernel::Definition(Box::new(engine)),
                     stored.vocabulary(Spelling::ByteLevel),
@@ -181,6 +181,7 @@ impl Tokenizer {
             chat_template: settings.chat_template,
             neighbour_refused: None,
             control,
+            rows: usize::MAX,
         })
     }
 }
@@ -189,9 +190,9 @@ fn read_definition(path: &Path) -> Result<Option<(Engine, Vocabulary)>, Tokenize
     let Some(text) = settings::read_text(path, MAX_DEFINITION)? else {
         return Ok(None);
     };
-    let definition = settings::parse_json(&text, path)?;
+    let (parts, loaded) = definition::read(&text, path)?;
     drop(text);
-    Engine::build(definition, path).map(Some)
+    Engine::build(parts, loaded, path).map(Some)
 }
 
 fn control_tokens(vocabulary: &Vocabulary) -> Splitter {

@@ -8,7 +8,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap, HashSet},
 };
 
 use super::split::{Part, Splitter};
@@ -28,6 +28,8 @@ pub(super) struct SentencePiece {
     pub(super) markup: Splitter,
     /// Whether a text is read as if a space came before it.
     pub(super) space_prefix: bool,
+    /// Tokens of markup that swallow the white space behind them.
+    pub(super) stripping: HashSet<u32>,
 }
 
 impl SentencePiece {
@@ -37,6 +39,7 @@ impl SentencePiece {
         let splitter = if markup { &self.markup } else { &self.literal };
         let mut ids = Vec::new();
         let mut prefix_next = prefix;
+        let mut strip_next = false;
         for part in splitter.split(text) {
             match part {
                 Part::Token(id) => {
@@ -44,8 +47,20 @@ impl SentencePiece {
                     // As in llama.cpp: text after a token starts like a text of its own. Inside a
                     // plain text nothing may be invented.
                     prefix_next = markup || prefix;
+                    strip_next = markup && self.stripping.contains(&id);
                 }
                 Part::Text(text) => {
+                    // White space as C's isspace knows it.
+                    let white = |c: char| matches!(c, ' ' | '\t'..='\r');
+                    let text = if strip_next {
+                        text.trim_start_matches(white)
+                    } else {
+                        text
+                    };
+                    strip_next = false;
+                    if text.is_empty() {
+                        continue;
+                    }
                     let space = self.space_prefix && prefix_next;
                     let lead = if space { "\u{2581}" } else { "" };
                     let escaped = format!("{lead}{}", text.replace(' ', "\u{2581}"));
@@ -200,7 +215,20 @@ mod tests {
             literal: Splitter::default(),
             markup,
             space_prefix,
+            stripping: HashSet::new(),
         }
+    }
+
+    #[test]
+    fn tokens_that_strip_swallow_white_space_behind_them_in_markup_alone() {
+        let mut model = sample(true);
+        model.stripping.insert(100);
+        assert_eq!(
+            model.encode("<s>\n a<s> \n<s>", true, true),
+            [100, 5, 100, 100]
+        );
+        model.stripping.clear();
+        assert_eq!(model.encode("<s> a", true, true), [100, 4, 5]);
     }
 
     #[test]

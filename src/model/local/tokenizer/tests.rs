@@ -67,7 +67,24 @@ fn byte_level_metadata() -> gguf::Metadata {
 fn byte_level_json() -> Json {
     let metadata = byte_level_metadata();
     let stored = Stored::read(Path::new("x.gguf"), &metadata).unwrap();
-    stored.definition(stored.pre_tokenizer().unwrap()).unwrap()
+    let pre = stored.pre_tokenizer().unwrap();
+    let parts = stored.parts(pre);
+    let (tokens, merges) = byte_level_tokens();
+    let vocabulary: serde_json::Map<_, _> = (0u32..)
+        .zip(tokens)
+        .map(|(id, text)| (text, id.into()))
+        .collect();
+    let merges: Vec<_> = merges.iter().map(|m| m.split_once(' ')).collect();
+    json!({
+        "version": "1.0",
+        "added_tokens": parts.added_tokens,
+        "normalizer": parts.normalizer,
+        "pre_tokenizer": parts.pre_tokenizer,
+        "post_processor": parts.post_processor,
+        "decoder": parts.decoder,
+        "model": {"type": "BPE", "unk_token": null, "ignore_merges": pre.ignore_merges,
+            "vocab": vocabulary, "merges": merges},
+    })
 }
 
 fn byte_level() -> Tokenizer {
@@ -104,7 +121,7 @@ fn byte_level_tokens_have_their_bytes() {
 
 #[test]
 fn begin_and_end_are_known() {
-    let tokenizer = byte_level();
+    let mut tokenizer = byte_level();
     assert_eq!(tokenizer.source(), TokenizerSource::GgufBpe);
     assert_eq!((tokenizer.bos(), tokenizer.adds_bos()), (Some(262), false));
     assert_eq!(tokenizer.end_ids(), [263]);
@@ -112,14 +129,62 @@ fn begin_and_end_are_known() {
     assert_eq!(tokenizer.specials().eos, "<|im_end|>");
     assert_eq!(tokenizer.chat_template(), Some("t"));
     assert_eq!(tokenizer.vocabulary(), 265);
-    assert!(tokenizer.fits(265).is_ok());
+    assert!(tokenizer.fit(265).is_ok());
     assert!(matches!(
-        tokenizer.fits(264),
+        tokenizer.fit(264),
         Err(TokenizerError::TooFewRows {
             tokens: 265,
             rows: 264
         })
     ));
+}
+
+#[test]
+fn a_control_token_may_lack_a_row_until_it_is_read() {
+    let mut json = byte_level_json();
+    json["added_tokens"].as_array_mut().unwrap().push(json!({
+        "id": 265, "content": "[PAD]", "special": true, "single_word": false,
+        "lstrip": false, "rstrip": false, "normalized": false,
+    }));
+    let mut tokenizer = from_files(&[("tokenizer.json", json)]).unwrap();
+    tokenizer.fit(265).unwrap();
+    assert_eq!(tokenizer.encode_rendered("hello").unwrap(), [260]);
+    let error = tokenizer.encode_rendered("hello[PAD]").unwrap_err();
+    assert!(
+        matches!(error, TokenizerError::NoRow { id: 265, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn deepseek_cuts_lines_letters_signs_and_digits_apart() {
+    // Tokens that would merge over the cuts, were it not for them.
+    for (pre, text, is_cut) in [
+        ("deepseek-llm", "a1", true),
+        ("deepseek-coder", "a1", true),
+        ("deepseek-llm", "12", false),
+        ("deepseek-coder", "12", true),
+        ("deepseek-llm", "a.", true),
+        ("deepseek-llm", "ab", false),
+        ("deepseek-coder", "ab", false),
+    ] {
+        let mut metadata = byte_level_metadata();
+        let (mut tokens, mut merges) = byte_level_tokens();
+        let pair = format!("{} {}", &text[..1], &text[1..]);
+        tokens.push(text.to_owned());
+        merges.push(&pair);
+        let types = (0..tokens.len()).map(|_| Value::I32(1));
+        metadata.insert(
+            "tokenizer.ggml.token_type".into(),
+            Value::Array(types.collect()),
+        );
+        metadata.insert("tokenizer.ggml.tokens".into(), strings(tokens));
+        metadata.insert("tokenizer.ggml.merges".into(), strings(merges));
+        metadata.insert("tokenizer.ggml.pre".into(), Value::String(pre.into()));
+        let tokenizer = Tokenizer::from_gguf(Path::new("nowhere/x.gguf"), &metadata).unwrap();
+        let cut = inside(&tokenizer, text).len() == 2;
+        assert_eq!(cut, is_cut, "{pre} {text}");
+    }
 }
 
 #[test]
@@ -266,6 +331,20 @@ fn sentencepiece_spells_bytes_and_keeps_control_out() {
     let document = |reading| tokenizer.encode("<s>a", Start::Document, reading).unwrap();
     assert_eq!(document(Reading::Plain), [1, 3, 12, 11, 4]);
     assert_eq!(document(Reading::Markup), [1, 5]);
+}
+
+#[test]
+fn control_tokens_of_phi3_swallow_what_stands_behind_them() {
+    let encoded = |key: &str, value: &str| {
+        let mut metadata = sentencepiece_metadata();
+        metadata.insert(key.into(), Value::String(value.into()));
+        let tokenizer = Tokenizer::from_gguf(Path::new("nowhere/x.gguf"), &metadata).unwrap();
+        tokenizer.encode_rendered("</s> a</s><s> a").unwrap()
+    };
+    // The begin token, which Phi-3 has of Llama, swallows nothing.
+    assert_eq!(encoded("general.name", "Phi-3 mini"), [2, 5, 2, 1, 3, 5]);
+    assert_eq!(encoded("general.architecture", "phi3"), [2, 5, 2, 1, 3, 5]);
+    assert_eq!(encoded("general.name", "Llama"), [2, 3, 5, 2, 1, 3, 5]);
 }
 
 #[test]

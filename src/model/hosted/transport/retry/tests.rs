@@ -182,3 +182,14 @@ fn a_servers_words_are_found_in_every_form_and_cut_short() {
     assert_eq!(words(""), "no reason given");
     assert_eq!(words(&"ü".repeat(1000)).chars().count(), 303);
 }
+
+#[test]
+fn what_is_no_json_is_asked_for_twice_and_then_recorded() {
+    for body in ["<html>", "{\"choices\": [", ""] {
+        let mut reply = reply(200, &[], body);
+        let endpoint = endpoint("http://localhost");
+        assert!(matches!(judge(&reply, &endpoint, true), Next::Again(None)));
+        reply.attempts = 1;
+        assert!(matches!(judge(&reply, &endpoint, true), Next::Failed));
+    }
+}
