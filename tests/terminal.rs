@@ -207,16 +207,20 @@ fn of_files_that_are_shared() {
         &mut parentage(&["battery", "show", "f-1", "--battery", &directory]),
     );
 
-    let log = file(
-        "log.jsonl",
-        &format!("{{\"model\": \"a\", \"prompt\": 1, {quoted}: 2}}\n"),
-    );
+    let line = |model: &str| json!({ "model": model, "prompt": "p", "answer": "y" }).to_string();
+    let log = file("log.jsonl", &format!("{}\n{}\n", line(HOSTILE), line("b")));
     let out = place.path().join(format!("import-{HOSTILE}"));
-    let mut import = parentage(&["import", &log, "--out"]);
+    let mut import = parentage(&["import", &log, "--format", "jsonl", "--out"]);
     shown("imported log", import.arg(&out));
     let renamed = place.path().join(format!("{HOSTILE}.jsonl"));
-    fs::rename(&log, &renamed).unwrap();
-    let mut import = parentage(&["import", renamed.to_str().unwrap(), "--out"]);
+    fs::write(&renamed, "{\"model\": \"a\", \"prompt\": 1}\n").unwrap();
+    let mut import = parentage(&[
+        "import",
+        renamed.to_str().unwrap(),
+        "--format",
+        "jsonl",
+        "--out",
+    ]);
     shown("imported name", import.arg(&out));
 }
 
