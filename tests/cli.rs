@@ -429,7 +429,7 @@ fn an_endpoint_of_which_nothing_can_be_asked_ends_with_its_own_code() {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 1 << 16]);
+            let _ = stream.read(&mut [0; 1 << 12]);
             let reply = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             let _ = stream.write_all(reply.as_bytes());
         }

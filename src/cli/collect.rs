@@ -77,12 +77,14 @@ fn unanswered(recording: &Recording) -> (usize, String) {
     }
     let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
     reasons.sort_by(|(_, a), (_, b)| b.cmp(a));
-    let mut text = format!("{missing} of them hold no answer:\n");
-    for (reason, count) in reasons.iter().take(TOLD) {
-        text += &format!("  {count} times: {reason}\n");
-    }
-    if let Some(others) = reasons.len().checked_sub(TOLD).filter(|n| *n > 0) {
-        text += &format!("  and {others} other reasons\n");
-    }
+    let told = reasons.iter().take(TOLD);
+    let lines = told.fold(String::new(), |lines, (reason, count)| {
+        lines + &format!("  {count} times: {reason}\n")
+    });
+    let others = match reasons.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        others => format!("  and {others} other reasons\n"),
+    };
+    let text = format!("{missing} of them hold no answer:\n{lines}{others}");
     (missing, text)
 }

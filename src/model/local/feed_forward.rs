@@ -12,7 +12,7 @@ pub(super) enum FeedForward {
     /// Every position passes the same projections.
     Dense(Block),
     /// A router chooses.
-    Mixture(Experts),
+    Mixture(Routed),
 }
 
 /// Two projections with an activation between them.
@@ -27,7 +27,7 @@ pub(super) struct Block {
 
 /// Experts of which every position passes some.
 #[derive(Debug)]
-pub(super) struct Experts {
+pub(super) struct Routed {
     /// One output an expert.
     pub(super) router: Linear,
     pub(super) experts: Vec<Block>,
@@ -61,7 +61,7 @@ impl Block {
     }
 }
 
-impl Experts {
+impl Routed {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let logits = self.router.forward(x)?.to_vec2::<f32>()?;
         // By expert: which rows it gets, and with which weight. Experts are passed in their order, so that

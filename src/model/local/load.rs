@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::decoder::{Decoder, Head, Layer, Linear};
 use super::error::{LocalError, Step};
-use super::feed_forward::{Block, Experts, FeedForward};
+use super::feed_forward::{Block, FeedForward, Routed};
 use super::ops::{self, Norm, RopeTable, Values};
 use super::spec::{Architecture, Mixture, NormKind, NormPlaces, QkNorm, Spec};
 use super::weights::Weights;
@@ -437,7 +437,7 @@ impl Loader<'_> {
                 Some((block, self.shared_gate(&name(names.shared_gate))?))
             }
         };
-        Ok(FeedForward::Mixture(Experts {
+        Ok(FeedForward::Mixture(Routed {
             router: self.linear(&[name(names.router)], &[mixture.experts], hidden)?,
             experts,
             used: mixture.used,

@@ -139,15 +139,7 @@ pub(crate) fn parse(
     keys.check_layers_are_alike()?;
     let hidden = keys.needed("embedding_length")?;
     let heads = keys.needed("attention.head_count")?;
-    let head_dim = match keys.count("attention.key_length")? {
-        Some(size) => size,
-        None if heads > 0 && hidden.is_multiple_of(heads) => hidden / heads,
-        None => {
-            return Err(config(format!(
-                "embedding length {hidden} does not divide into {heads} heads"
-            )));
-        }
-    };
+    let head_dim = head_size(&keys, hidden, heads)?;
     let gemma = architecture.is_gemma();
     let granite = architecture == Architecture::Granite;
     let gpt = architecture.is_gpt();
@@ -216,6 +208,16 @@ pub(crate) fn parse(
         tied: !facts.has_output,
     }
     .check()
+}
+
+fn head_size(keys: &Keys<'_>, hidden: usize, heads: usize) -> Result<usize, LocalError> {
+    match keys.count("attention.key_length")? {
+        Some(size) => Ok(size),
+        None if heads > 0 && hidden.is_multiple_of(heads) => Ok(hidden / heads),
+        None => Err(config(format!(
+            "embedding length {hidden} does not divide into {heads} heads"
+        ))),
+    }
 }
 
 /// No key says it. Every published GPT-NeoX was trained with the error function, which llama.cpp

@@ -338,8 +338,8 @@ mod tests {
         assert!(error.contains("use_bidirectional_attention"), "{error}");
     }
 
-    fn plain(config: Value) -> Spec {
-        parse(&config).unwrap().check().unwrap()
+    fn plain(config: &Value) -> Spec {
+        parse(config).unwrap().check().unwrap()
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
             for (key, value) in more.as_object().unwrap() {
                 config[key] = value.clone();
             }
-            plain(config)
+            plain(&config)
         };
         let gemma2 = with(json!({"model_type": "gemma2", "num_key_value_heads": 1}));
         assert_eq!(
@@ -395,16 +395,16 @@ mod tests {
     #[test]
     fn gpt2_may_leave_its_scores_unscaled() {
         let sizes = json!({"model_type": "gpt2", "n_embd": 16, "n_head": 2, "n_layer": 1});
-        assert!((plain(sizes.clone()).attention_scale - 1.0 / 8f64.sqrt()).abs() < 1e-12);
+        assert!((plain(&sizes.clone()).attention_scale - 1.0 / 8f64.sqrt()).abs() < 1e-12);
         let mut unscaled = sizes;
         unscaled["scale_attn_weights"] = false.into();
-        assert!((plain(unscaled).attention_scale - 1.0).abs() < 1e-12);
+        assert!((plain(&unscaled).attention_scale - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn only_wrappers_that_leave_the_text_model_alone_are_opened() {
         let llava = json!({"model_type": "llava", "text_config": {"model_type": "llama"}});
-        assert_eq!(plain(llava).architecture, Architecture::Llama);
+        assert_eq!(plain(&llava).architecture, Architecture::Llama);
         let paligemma = json!({"model_type": "paligemma", "text_config": {"model_type": "gemma"}});
         let error = parse(&paligemma).unwrap_err().to_string();
         assert!(error.contains("'paligemma'"), "{error}");
@@ -412,12 +412,12 @@ mod tests {
 
     #[test]
     fn the_parameters_of_positions_stand_before_the_keys_beside_them() {
-        let spec = plain(json!({"model_type": "llama", "rope_theta": 5.0,
+        let spec = plain(&json!({"model_type": "llama", "rope_theta": 5.0,
             "rope_scaling": {"type": "dynamic", "factor": 2.0},
             "rope_parameters": {"rope_theta": 7.0}}));
         assert!((spec.ropes[0].theta - 5.0).abs() < 1e-12);
         assert_eq!(spec.ropes[0].scaling, RopeScaling::None);
-        let spec = plain(json!({"model_type": "llama", "rope_theta": 5.0,
+        let spec = plain(&json!({"model_type": "llama", "rope_theta": 5.0,
             "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}));
         assert!((spec.ropes[0].theta - 7.0).abs() < 1e-12);
     }

@@ -285,22 +285,9 @@ impl RopeSpec {
                 whole,
                 magnitude,
             } => {
-                // The frequency of so many turns over the original length, as a place among them all.
-                let place = |turns: f64| {
-                    let pairs = dims as f64 / 2.0;
-                    pairs * (original / (turns * 2.0 * std::f64::consts::PI)).ln() / self.theta.ln()
-                };
-                let (low, high) = match (place(*fast), place(*slow)) {
-                    (low, high) if *whole => (low.floor(), high.ceil()),
-                    ends => ends,
-                };
-                let (low, mut high) = (low.max(0.0), high.min(dims as f64 - 1.0));
-                #[expect(clippy::float_cmp, reason = "equal ends are what divides by zero")]
-                if low == high {
-                    high += 0.001;
-                }
+                let ramp = Ramp::new(self.theta, dims, [*fast, *slow], *original, *whole);
                 let scaled = plain.iter().enumerate().map(|(i, f)| {
-                    let divided = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                    let divided = ramp.at(i);
                     divided * f / factor + (1.0 - divided) * f
                 });
                 (scaled.collect(), *magnitude)
@@ -333,6 +320,36 @@ impl RopeSpec {
             ));
         }
         Ok((frequencies, magnitude))
+    }
+}
+
+/// Which share of YaRN's division each frequency gets.
+struct Ramp {
+    low: f64,
+    high: f64,
+}
+
+impl Ramp {
+    /// Between the places of the frequencies that turn so often, fast and slow, over the original length.
+    fn new(theta: f64, dims: usize, turns: [f64; 2], original: f64, whole: bool) -> Self {
+        let place = |turns: f64| {
+            let pairs = dims as f64 / 2.0;
+            pairs * (original / (turns * 2.0 * std::f64::consts::PI)).ln() / theta.ln()
+        };
+        let (low, high) = match turns.map(place) {
+            [low, high] if whole => (low.floor(), high.ceil()),
+            [low, high] => (low, high),
+        };
+        let (low, mut high) = (low.max(0.0), high.min(dims as f64 - 1.0));
+        #[expect(clippy::float_cmp, reason = "equal ends are what divides by zero")]
+        if low == high {
+            high += 0.001;
+        }
+        Self { low, high }
+    }
+
+    fn at(&self, frequency: usize) -> f64 {
+        ((frequency as f64 - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 }
 
@@ -510,13 +527,13 @@ mod tests {
         // transformers 5.24, ROPE_INIT_FUNCTIONS["yarn"].
         let expected = [
             1.0,
-            0.3162278,
+            0.316_227_8,
             0.1,
-            0.02569351,
+            0.025_693_51,
             0.00625,
-            0.001383497,
+            0.001_383_497,
             0.00025,
-            7.905695e-05,
+            7.905_695e-05,
         ];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found / expected - 1.0).abs() < 1e-5, "{found} {expected}");
