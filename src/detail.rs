@@ -99,7 +99,7 @@ pub struct Tree {
     /// What the distances are of.
     pub of: Distance,
     /// The distances, a list a label, in the order of the labels.
-    pub distance: Vec<Vec<f64>>,
+    pub divergence: Vec<Vec<f64>>,
     /// Models that are not drawn: those farthest from the protected one.
     pub left_off: usize,
 }
@@ -265,7 +265,7 @@ fn tree(panel: &Panel, case: &Case, prints: &BTreeMap<String, Fingerprint>) -> O
     (leaves.len() > 2).then(|| Tree {
         dendrogram,
         of,
-        distance: distances.rows().into_iter().map(|r| r.to_vec()).collect(),
+        divergence: distances.rows().into_iter().map(|r| r.to_vec()).collect(),
         left_off,
     })
 }

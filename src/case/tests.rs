@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
 use super::*;
 use crate::digest;
 use crate::panel::Named;
@@ -20,10 +17,17 @@ const CONTROLS: [&str; 12] = [
 fn normal(name: &str) -> Vec<f64> {
     let seed = digest::of_value(&name);
     let seed = u64::from_str_radix(&seed[..16], 16).unwrap();
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // Knuth's congruential generator and the transform of Box and Muller.
+    let mut state = seed;
+    let mut uniform = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
     (0..PROBES * OPTIONS)
         .map(|_| {
-            let (u, v): (f64, f64) = (random.random(), random.random());
+            let (u, v) = (uniform(), uniform());
             (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
         })
         .collect()

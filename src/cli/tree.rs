@@ -47,7 +47,10 @@ pub(super) fn run(
     }
     let text = if common.json {
         let rows: Vec<Vec<f64>> = distances.rows().into_iter().map(|r| r.to_vec()).collect();
-        let json = serde_json::json!({ "labels": labels, "of": of, "distance": rows });
+        let json = match of {
+            Distance::Next => serde_json::json!({ "labels": labels, "divergence_nats": rows }),
+            Distance::Habits => serde_json::json!({ "labels": labels, "distance": rows }),
+        };
         format!("{json}\n")
     } else {
         let of = match of {

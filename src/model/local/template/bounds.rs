@@ -5,7 +5,7 @@
 //! ask for.
 
 use minijinja::filters;
-use minijinja::value::{Kwargs, StringInput, ValueIter, ValueKind};
+use minijinja::value::{Kwargs, Rest, StringInput, ValueIter, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
 use super::{joined, json, python};
@@ -135,9 +135,24 @@ fn replace(
     value: &Value,
     from: &Value,
     to: &Value,
+    count: Rest<Value>,
 ) -> Result<Value, Error> {
     let (value, from, to) = (text(state, value)?, text(state, from)?, text(state, to)?);
-    filters::replace(state, value, from, to)
+    // The count may come by its name; a negative one is none.
+    let count = match count.first() {
+        None => None,
+        Some(given) => match Kwargs::try_from(given.clone()) {
+            Ok(options) => options.get::<Option<i64>>("count")?,
+            Err(_) => i64::try_from(given.clone()).map(Some)?,
+        },
+    };
+    let Some(count) = count.and_then(|count| usize::try_from(count).ok()) else {
+        return filters::replace(state, value, from, to);
+    };
+    let (value, from, to) = (value.as_str(), from.as_str(), to.as_str());
+    let places = value.matches(from).count().min(count);
+    state.consume_fuel((places.saturating_mul(to.len()) / BYTES) as u64)?;
+    Ok(Value::from(value.replacen(from, to, count)))
 }
 
 /// Python's methods, of which two make text of values.
