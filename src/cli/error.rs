@@ -227,10 +227,10 @@ impl CliError {
 
     /// One line, a line a cause, at most one hint.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        say(out, "error", &without_backtrace(&self.to_string()))?;
+        say(out, "error", without_backtrace(&self.to_string()))?;
         let mut cause = self.source();
         while let Some(error) = cause {
-            say(out, "  because", &without_backtrace(&error.to_string()))?;
+            say(out, "  because", without_backtrace(&error.to_string()))?;
             cause = error.source();
         }
         if let Some(hint) = self.hint() {

@@ -130,6 +130,10 @@ fn join(
     filters::join(state, value, joiner, attribute.as_deref(), none)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the template engine hands arguments over by value"
+)]
 fn replace(
     state: &mut State<'_, '_>,
     value: &Value,
