@@ -25,7 +25,7 @@ use crate::panel::{Matching, Member, Panel};
 use crate::rules::{Condition, MIN_HOUSES, Rules};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled};
+use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing};
 
 pub use family::FamilyAnswer;
 pub use screen::{NoControl, Screened};
@@ -93,6 +93,12 @@ pub(crate) struct Weighed {
 }
 
 impl MeasureResult {
+    /// Where the suspect stands by this measure alone; `None` if it says nothing.
+    pub fn standing(&self, null: &Null) -> Option<Standing> {
+        let (_, rows) = pool(&[self.figures.weighed(self.measure)?]);
+        rows.first().and_then(|row| standing(row, null))
+    }
+
     /// The contrast, if there is one.
     pub fn contrast(&self) -> Option<&Contrast> {
         self.figures.contrast.as_ref().ok()

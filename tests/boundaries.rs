@@ -57,7 +57,10 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
     (&["crate::view"], &["src/view", "src/cli"]),
     (&["crate::import"], &["src/import", "src/cli"]),
     (&["zip"], &["src/import"]),
-    (&["clap", "indicatif", "ctrlc"], &["src/cli"]),
+    (
+        &["clap", "clap_complete", "clap_mangen", "indicatif", "ctrlc"],
+        &["src/cli"],
+    ),
     (&["crate::cli"], &["src/cli", "src/main.rs"]),
     (
         &["toml"],

@@ -628,10 +628,48 @@ fn recordings_are_drawn_as_a_tree() {
 }
 
 #[test]
+fn shells_and_manuals_know_every_command() {
+    let script = parentage().args(["completions", "bash"]).output().unwrap();
+    assert!(script.status.success());
+    let script = text(&script.stdout);
+    let out = tempfile::tempdir().unwrap();
+    parentage()
+        .args(["man", "--out"])
+        .arg(out.path())
+        .assert()
+        .success();
+    for command in ["compare", "verify", "import", "validate", "view"] {
+        assert!(
+            script.contains(&format!("parentage__subcmd__{command}")),
+            "{command}"
+        );
+        let page = out.path().join(format!("parentage-{command}.1"));
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains(&format!("parentage\\-{command}")), "{page}");
+    }
+}
+
+#[test]
 fn help_says_what_each_command_does() {
     for command in [
-        "", "compare", "verify", "report", "seal", "diff", "collect", "battery", "tree", "schema",
-        "import", "probe", "redact", "serve", "validate", "view",
+        "",
+        "compare",
+        "verify",
+        "report",
+        "seal",
+        "diff",
+        "collect",
+        "battery",
+        "tree",
+        "schema",
+        "import",
+        "probe",
+        "redact",
+        "serve",
+        "validate",
+        "view",
+        "completions",
+        "man",
     ] {
         let args = [command, "--help"].into_iter().filter(|a| !a.is_empty());
         let output = parentage()

@@ -62,6 +62,28 @@ pub(super) enum Command {
     /// Additive only: within one version of the schema (`parentage.report/1`) fields are added, never
     /// taken away or given another meaning. Pass over fields that you do not know.
     Schema,
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Print what makes a shell complete commands and flags.
+///
+/// For bash: parentage completions bash > ~/.local/share/bash-completion/completions/parentage
+#[derive(Debug, clap::Args)]
+pub(super) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Write manual pages.
+///
+/// To read one: parentage man --out man && man man/parentage-compare.1
+#[derive(Debug, clap::Args)]
+pub(super) struct Man {
+    /// Where the pages go.
+    #[arg(long, value_name = "DIR", default_value = "man")]
+    pub(super) out: PathBuf,
 }
 
 /// What is asked, and how; the same for every model.

@@ -11,6 +11,7 @@ mod error;
 mod gates;
 mod import;
 mod open;
+mod pages;
 mod plan;
 mod pose;
 mod probe;
@@ -91,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
         Command::View(view) => view::run(&view, &args.common, &mut stdout),
         Command::Schema => schema::run(&mut stdout),
+        Command::Completions(completions) => pages::completions(&completions, &mut stdout),
+        Command::Man(man) => pages::man(&man, &mut stdout),
     };
     match result.and_then(|code| stdout.flush().map(|()| code).map_err(CliError::Output)) {
         Ok(code) => code,
@@ -109,6 +112,8 @@ pub fn main() -> ExitCode {
 fn printed(args: &Args) -> Kind {
     match &args.command {
         Command::Schema => Kind::Json,
+        // Scripts of the program's own, which no text from outside is in.
+        Command::Completions(_) => Kind::Bytes,
         _ if args.common.json => Kind::Json,
         Command::Report(report) => match report.format {
             Format::Held(Rendering::Json) => Kind::Json,

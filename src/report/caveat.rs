@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Case, MeasureResult, NoControl, Screened};
 use crate::identity::{AbilityStatus, AnswerFormat, Source};
+use crate::measure::Basis;
 use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing, SEED};
 use crate::rules::MIN_CONTROLS;
@@ -642,6 +643,11 @@ pub fn caveats(
         .map(|c| c.id.clone())
         .filter(|id| !case.pooled_controls.contains(id))
         .filter(|id| !case.screened.iter().any(|s| s.id == *id))
+        .filter(|id| {
+            // By open text candidate parents are read beside the protected model and are no controls.
+            let is_parent = panel.alternatives.iter().any(|a| a.id == *id);
+            !(case.basis == Basis::OpenText && is_parent)
+        })
         .collect();
     add(
         contrasted && !dropped.is_empty(),

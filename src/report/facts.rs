@@ -309,7 +309,8 @@ pub fn json_schema() -> schemars::Schema {
 fn measures(case: &Case, conditions: &Conditions) -> Vec<MeasureFacts> {
     let held = case.measures.iter();
     let held = held.filter(|m| !conditions.holds_nothing(m));
-    held.map(figures::measure).collect()
+    let null = Rules::HERE.null(case.evidence.condition);
+    held.map(|m| figures::measure(m, &null)).collect()
 }
 
 fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {

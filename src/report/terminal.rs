@@ -54,7 +54,7 @@ fn headline(out: &mut String, report: &Report, width: usize) {
     line(
         out,
         &format!(
-            "Asked      {} probes of {} ({}), {} samples, seed {}",
+            "Asked      {} probes of {} ({}), {} sample{} of every open question, seed {}",
             report.battery.probes,
             visible(&report.battery.name),
             if report.posing.chat {
@@ -63,6 +63,7 @@ fn headline(out: &mut String, report: &Report, width: usize) {
                 "as plain text"
             },
             report.posing.samples,
+            if report.posing.samples == 1 { "" } else { "s" },
             report.seed.0
         ),
     );

@@ -8,7 +8,7 @@ mod pdf;
 use std::collections::BTreeMap;
 
 use super::caveat::Conditions;
-use super::facts::json_schema;
+use super::facts::{StandingFacts, json_schema};
 use super::{Report, Sources, html, markdown, terminal};
 use crate::adequacy::adequacy;
 use crate::battery::{Battery, Tier};
@@ -558,4 +558,41 @@ fn the_schema_describes_every_field() {
             assert!(measure.contains_key(field), "{field}");
         }
     }
+}
+
+/// What is shown of a score is what the rules read: its p is that of its t.
+#[test]
+fn a_shown_p_is_that_of_the_shown_t() {
+    use statrs::distribution::{ContinuousCDF as _, StudentsT};
+    let agrees = |standing: &StandingFacts| {
+        let (Some(t), Some(df), Some(p)) = (standing.t, standing.t_df, standing.t_p) else {
+            return;
+        };
+        let expected = StudentsT::new(0.0, 1.0, df).unwrap().sf(t);
+        assert!((p - expected).abs() <= 1e-9 * expected, "{standing:?}");
+    };
+    let mut moderated = 0;
+    for report in cases() {
+        for measure in &report.measures {
+            agrees(&measure.standing);
+        }
+        let Some(pooled) = report.pooled.as_ref().filter(|_| report.group.is_none()) else {
+            continue;
+        };
+        agrees(pooled);
+        let (t, df) = (pooled.t.unwrap(), pooled.t_df.unwrap());
+        let plain = pooled.controls.len() as f64 - 1.0;
+        moderated += usize::from(df > plain);
+        // And the reasons give the same.
+        let said = format!("t = {t:.1} on {df:.1} degrees of freedom");
+        let of_the_pooled = report
+            .reasons
+            .iter()
+            .find(|r| r.contains("pooled score lies"));
+        assert!(
+            of_the_pooled.is_none_or(|reason| reason.contains(&said)),
+            "{said}: {of_the_pooled:?}"
+        );
+    }
+    assert!(moderated > 0);
 }

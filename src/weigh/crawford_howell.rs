@@ -1,5 +1,7 @@
 //! One case against few controls.
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 use super::{Sample, moderated};
 
 /// A single case compared with a small sample of controls.
@@ -21,6 +23,28 @@ pub struct SingleCase {
 }
 
 impl SingleCase {
+    /// The test of a case that lies `gap` above the controls' centre, in the scores' unit as `sd` is; `None` if there is
+    /// no such t.
+    pub(super) fn new(gap: f64, sd: f64, sample: Sample) -> Option<Self> {
+        let Sample {
+            controls,
+            degrees_of_freedom,
+            widening,
+        } = sample;
+        let t = gap / (sd * widening);
+        if !t.is_finite() {
+            return None;
+        }
+        Some(Self {
+            t,
+            degrees_of_freedom,
+            p: StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf(t),
+            sd,
+            controls,
+            widening,
+        })
+    }
+
     /// How far the case lies from the controls' centre, in their standard deviation.
     pub fn distance(&self) -> f64 {
         self.t * self.widening

@@ -52,7 +52,7 @@ pub use shortest_half::{among_most, shortest_half};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
-pub use standing::{Row, Standing, beyond_median, level_adjusted, pooled};
+pub use standing::{Row, Standing, beyond_median, level_adjusted, pooled, standing};
 pub use synthetic::{
     Fitted, NoSynthetic, SyntheticControl, SyntheticFit, fitted, synthetic_control, synthetic_fit,
 };

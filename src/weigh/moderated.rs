@@ -18,9 +18,7 @@
 //! Source: Smyth, *Statistical Applications in Genetics and Molecular Biology* 3 (2004), article 3, sections 3 to 6;
 //! the term `1 + 1/n`, for a case that is not among the controls, is Crawford and Howell's (1998).
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use super::SingleCase;
+use super::{Sample, SingleCase};
 
 /// How much is borrowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,20 +98,12 @@ pub fn moderated(case: f64, controls: &[f64], prior: Option<Prior>) -> Option<Si
     let (variance, degrees_of_freedom) = moderated_variance(controls, prior)?;
     let m = controls.len() as f64;
     let mean = controls.iter().sum::<f64>() / m;
-    let sd = variance.sqrt();
-    let widening = (1.0 + 1.0 / m).sqrt();
-    let t = (case - mean) / (sd * widening);
-    if !t.is_finite() {
-        return None;
-    }
-    Some(SingleCase {
-        t,
-        degrees_of_freedom,
-        p: StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf(t),
-        sd,
+    let sample = Sample {
         controls: controls.len(),
-        widening,
-    })
+        degrees_of_freedom,
+        widening: (1.0 + 1.0 / m).sqrt(),
+    };
+    SingleCase::new(case - mean, variance.sqrt(), sample)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How it is estimated where controls lie and how far they vary.
 
-use super::shortest_half::{among_most, degrees_of_freedom, shortest_half, widening};
+use super::shortest_half::{self, among_most, shortest_half};
 use super::{Prior, Sample, Scatter, Standing, moderated, moderated_variance};
 
 /// The estimate of the distribution of controls.
@@ -48,11 +48,7 @@ impl Null {
                     widening: (1.0 + 1.0 / controls as f64).sqrt(),
                 }
             }
-            Self::ShortestHalf => Sample {
-                controls,
-                degrees_of_freedom: degrees_of_freedom(controls),
-                widening: widening(controls),
-            },
+            Self::ShortestHalf => shortest_half::sample(controls),
         }
     }
 

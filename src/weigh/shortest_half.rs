@@ -18,9 +18,7 @@
 //! passed by 0.1 to 0.9 % up to 30 controls and by 1.0 to 1.3 % from 31 to 200, a nominal 0.1 % by at most 0.13 %
 //! (numpy, 20 million scores for every number of controls).
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use super::SingleCase;
+use super::{Sample, SingleCase};
 
 /// The median distance of a standard normal variable from 0, inverted.
 const CONSISTENT: f64 = 1.482_6;
@@ -55,14 +53,14 @@ pub fn shortest_half(scores: &[f64]) -> Option<(f64, f64)> {
     (spread > 0.0 && spread.is_finite()).then_some((low.midpoint(high), spread))
 }
 
-/// The degrees of freedom of the spread of so many scores.
-pub(super) fn degrees_of_freedom(controls: usize) -> f64 {
-    EFFICIENCY * controls.saturating_sub(1) as f64
-}
-
-/// The standard deviation of a case less the centre of so many scores, in the scores' standard deviation.
-pub(super) fn widening(controls: usize) -> f64 {
-    (1.0 + CENTRE * (controls as f64).powf(-2.0 / 3.0)).sqrt()
+/// What so many controls are to the power of the test: the spread has `0.37 (n - 1)` degrees of freedom, and a case less
+/// the centre the standard deviation `sqrt(1 + 1.5 n^(-2/3))` of theirs.
+pub(super) fn sample(controls: usize) -> Sample {
+    Sample {
+        controls,
+        degrees_of_freedom: EFFICIENCY * controls.saturating_sub(1) as f64,
+        widening: (1.0 + CENTRE * (controls as f64).powf(-2.0 / 3.0)).sqrt(),
+    }
 }
 
 /// Tests whether a case scores higher than most of its controls; formula and sources in this module.
@@ -71,20 +69,11 @@ pub(super) fn widening(controls: usize) -> f64 {
 /// four controls are the fewest to have.
 pub fn among_most(case: f64, controls: &[f64]) -> Option<SingleCase> {
     let (centre, sd) = shortest_half(controls)?;
-    let widening = widening(controls.len());
-    let t = (case - centre) / (sd * widening);
-    let degrees_of_freedom = degrees_of_freedom(controls.len());
-    if !t.is_finite() || degrees_of_freedom < 1.0 {
+    let sample = sample(controls.len());
+    if sample.degrees_of_freedom < 1.0 {
         return None;
     }
-    Some(SingleCase {
-        t,
-        degrees_of_freedom,
-        p: StudentsT::new(0.0, 1.0, degrees_of_freedom).ok()?.sf(t),
-        sd,
-        controls: controls.len(),
-        widening,
-    })
+    SingleCase::new(case - centre, sd, sample)
 }
 
 #[cfg(test)]

@@ -105,6 +105,13 @@ pub fn pooled(measures: &[Row], null: &Null) -> Option<Standing> {
     Some(null.standing(z[0], z[1..].to_vec(), &elsewhere, Of::Pooled))
 }
 
+/// Where the case stands by one measure alone.
+pub fn standing(row: &Row, null: &Null) -> Option<Standing> {
+    let (score, controls) = row.scores.split_first()?;
+    let columns: Vec<Vec<f64>> = row.elsewhere.iter().map(|c| finite(c)).collect();
+    Some(null.standing(*score, controls.to_vec(), &columns, Of::Measure))
+}
+
 /// How far each control lies above the controls' median, in standard deviations of controls elsewhere, pooled over
 /// the measures: neither the centre nor the unit is moved by a few controls that do not belong.
 ///

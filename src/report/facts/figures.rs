@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::synthetic::{self, SyntheticFacts};
 use crate::case::{Case, Figures, MeasureResult};
 use crate::measure::{Contrast, Scores};
+use crate::weigh::{Null, Standing};
 
 /// A score beside those of the controls; without one the figures are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
@@ -16,11 +17,12 @@ pub struct StandingFacts {
     pub score: Option<f64>,
     /// Share of models (the suspect among them) at least as close.
     pub conformal_p: Option<f64>,
-    /// Crawford-Howell t.
+    /// The t that the rules read: Crawford and Howell's with a moderated variance, or among the shortest half of the
+    /// controls.
     pub t: Option<f64>,
     /// Its degrees of freedom.
     pub t_df: Option<f64>,
-    /// Its one-sided p.
+    /// Its one-sided p; that of a group is corrected for the number of its members.
     pub t_p: Option<f64>,
     /// Probes that carry it.
     pub probes: usize,
@@ -29,8 +31,8 @@ pub struct StandingFacts {
 }
 
 impl StandingFacts {
-    pub(super) fn new(scores: &Scores, probes: usize) -> Self {
-        let standing = scores.standing();
+    /// The figures as the rules read them; `ids` are the controls', in the order of their scores.
+    fn new(standing: &Standing, ids: impl Iterator<Item = String>, probes: usize) -> Self {
         Self {
             score: Some(standing.score),
             conformal_p: standing.conformal_p,
@@ -38,7 +40,7 @@ impl StandingFacts {
             t_df: standing.t.map(|t| t.degrees_of_freedom),
             t_p: standing.t.map(|t| t.p),
             probes,
-            controls: scores.controls.iter().cloned().collect(),
+            controls: ids.zip(standing.controls.iter().copied()).collect(),
         }
     }
 }
@@ -158,11 +160,15 @@ pub(super) fn group(case: &Case) -> Option<GroupFacts> {
     })
 }
 
-pub(super) fn measure(result: &MeasureResult) -> MeasureFacts {
+pub(super) fn measure(result: &MeasureResult, null: &Null) -> MeasureFacts {
     let figures = &result.figures;
-    let (standing, left_out) = match &figures.scores {
-        Err(reason) => (StandingFacts::default(), Some(reason.clone())),
-        Ok(scores) => (StandingFacts::new(scores, probes(figures)), None),
+    let (standing, left_out) = match (&figures.scores, result.standing(null)) {
+        (Err(reason), _) => (StandingFacts::default(), Some(reason.clone())),
+        (Ok(scores), Some(standing)) => {
+            let ids = scores.controls.iter().map(|(id, _)| id.clone());
+            (StandingFacts::new(&standing, ids, probes(figures)), None)
+        }
+        (Ok(_), None) => (StandingFacts::default(), None),
     };
     MeasureFacts {
         name: result.measure.name(),
@@ -202,15 +208,9 @@ fn against(contrast: &Contrast) -> Vec<AgainstFacts> {
 pub(super) fn pooled(case: &Case) -> Option<StandingFacts> {
     let usable = case.measures.iter().filter(|m| m.figures.scores.is_ok());
     let standing = case.evidence.pooled.as_ref()?;
-    let controls = case.pooled_controls.iter().cloned();
-    let scores = Scores {
-        suspect: standing.score,
-        controls: controls.zip(standing.controls.iter().copied()).collect(),
-    };
-    let mut facts = StandingFacts::new(&scores, usable.map(|m| probes(&m.figures)).sum());
-    // The p of a group is corrected for the number of its members.
-    facts.t_p = standing.t.map(|t| t.p);
-    Some(facts)
+    let ids = case.pooled_controls.iter().cloned();
+    let probes = usable.map(|m| probes(&m.figures)).sum();
+    Some(StandingFacts::new(standing, ids, probes))
 }
 
 pub(super) fn apart(case: &Case) -> Vec<ApartFacts> {
