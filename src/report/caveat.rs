@@ -550,6 +550,20 @@ impl Conditions {
     }
 }
 
+/// Controls (ids) that the pooled figure does without.
+fn dropped(panel: &Panel, case: &Case) -> Vec<String> {
+    let controls = panel.controls.iter().map(|c| c.id.clone());
+    controls
+        .filter(|id| !case.pooled_controls.contains(id))
+        .filter(|id| !case.screened.iter().any(|s| s.id == *id))
+        .filter(|id| {
+            // By open text candidate parents are read beside the protected model and are no controls.
+            let is_parent = panel.alternatives.iter().any(|a| a.id == *id);
+            !(case.basis == Basis::OpenText && is_parent)
+        })
+        .collect()
+}
+
 /// Who was left out, and why, in words.
 fn screened(member: &Screened) -> String {
     let (id, like) = (&member.id, member.like.as_deref().unwrap_or("none"));
@@ -637,18 +651,7 @@ pub fn caveats(
     for caveat in of_measures(case, conditions) {
         add(true, caveat);
     }
-    let dropped: Vec<String> = panel
-        .controls
-        .iter()
-        .map(|c| c.id.clone())
-        .filter(|id| !case.pooled_controls.contains(id))
-        .filter(|id| !case.screened.iter().any(|s| s.id == *id))
-        .filter(|id| {
-            // By open text candidate parents are read beside the protected model and are no controls.
-            let is_parent = panel.alternatives.iter().any(|a| a.id == *id);
-            !(case.basis == Basis::OpenText && is_parent)
-        })
-        .collect();
+    let dropped = dropped(panel, case);
     add(
         contrasted && !dropped.is_empty(),
         Caveat::ControlsDropped { ids: dropped },
