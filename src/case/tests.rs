@@ -192,7 +192,7 @@ fn leaving_a_control_out_leaves_it_out_of_the_mixes() {
 }
 
 #[test]
-fn undeclared_students_among_the_controls_do_not_acquit() {
+fn two_undeclared_students_among_many_controls_leave_the_case_open() {
     let mut prints = world();
     let hidden = ["hidden 1", "hidden 2"];
     for name in hidden {

@@ -118,7 +118,9 @@ pub(super) enum CliError {
     Redact(#[from] RedactError),
     #[error("cannot draw the tree")]
     Tree(#[from] TreeError),
-    #[error("the recordings have no probe that all of them answered")]
+    #[error(
+        "the recordings have no context that all of them answered, nor, of three or more, open questions that they share"
+    )]
     NothingShared,
     #[error("the report could not be rendered")]
     Render(#[from] RenderError),

@@ -70,7 +70,7 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(Value::as_str)
     }
 
-    /// A list of numbers, or nothing when it is absent.
+    /// A list of numbers; `None` if it is absent.
     pub(super) fn numbers(&self, name: &str) -> Result<Option<Vec<f64>>, LocalError> {
         self.get(name)
             .map(|v| {
