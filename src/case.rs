@@ -5,6 +5,7 @@ mod houses;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 mod without;
 
 use std::collections::BTreeMap;
@@ -135,7 +136,7 @@ pub struct Case {
     pub unresponsive: Vec<(String, Unresponsive)>,
     /// Alternatives that answer as the suspect does.
     pub suspect_is: Vec<String>,
-    /// The same case as a bet that may stop at any time; nothing without a rival to bet against.
+    /// The same case as a bet that may stop at any time; `None` without a rival to bet against.
     pub sequential: Option<Sequential>,
     /// The answer about the protected model's group, when that was the question; the pooled figures and the
     /// finding are then about the group.
@@ -600,20 +601,6 @@ impl<'a> Sides<'a> {
         let exists = |row: &str, column: &str| self.exists(row, column);
         let scores = nearness(gram, &self.panel.suspect.id, &houses, &controls, &exists);
         scores.map_err(|e| e.to_string())
-    }
-
-    /// The candidate parents that are asked about, and the others: of a measure of open text house by house.
-    fn parents(&self, table: &Affinity) -> (Vec<&str>, Vec<Vec<&str>>) {
-        if table.gram.is_some() {
-            let asked = self.panel.asked();
-            let others = houses::houses(self.panel, &asked).others;
-            return (asked, others);
-        }
-        let protected = self.panel.protected.id.as_str();
-        let columns = self.panel.alternatives.iter().map(|a| a.id.as_str());
-        let others = columns.filter(|id| table.columns.iter().any(|k| k == id));
-        let others = others.take(self.rules.scatter.columns);
-        (vec![protected], others.map(|id| vec![id]).collect())
     }
 
     /// The other candidate parents at which it is looked how controls scatter.

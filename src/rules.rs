@@ -20,8 +20,8 @@ use crate::{digest, passes, sentinel, sequential, weigh};
 /// With fewer controls no distribution of controls can be spoken of, under any condition.
 pub const MIN_CONTROLS: usize = 5;
 
-/// Fewer controls have no median that one of them could lie beyond.
-pub const MIN_FOR_MEDIAN: usize = 8;
+/// Among fewer controls no undeclared descendant is looked for: how far the others vary is known too little.
+pub const MIN_TO_SCREEN: usize = 8;
 
 /// So many other houses of candidate parents stand for a matched alternative where open text is all there is.
 pub const MIN_HOUSES: usize = 2;
@@ -133,11 +133,9 @@ pub struct Screen {
     pub copy_divergence: f64,
     /// The share of equal open texts from which on two members are copies where nothing else was had.
     pub copy_texts: f64,
-    /// How many standard deviations of controls elsewhere a control may lie above the controls' median before it is
-    /// taken for an undeclared descendant.
-    pub beyond: f64,
-    /// The share of the controls that may be taken for that. Where more lie so far, they are a kind of their own, and
-    /// nobody is left out.
+    /// The probability that any control of a panel without undeclared descendants is taken for one.
+    pub beyond_p: f64,
+    /// The share of the controls that may be taken for that.
     pub most: f64,
 }
 
@@ -208,8 +206,8 @@ impl Rules {
         screen: Screen {
             copy_divergence: 0.003,
             copy_texts: 0.5,
-            beyond: 5.0,
-            most: 0.2,
+            beyond_p: 0.01,
+            most: 0.25,
         },
     };
 
@@ -248,9 +246,9 @@ impl Rules {
             ("scatter.columns", self.scatter.columns as f64),
             ("screen.copy_divergence", self.screen.copy_divergence),
             ("screen.copy_texts", self.screen.copy_texts),
-            ("screen.beyond", self.screen.beyond),
+            ("screen.beyond_p", self.screen.beyond_p),
             ("screen.most", self.screen.most),
-            ("screen.min_for_median", MIN_FOR_MEDIAN as f64),
+            ("screen.min_controls", MIN_TO_SCREEN as f64),
             ("min_houses", MIN_HOUSES as f64),
             ("passes.pool_each", passes::POOL_EACH as f64),
             ("fingerprint.read_each", fingerprint::READ_EACH as f64),

@@ -251,7 +251,7 @@ fn set(
     evidence.pooled = Some(now.standing.clone());
 }
 
-/// The largest p; nothing when one is missing.
+/// The largest p; `None` if one is missing.
 fn worst(mut ps: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     ps.try_fold(0.0, |worst: f64, p| Some(worst.max(p?)))
 }
@@ -322,7 +322,7 @@ fn apart(contrasts: &[&Contrast], members: usize) -> Vec<Apart> {
 }
 
 impl FamilyAnswer {
-    /// The evidence with one control left out; nothing when nothing can be computed then.
+    /// The evidence with one control left out; `None` if nothing can be computed then.
     pub(super) fn without(
         &self,
         evidence: &Evidence,

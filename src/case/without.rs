@@ -71,7 +71,7 @@ pub struct WithoutOne {
     pub control: String,
     /// The finding then.
     pub finding: Finding,
-    /// The pooled p then; nothing when it cannot be computed.
+    /// The pooled p then; `None` if it cannot be computed.
     pub p: Option<f64>,
 }
 

@@ -8,7 +8,7 @@ use super::args::{Common, Format, Report};
 use super::error::CliError;
 use super::verify::checked;
 use crate::bundle::{Demand, Rendering};
-use crate::report::pdf;
+use crate::report::{pdf, table};
 
 pub(super) fn run(
     args: &Report,
@@ -29,6 +29,7 @@ pub(super) fn run(
     std::mem::forget(bundle);
     let bytes = match format {
         Format::Held(rendering) => rendering.render(&report)?,
+        Format::Csv => table::csv(&report).map_err(|e| CliError::Output(e.into()))?,
         Format::Pdf => pdf::document(&report)?,
     };
     match &args.out {

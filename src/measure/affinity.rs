@@ -327,7 +327,7 @@ fn complete(values: Vec<f64>) -> Vec<f64> {
 }
 
 /// Bounds on the Bhattacharyya coefficient of two distributions of which only the most probable strings
-/// are known; nothing when either list is empty.
+/// are known; `None` if either list is empty.
 ///
 /// With S the strings named by both and r, s the masses that are left, the coefficient is at least
 /// `sum over S of sqrt(p q)`, where the rest is disjoint, and at most that plus `sqrt(r s)`, where the
@@ -340,7 +340,7 @@ pub(super) fn top_bounds(a: &[Continuation], b: &[Continuation]) -> Option<(f64,
     Some((shared - alike, shared))
 }
 
-/// Two distributions over the strings that both lists name, and the rest; nothing when either is empty.
+/// Two distributions over the strings that both lists name, and the rest; `None` if either is empty.
 pub(super) fn over_tops(a: &[Continuation], b: &[Continuation]) -> Option<(Vec<f64>, Vec<f64>)> {
     if a.is_empty() || b.is_empty() {
         return None;
@@ -390,7 +390,7 @@ fn first_word(text: &str) -> String {
     }
 }
 
-/// Minus bits per byte over the texts that were to be read; nothing when none was.
+/// Minus bits per byte over the texts that were to be read; `None` if none was.
 fn reading(readings: &Readings, texts: &[String]) -> Option<f64> {
     let read: Vec<(usize, f64)> = to_read(texts)
         .filter_map(|text| Some((text.len(), readings.get(text)?)))

@@ -30,7 +30,7 @@ pub struct Interaction {
     pub id: String,
     /// Mean over the probes, in the unit of the measure.
     pub mean: f64,
-    /// Mean level on the other columns, their effects taken out; nothing without other columns.
+    /// Mean level on the other columns, their effects taken out; `None` without other columns.
     pub level: Option<f64>,
     /// The interaction on each probe of the contrast; NaN where a cell does not exist. What is later
     /// taken from the mean (level, base) is still in these.
@@ -219,7 +219,7 @@ fn column_effects(
     Some(effects)
 }
 
-/// The interaction of one row; nothing when its cells do not allow one.
+/// The interaction of one row; `None` if its cells do not allow one.
 fn interaction(row: &[f64], effects: &[f64], protected: usize) -> Option<Cell> {
     let own = row[protected] - effects[protected];
     let others: Vec<f64> = (0..row.len())

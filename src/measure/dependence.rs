@@ -65,7 +65,7 @@ impl Unresponsive {
     }
 }
 
-/// Why a model's answers say nothing of it; nothing where they depend on the question, or too little was asked to tell.
+/// Why a model's answers say nothing of it; `None` if they depend on the question, or too little was asked to tell.
 pub fn unresponsive(print: &Fingerprint) -> Option<Unresponsive> {
     one_text(&print.texts)
         .or_else(|| alike(&of_tokens(print)).or_else(|| alike(&of_samples(&print.shorts))))

@@ -2,7 +2,7 @@
 
 /// The Bhattacharyya coefficient, `sum sqrt(p q)`: 1 for equal distributions, 0 for disjoint ones.
 ///
-/// Source: Bhattacharyya (1943), Bull. Calcutta Math. Soc. 35. Symmetric. Nothing when the lengths differ,
+/// Source: Bhattacharyya (1943), Bull. Calcutta Math. Soc. 35. Symmetric. `None` if the lengths differ,
 /// the distributions are empty, or a value is negative or not finite. Inputs must each sum to one; that
 /// is the caller's business.
 pub fn bhattacharyya(p: &[f64], q: &[f64]) -> Option<f64> {

@@ -30,9 +30,9 @@ pub struct Drift {
     /// The later one.
     pub to: usize,
     /// Largest absolute difference of log-probability (nats) over the strings that both lists of a probe
-    /// name; infinite when two lists name none in common. Nothing without such lists.
+    /// name; infinite when two lists name none in common. `None` without such lists.
     pub largest: Option<f64>,
-    /// The two-sample p, Holm-corrected over all pairs of rounds with text; nothing without enough text.
+    /// The two-sample p, Holm-corrected over all pairs of rounds with text; `None` without enough text.
     pub p: Option<f64>,
 }
 
@@ -76,7 +76,7 @@ fn largest(from: &Round, to: &Round) -> Option<f64> {
         .reduce(f64::max)
 }
 
-/// Nothing when a list is empty.
+/// `None` if a list is empty.
 fn largest_of_probe(a: &[Continuation], b: &[Continuation]) -> Option<f64> {
     if a.is_empty() || b.is_empty() {
         return None;

@@ -21,7 +21,7 @@ pub struct Equality {
     pub probes: usize,
 }
 
-/// Compares two models on the contexts that both answered; nothing when there is none.
+/// Compares two models on the contexts that both answered; `None` if there is none.
 pub fn equality(a: &Fingerprint, b: &Fingerprint) -> Option<Equality> {
     let mut divergences = Vec::new();
     let mut agreed = 0;

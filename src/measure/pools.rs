@@ -36,7 +36,7 @@ impl<'a> Pools<'a> {
     }
 }
 
-/// The probabilities of two models for the strings that both scored; nothing without one.
+/// The probabilities of two models for the strings that both scored; `None` without one.
 pub(super) fn shared(a: &[f64], b: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
     let both = a.iter().zip(b).filter(|(x, y)| !x.is_nan() && !y.is_nan());
     let (p, q): (Vec<f64>, Vec<f64>) = both.unzip();

@@ -62,7 +62,7 @@ impl Prepared {
         }
     }
 
-    /// How alike a model's answers are to a parent's, by their names; nothing where they cannot be compared, or were
+    /// How alike a model's answers are to a parent's, by their names; `None` if they cannot be compared, or were
     /// not.
     pub(crate) fn likeness(&self, parent: &str, model: &str) -> Option<Equality> {
         let names = (parent.to_owned(), model.to_owned());
@@ -78,7 +78,7 @@ impl Prepared {
 
     /// What [`super::affinity()`] would give for a panel. `model` is the name of a side's model here.
     ///
-    /// Nothing for a measure that was not prepared, or a model that has no part in it.
+    /// `None` for a measure that was not prepared, or a model that has no part in it.
     pub(crate) fn affinity<'m>(
         &self,
         measure: Measure,

@@ -122,7 +122,7 @@ impl Manners {
         }
     }
 
-    /// Compares some of the models as a panel; `model` is a side's name here. Nothing when one was not counted.
+    /// Compares some of the models as a panel; `model` is a side's name here. `None` if one was not counted.
     pub(super) fn compare<'m>(
         &self,
         rows: &[Side<'_>],
@@ -254,7 +254,7 @@ fn standardise(mut profiles: Vec<Option<Vec<f64>>>) -> Vec<Option<Vec<f64>>> {
     profiles
 }
 
-/// The cosine of the angle between two vectors; nothing when one is nothing but zeros.
+/// The cosine of the angle between two vectors; `None` if one is nothing but zeros.
 fn cosine(a: &[f64], b: &[f64]) -> Option<f64> {
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(u, v)| u * v).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();

@@ -70,7 +70,7 @@ pub(super) struct Samples<'a> {
 
 /// Compares the texts of two models at the prompts that both answered: open text, and short samples that
 /// stand for what follows a context. Closed questions are left out, whose samples answer several forms of
-/// a prompt. Nothing unless each model has two samples at some prompt.
+/// a prompt. `None` unless each model has two samples at some prompt.
 ///
 /// The exchanges are drawn from a generator seeded with the texts. Time grows with prompts times the
 /// square of samples (at most 32 a model) times the longest answer or the number of exchanges.
@@ -160,7 +160,7 @@ impl Kernel {
     }
 }
 
-/// The statistic when the first samples of each order are the first model's; nothing when a mean has no
+/// The statistic when the first samples of each order are the first model's; `None` if a mean has no
 /// pairs.
 fn statistic(kernels: &[Kernel], orders: &[Vec<usize>]) -> Option<f64> {
     let (mut a, mut between, mut b) = ((0.0, 0), (0.0, 0), (0.0, 0));

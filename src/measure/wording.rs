@@ -227,7 +227,7 @@ impl Shelf {
         }
     }
 
-    /// How many bits the last byte of each window costs a model of a book; nothing when that is empty.
+    /// How many bits the last byte of each window costs a model of a book; `None` if that is empty.
     fn costs(&self, reader: &Book<'_>) -> Option<Vec<f64>> {
         if reader.windows.is_empty() {
             return None;

@@ -48,7 +48,7 @@ pub struct Score {
     pub finding: Finding,
     /// Candidate parents that could not be told from the protected model.
     pub not_excluded: Vec<String>,
-    /// The pooled score, in standard deviations of the controls; nothing where it could not be computed.
+    /// The pooled score, in standard deviations of the controls; `None` if it could not be computed.
     pub pooled: Option<f64>,
     /// Crawford-Howell t of it, moderated.
     pub t: Option<f64>,
@@ -60,7 +60,7 @@ pub struct Score {
     pub contrast: Option<OtherScore>,
     /// Crawford-Howell t of each measure.
     pub measures: BTreeMap<String, f64>,
-    /// Bytes of the suspect's weight files; nothing for an endpoint.
+    /// Bytes of the suspect's weight files; `None` for an endpoint.
     pub bytes: Option<u64>,
     /// Mean divergence (nats) of the two models' answers: description that proves nothing.
     pub divergence: Option<f64>,

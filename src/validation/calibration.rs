@@ -117,7 +117,7 @@ pub struct Calibrated {
     pub controls: Ranged,
     /// Probes of them.
     pub probes: Ranged,
-    /// Bytes of the suspects' weight files; nothing where none was weights.
+    /// Bytes of the suspects' weight files; `None` if none was weights.
     pub bytes: Option<Ranged>,
     /// A deviate above this is called, at the false positive rate of 1 % on the fitting
     /// part.
@@ -166,7 +166,7 @@ pub enum FitError {
 /// The normal deviate that is as improbable as a Crawford-Howell t among so many controls: scores from
 /// panels of different size on one scale.
 ///
-/// `z = Phi^-1(F(t; d))`, at most 37 either way. Nothing for less than one degree of freedom.
+/// `z = Phi^-1(F(t; d))`, at most 37 either way. `None` for less than one degree of freedom.
 pub fn deviate(t: f64, degrees_of_freedom: f64) -> Option<f64> {
     if degrees_of_freedom.is_nan() || degrees_of_freedom < 1.0 {
         return None;

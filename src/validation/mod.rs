@@ -75,7 +75,7 @@ pub struct Validation {
     pub test_cases: usize,
     /// By how models were asked.
     pub by_access: Vec<Validated>,
-    /// Who learned from whom, told with a third model at full access, on both parts; nothing where no triples
+    /// Who learned from whom, told with a third model at full access, on both parts; `None` if no triples
     /// were tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub directions: Vec<DirectionRow>,

@@ -99,7 +99,7 @@ impl Betting {
         self.squares += off * off;
     }
 
-    /// The largest mean of the next difference under the null hypothesis; nothing after the last.
+    /// The largest mean of the next difference under the null hypothesis; `None` after the last.
     fn null_mean(&self) -> Option<f64> {
         let Some(population) = self.population else {
             return Some(0.0);

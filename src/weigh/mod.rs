@@ -16,6 +16,7 @@ mod dose;
 mod interval;
 mod moderated;
 mod null;
+mod outliers;
 mod power;
 mod ranks;
 mod residual;
@@ -44,6 +45,7 @@ pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
 pub use moderated::{Prior, Scatter, moderated, moderated_variance};
 pub use null::Null;
+pub use outliers::outliers;
 pub use power::{
     DoseEffect, Sample, critical_t, detectable_dose, detectable_effect, noncentral_t_sf, power,
 };
@@ -52,7 +54,7 @@ pub use shortest_half::{among_most, shortest_half};
 pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
-pub use standing::{Row, Standing, beyond_median, level_adjusted, pooled, standing};
+pub use standing::{Row, Standing, level_adjusted, pooled, standing};
 pub use synthetic::{
     Fitted, NoSynthetic, SyntheticControl, SyntheticFit, fitted, synthetic_control, synthetic_fit,
 };

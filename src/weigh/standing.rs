@@ -1,7 +1,7 @@
 //! Where a case stands among controls.
 
 use super::null::Of;
-use super::{Null, Prior, SingleCase, conformal_p, crawford_howell};
+use super::{Null, SingleCase, conformal_p, crawford_howell};
 
 /// A score beside those of the controls.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Standing {
     pub score: f64,
     /// The controls' scores.
     pub controls: Vec<f64>,
-    /// Conformal p over controls; nothing without controls.
+    /// Conformal p over controls; `None` without controls.
     pub conformal_p: Option<f64>,
     /// The test of one case among the controls, after [`Null`]; `None` if they do not vary.
     pub t: Option<SingleCase>,
@@ -110,44 +110,6 @@ pub fn standing(row: &Row, null: &Null) -> Option<Standing> {
     let (score, controls) = row.scores.split_first()?;
     let columns: Vec<Vec<f64>> = row.elsewhere.iter().map(|c| finite(c)).collect();
     Some(null.standing(*score, controls.to_vec(), &columns, Of::Measure))
-}
-
-/// How far each control lies above the controls' median, in standard deviations of controls elsewhere, pooled over
-/// the measures: neither the centre nor the unit is moved by a few controls that do not belong.
-///
-/// `r[i] = sum over j of w_j (x[j, i] - median_j) / s_j`, over the sum of `w_j` and over the standard deviation of the
-/// same at other candidate parents; `s_j` is the standard deviation of measure j there. A measure without such a
-/// standard deviation is left out; `None` if none is left or the pooled one is not known.
-pub fn beyond_median(measures: &[Row]) -> Option<Vec<f64>> {
-    let variance = |columns: &[Vec<f64>]| {
-        let columns: Vec<Vec<f64>> = columns.iter().map(|c| finite(c)).collect();
-        Prior::from_columns(&columns, 1.0).map(|p| p.variance)
-    };
-    let scaled = measures.iter().filter_map(|row| {
-        let scale = row.weight / variance(&row.elsewhere)?.sqrt();
-        (row.weight > 0.0).then_some((row, scale))
-    });
-    let used: Vec<(&Row, f64)> = scaled.collect();
-    let weights: f64 = used.iter().map(|(row, _)| row.weight).sum();
-    let unit = variance(&pooled_elsewhere(&used))?.sqrt();
-    let controls = used.first()?.0.scores.len().checked_sub(1)?;
-    let mut far = vec![0.0; controls];
-    for (row, scale) in &used {
-        let centre = median(row.scores[1..].to_vec());
-        for (sum, x) in far.iter_mut().zip(&row.scores[1..]) {
-            *sum += scale * (x - centre) / (weights * unit);
-        }
-    }
-    Some(far)
-}
-
-/// The median; NaN of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n => f64::midpoint(values[(n - 1) / 2], values[n / 2]),
-    }
 }
 
 /// The pooled scores of controls at each other candidate parent, in the units of the measures' `scale`: of the
@@ -282,24 +244,6 @@ mod tests {
 
     fn row(weight: f64, scores: &[f64]) -> Row {
         Row::plain(weight, scores.to_vec())
-    }
-
-    #[test]
-    fn controls_that_do_not_belong_move_neither_centre_nor_unit() {
-        // Median 0, and a standard deviation of 2 elsewhere.
-        let with = |far: f64| {
-            let mut row = row(1.0, &[0.0, -1.0, 0.0, 1.0, -2.0, far]);
-            row.elsewhere = vec![vec![-2.0, 0.0, 2.0, f64::NAN, f64::NAN]];
-            beyond_median(&[row.clone(), row]).unwrap()
-        };
-        for far in [6.0, 600.0] {
-            let found = with(far);
-            for (found, expected) in found.iter().zip([-0.5, 0.0, 0.5, -1.0, far / 2.0]) {
-                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
-            }
-        }
-        assert_eq!(beyond_median(&[row(1.0, &[0.0, 1.0, 2.0, 3.0])]), None);
-        assert_eq!(beyond_median(&[]), None);
     }
 
     #[test]

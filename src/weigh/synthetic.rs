@@ -66,7 +66,7 @@ pub struct SyntheticFit {
     pub gap: f64,
     /// Root mean square of what it leaves on the other columns, probe by probe, in the cells' unit.
     pub error: f64,
-    /// Gap over error; nothing when the other columns are fitted exactly and the gap is not zero.
+    /// Gap over error; `None` if the other columns are fitted exactly and the gap is not zero.
     pub ratio: Option<f64>,
     /// Probes that the gap is a mean over.
     pub probes: usize,

@@ -145,15 +145,15 @@ fn no_controls(rules: &Rules, condition: Condition) -> String {
             screen.copy_texts * 100.0
         ),
         Null::Moderated(scatter) => format!(
-            "The weights of a mix sum to at most {}, for a model may stand to all candidate parents as its like do, only more so. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; a control more than {} standard deviations beyond the controls' median is left out as a likely descendant, unless more than {:.0} % lie so far. The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
+            "The weights of a mix sum to at most {}, for a model may stand to all candidate parents as its like do, only more so. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; every control is tried as if it were the suspect, and of those that stand out most at most {:.0} % are left out as likely descendants of the protected model (generalised extreme Studentised deviate, Rosner 1983, upper tail, alpha = {}). The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
             rules
                 .named()
                 .get("mix.pronounced")
                 .copied()
                 .unwrap_or(f64::NAN),
             screen.copy_divergence,
-            screen.beyond,
             screen.most * 100.0,
+            screen.beyond_p,
             scatter.columns,
             scatter.measure,
             scatter.pooled

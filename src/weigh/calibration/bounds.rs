@@ -31,7 +31,7 @@ pub struct Bounded {
     pub log10_lr: f64,
     /// Before it was cut.
     pub unbounded: f64,
-    /// The bound that acted; nothing when none did.
+    /// The bound that acted; `None` if none did.
     pub limit: Option<Limit>,
 }
 
@@ -133,7 +133,7 @@ impl Bounds {
     }
 }
 
-/// Cuts a log10 likelihood ratio to several bounds; the tightest acts, the first of equals. Nothing when it
+/// Cuts a log10 likelihood ratio to several bounds; the tightest acts, the first of equals. `None` if it
 /// is not a number.
 pub fn bounded(log10_lr: f64, bounds: &[Bounds]) -> Option<Bounded> {
     let mut found = Bounded {

@@ -8,7 +8,7 @@ use super::solve::Rows;
 /// One item's scores by several measures, in one order for all items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// A score a measure, finite; nothing where the measure says nothing of the item.
+    /// A score a measure, finite; `None` if the measure says nothing of the item.
     pub scores: Vec<Option<f64>>,
     /// Whether the item is a student (H1).
     pub student: bool,
@@ -88,7 +88,7 @@ impl Fusion {
         })
     }
 
-    /// The log10 likelihood ratio of scores. Nothing when there are more or fewer measures, none of them
+    /// The log10 likelihood ratio of scores. `None` if there are more or fewer measures, none of them
     /// has a score, or they come to no number (infinite in both directions).
     pub fn log10_lr(&self, scores: &[Option<f64>]) -> Option<f64> {
         if scores.len() != self.measures.len() || scores.iter().all(Option::is_none) {

@@ -14,7 +14,7 @@ use super::{Classes, Isotonic, Rate, Scored, rate, reach};
 /// is infinitely wrong. Source: Brümmer and du Preez, "Application-independent evaluation of speaker
 /// detection", *Computer Speech & Language* 20 (2006) 230-275. The numbers of `lir.metrics.cllr`.
 ///
-/// Nothing when a class has no items or a number is not one; the same holds for all below.
+/// `None` if a class has no items or a number is not one; the same holds for all below.
 pub fn cllr(log10_lrs: &[Scored]) -> Option<f64> {
     let classes = Classes::new(log10_lrs).ok()?;
     Some(f64::midpoint(
@@ -73,7 +73,7 @@ pub struct EcePoint {
 /// Gonzalez-Rodriguez, "Reliable support: measuring calibration of likelihood ratios", *Forensic Science
 /// International* 230 (2013) 156-169. The numbers of lir's `calculate_ece`.
 ///
-/// Nothing as for [`cllr`], or when prior odds are not finite.
+/// `None` as for [`cllr`], or when prior odds are not finite.
 pub fn ece_curve(log10_lrs: &[Scored], log10_prior_odds: &[f64]) -> Option<Vec<EcePoint>> {
     let given = Classes::new(log10_lrs).ok()?;
     let best = Classes::new(&recalibrated(log10_lrs)?).ok()?;
@@ -148,7 +148,7 @@ pub struct Misleading {
 /// its negative. At 0, strictly above and below: a ratio of 1 misleads nobody. A ratio cut to a bound
 /// counts at that bound. Source: Royall, *JASA* 95 (2000) 760-768, for the term.
 ///
-/// Nothing as for [`cllr`], or when `log10_lr` is negative or no number.
+/// `None` as for [`cllr`], or when `log10_lr` is negative or no number.
 pub fn misleading(log10_lrs: &[Scored], log10_lr: f64) -> Option<Misleading> {
     let classes = Classes::new(log10_lrs).ok()?;
     let far = |x: f64| x >= log10_lr && x > 0.0;

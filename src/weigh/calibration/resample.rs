@@ -110,14 +110,14 @@ impl Default for Bootstrap {
 pub struct Estimated {
     /// Over all items.
     pub value: f64,
-    /// Over drawn sources; nothing when there are fewer than two, or more than half of the draws had no value.
+    /// Over drawn sources; `None` if there are fewer than two, or more than half of the draws had no value.
     pub interval: Option<Interval>,
     /// Number of sources.
     pub sources: usize,
 }
 
 impl Bootstrap {
-    /// A statistic with its percentile interval; nothing when it has no value for the items, or not a number.
+    /// A statistic with its percentile interval; `None` if it has no value for the items, or not a number.
     ///
     /// As many sources as there are are drawn with replacement, each with all its items, and the statistic is
     /// taken anew; the interval lies between order statistics of those values, so that infinite ones stay
@@ -192,7 +192,7 @@ pub struct Jackknife {
 ///
 /// `sqrt((n - 1) / n * sum((x[i] - mean)^2))`, in the unit of the estimates. Source: Tukey (1958), *Annals of
 /// Mathematical Statistics* 29, 614; Efron and Tibshirani, *An Introduction to the Bootstrap* (1993),
-/// section 11.2. Nothing for fewer than two estimates, or where one is not finite.
+/// section 11.2. `None` for fewer than two estimates, or where one is not finite.
 pub fn jackknife(left_out: &[f64]) -> Option<Jackknife> {
     let n = left_out.len() as f64;
     if left_out.len() < 2 {

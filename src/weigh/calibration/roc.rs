@@ -9,7 +9,7 @@ const ROUNDING: f64 = 1e-9;
 /// another's, equal scores counted half.
 ///
 /// Source: Mann and Whitney (1947); Hanley and McNeil, *Radiology* 143 (1982) 29-36. The numbers of
-/// scikit-learn's `roc_auc_score`. Nothing when a class has no items or a score is no number.
+/// scikit-learn's `roc_auc_score`. `None` if a class has no items or a score is no number.
 pub fn auroc(scores: &[Scored]) -> Option<f64> {
     let Classes { students, others } = Classes::new(scores).ok()?;
     let (m, n) = (others.len() as f64, students.len() as f64);
@@ -46,7 +46,7 @@ pub struct Discrimination {
 /// none may be: a student then has to be above them all, and the false positive rate itself is known no better than
 /// its interval says.
 ///
-/// Nothing as for [`auroc`], or unless `at_most` is from 0 to 1.
+/// `None` as for [`auroc`], or unless `at_most` is from 0 to 1.
 pub fn tpr_at_fpr(scores: &[Scored], at_most: f64) -> Option<Discrimination> {
     let Classes { students, others } = Classes::new(scores).ok()?;
     if !(0.0..=1.0).contains(&at_most) {

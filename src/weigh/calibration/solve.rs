@@ -159,7 +159,7 @@ fn direction(b: &[f64], gradient: &[f64], hessian: &[Vec<f64>]) -> Option<Vec<f6
     }
 }
 
-/// Solves `a x = y` for a symmetric positive definite `a`; nothing when it is not, or not finite.
+/// Solves `a x = y` for a symmetric positive definite `a`; `None` if it is not, or not finite.
 fn cholesky_solve(mut a: Vec<Vec<f64>>, mut y: Vec<f64>) -> Option<Vec<f64>> {
     let n = y.len();
     for j in 0..n {

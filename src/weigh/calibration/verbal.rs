@@ -73,7 +73,7 @@ impl Support {
 }
 
 impl Verbal {
-    /// The rung of a log10 likelihood ratio; nothing when it is not a number.
+    /// The rung of a log10 likelihood ratio; `None` if it is not a number.
     pub fn new(log10_lr: f64) -> Option<Self> {
         if log10_lr.is_nan() {
             return None;
@@ -100,7 +100,7 @@ impl Verbal {
 /// "the findings are about x times more probable if FIRST than if SECOND", turned round below 1.
 ///
 /// x has two digits, from 10^15 on one power of ten. A ratio that rounds to 1: "the findings are about as
-/// probable if FIRST as if SECOND". Nothing when the ratio is not finite.
+/// probable if FIRST as if SECOND". `None` if the ratio is not finite.
 pub fn sentence(log10_lr: f64, first: &str, second: &str) -> Option<String> {
     if !log10_lr.is_finite() {
         return None;
@@ -118,7 +118,7 @@ pub fn sentence(log10_lr: f64, first: &str, second: &str) -> Option<String> {
     })
 }
 
-/// A ratio above 1 in two digits; nothing when it rounds to 1.
+/// A ratio above 1 in two digits; `None` if it rounds to 1.
 fn times(log10_lr: f64) -> Option<String> {
     const LARGEST: f64 = 15.0;
     if log10_lr >= LARGEST {
@@ -152,7 +152,7 @@ pub struct Posterior {
     pub probability: f64,
 }
 
-/// Posterior odds (Bayes); nothing unless the prior odds are positive and finite and the ratio a number.
+/// Posterior odds (Bayes); `None` unless the prior odds are positive and finite and the ratio a number.
 pub fn posterior(prior_odds: f64, log10_lr: f64) -> Option<Posterior> {
     if !prior_odds.is_finite() || prior_odds <= 0.0 || log10_lr.is_nan() {
         return None;
