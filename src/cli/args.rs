@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
-use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
+use crate::pipeline::ControlsFrom;
 use crate::question::{Access, REPEATS, SAMPLES, SEED};
 use crate::report::pdf;
 use crate::verdict::Finding;
@@ -230,17 +230,6 @@ pub(super) struct Compare {
     /// End with exit code 10 on these findings.
     #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding)]
     pub(super) fail_on: Vec<Finding>,
-}
-
-/// Where controls come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ControlsFrom {
-    /// A lineage file.
-    File(PathBuf),
-    /// The list of public models, by size.
-    Public(SizeClass),
-    /// The same, matched to the suspect.
-    Matched,
 }
 
 fn controls_from(text: &str) -> Result<ControlsFrom, String> {
@@ -746,23 +735,6 @@ pub(super) enum DeviceArg {
 pub(super) enum ArithmeticArg {
     F32,
     Quantised,
-}
-
-impl Engine {
-    pub(super) fn options(&self) -> Options {
-        Options {
-            device: match self.device {
-                DeviceArg::Cpu => DeviceChoice::Cpu,
-                DeviceArg::Cuda => DeviceChoice::Cuda,
-                DeviceArg::Metal => DeviceChoice::Metal,
-            },
-            arithmetic: match self.arithmetic {
-                ArithmeticArg::F32 => Arithmetic::F32,
-                ArithmeticArg::Quantised => Arithmetic::Quantised,
-            },
-            ..Options::default()
-        }
-    }
 }
 
 fn odds(text: &str) -> Result<f64, String> {

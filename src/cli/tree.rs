@@ -1,7 +1,6 @@
 //! `parentage tree`: a dendrogram of recordings.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,11 +9,13 @@ use ndarray::Array2;
 
 use super::args::{Common, Tree};
 use super::error::CliError;
+use super::write_whole;
 use crate::detail::Distance;
 use crate::evidence::{self, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::distance::jensen_shannon;
 use crate::measure::open_text::habit_distances;
+use crate::pipeline::PipelineError;
 use crate::response::{Continuation, Response};
 use crate::tree::average_linkage;
 
@@ -25,14 +26,14 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let mut recordings: Vec<(String, Recording)> = Vec::new();
     for directory in &args.recordings {
-        let recording = evidence::read(directory)?;
+        let recording = evidence::read(directory).map_err(PipelineError::from)?;
         if let Some((_, first)) = recordings.first()
             && first.header.battery.digest != recording.header.battery.digest
         {
-            return Err(CliError::Mixed {
+            return Err(CliError::Pipeline(PipelineError::Mixed {
                 model: directory.display().to_string(),
                 what: "battery",
-            });
+            }));
         }
         recordings.push((label(directory), recording));
     }
@@ -40,10 +41,7 @@ pub(super) fn run(
     let labels: Vec<String> = recordings.into_iter().map(|(label, _)| label).collect();
     let tree = average_linkage(&labels, &distances)?;
     if let Some(path) = &args.svg {
-        fs::write(path, tree.render_svg()).map_err(|source| CliError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        write_whole(path, tree.render_svg().as_bytes())?;
     }
     let text = if common.json {
         let rows: Vec<Vec<f64>> = distances.rows().into_iter().map(|r| r.to_vec()).collect();

@@ -274,10 +274,7 @@ impl Model for HostedModel {
     ) -> Result<(), ModelError> {
         // All on this thread: while the sink writes to disk, replies wait in the system's buffers.
         let asked = self.runtime.block_on(self.ask_all(questions, seed, sink));
-        asked.map_err(|source| ModelError::Hosted {
-            model: self.identity.name.clone(),
-            source: Box::new(source),
-        })
+        asked.map_err(|source| source.of(&self.identity.name))
     }
 }
 
