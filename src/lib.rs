@@ -16,7 +16,7 @@
 //!                 |
 //!     measure: affinity -> synthetic control, contrast   rows: suspect and controls; columns: candidate parents
 //!                 |
-//!             weigh: conformal p, t, paired tests, mixes, dose, direction
+//!             weigh: conformal p, t, paired tests, mixes, dose
 //!                 |                                      sequential: bets that may stop at any time
 //!                 |
 //!             case -> verdict -> report          (detail: what a person looks at)
@@ -41,7 +41,6 @@ pub mod cli;
 pub mod collect;
 pub mod detail;
 pub mod digest;
-pub mod direction;
 pub mod estimate;
 pub mod evidence;
 mod files;

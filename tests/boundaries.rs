@@ -89,7 +89,6 @@ const PURE: &[&str] = &[
     "src/adequacy.rs",
     "src/detail",
     "src/panel",
-    "src/direction.rs",
     "src/passes.rs",
     "src/fingerprint.rs",
     "src/question.rs",

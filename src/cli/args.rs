@@ -204,12 +204,6 @@ pub(super) struct Compare {
     /// from any of its members? The answer names the members that cannot be excluded.
     #[arg(long)]
     pub(super) family: bool,
-    /// A third model that learned from neither of the two, an older one say: where the answers can, it is told
-    /// whether the suspect learned from the protected model, the protected model from the suspect, or both from
-    /// it. That moves no finding. It needs two models or more that are like the third one: alternatives, or its
-    /// group in a lineage file. Most often nothing can be said (models/README.md).
-    #[arg(long, value_name = "MODEL")]
-    pub(super) third: Option<String>,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]
@@ -500,7 +494,7 @@ pub(super) struct Probe {
 /// your own: models/README.md.
 #[derive(Debug, clap::Args)]
 pub(super) struct Validate {
-    /// Directory with lineage.toml, split.toml and scores.jsonl, and directions.jsonl where there is one.
+    /// Directory with lineage.toml, split.toml and scores.jsonl.
     #[arg(value_name = "POPULATION")]
     pub(super) population: PathBuf,
     /// Take what is fitted from the scores of another population's fitting part, and try it on this one: rules and
@@ -527,8 +521,7 @@ pub(super) struct Validate {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
-    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go, and at full access what
-    /// was said of who learned from whom (directions.jsonl).
+    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go.
     #[arg(long, value_name = "DIR", default_value = "parentage-validation")]
     pub(super) out: PathBuf,
 }

@@ -121,7 +121,6 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::Pick(_)
         | PipelineError::UnknownSize { .. }
         | PipelineError::NoFamily { .. }
-        | PipelineError::Third { .. }
         | PipelineError::Reference { .. }
         | PipelineError::Draft(
             DraftError::Other { .. }
@@ -186,9 +185,6 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         }
         PipelineError::NoFamily { .. } => {
             "declare it with its siblings, all of one 'group', in the file of --controls (models/README.md)"
-        }
-        PipelineError::Third { .. } => {
-            "name a model beside protected model, suspect and base with --third, or leave it out"
         }
         PipelineError::Unchecked { .. } => {
             "add --check: it takes twenty to fifty-five small requests an endpoint"

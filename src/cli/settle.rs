@@ -26,7 +26,6 @@ impl Compare {
                 controls: self.control.clone(),
                 alternatives: self.alternative.clone(),
                 family: self.family,
-                third: self.third.clone(),
             },
             controls: self.controls.clone(),
             given: Given::default(),

@@ -9,17 +9,11 @@ use super::round::{Round, slug};
 use super::target::{Target, on_disk};
 use super::validate::ValidateRequest;
 use super::watch::{Event, Stage, Watch};
-use crate::direction::Likeness;
 use crate::evidence::{self, Header};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
-use crate::measure::Side;
-use crate::panel::Declared;
 use crate::passes::SecondPass;
-use crate::population::{
-    Asked, Case, DirectionScore, Part, Population, Score, Thinning, Triple, asked_as, score,
-    score_directions,
-};
+use crate::population::{Asked, Case, Part, Population, Score, Thinning, asked_as, score};
 use crate::question::{Access, Question, ask_all};
 
 /// What is taken away from every panel and battery, to see what it was worth.
@@ -117,11 +111,6 @@ impl<'a> Collecting<'a> {
             .collect()
     }
 
-    /// Whether directions are told: they are tried at full access.
-    pub(super) fn tells_directions(&self) -> bool {
-        self.round.posing.access == Access::Scored
-    }
-
     /// Whether a model reads what others wrote, or has when it was recorded. With less access nobody does, as in a
     /// comparison of models that all give no more.
     fn reads(&self, id: &str) -> bool {
@@ -130,13 +119,11 @@ impl<'a> Collecting<'a> {
         self.round.reads(target.name()) || recorded && self.round.posing.access == Access::Scored
     }
 
-    /// Every case of the parts in full, and those of the test part thinned and with the suspect served otherwise;
-    /// and every triple.
-    pub(super) fn scores(&self) -> Result<(Vec<Score>, Vec<DirectionScore>), PipelineError> {
+    /// Every case of the parts in full, and those of the test part thinned and with the suspect served otherwise.
+    pub(super) fn scores(&self) -> Result<Vec<Score>, PipelineError> {
         let access = self.round.posing.access;
-        let (mut scores, mut directions) = (Vec::new(), Vec::new());
+        let mut scores = Vec::new();
         for &part in parts(self.request) {
-            let triples = self.population.triples(part);
             // What is fitted is fitted on full cases.
             let thinnings = if self.whole || part == Part::Fit {
                 &THINNINGS[..1]
@@ -165,12 +152,6 @@ impl<'a> Collecting<'a> {
                 let parents = self.population.parents(source).into_iter();
                 let parents: Vec<&str> = parents.map(|p| p.id.as_str()).collect();
                 let (prints, bytes) = self.ask(Stage::Reading, &asked.collect())?;
-                if self.tells_directions() {
-                    let of = |t: &&Triple| t.source == *source;
-                    let triples: Vec<Triple> = triples.iter().filter(of).cloned().collect();
-                    let likeness = self.likeness(part, &prints);
-                    directions.extend(score_directions(self.population, &triples, &likeness));
-                }
                 let order = self.round.battery.order(self.round.seed.0);
                 let asked = Asked::new(access, order, prints, bytes, &parents);
                 let fewer = thinnings.iter().filter_map(|thinning| match thinning {
@@ -201,18 +182,7 @@ impl<'a> Collecting<'a> {
                 }
             }
         }
-        Ok((scores, directions))
-    }
-
-    /// All models of a part beside each other, asked like one another.
-    fn likeness(&self, part: Part, prints: &BTreeMap<String, Fingerprint>) -> Likeness {
-        let side = |model: &'_ Declared| {
-            let (id, print) = prints.get_key_value(&model.id)?;
-            Some(Side { id, print })
-        };
-        let sides: Vec<Side<'_>> = self.population.models(part).filter_map(side).collect();
-        let columns: Vec<&str> = sides.iter().map(|s| s.id).collect();
-        Likeness::new(&sides, &columns)
+        Ok(scores)
     }
 
     /// Asks models their questions; gives what they answered to these, and to no others, and the bytes of their

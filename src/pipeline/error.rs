@@ -93,12 +93,6 @@ pub enum PipelineError {
         /// The protected model.
         protected: String,
     },
-    /// The third model is one of the two.
-    #[error("'{model}' cannot be the third model: it stands in another role that decides")]
-    Third {
-        /// The model.
-        model: String,
-    },
     /// A name begins with `hf:` and is not of that form.
     #[error("'{model}' does not name a model of the hub")]
     Reference {

@@ -40,11 +40,6 @@ impl<'a> Selection<'a> {
         let mut resolver = Resolver::new(request.engine, endpoints, &request.given, watch);
         let lineages = lineages(request, &mut resolver)?;
         let panel = Panel::new(&request.named, &lineages);
-        if panel.is_third_of_the_two() {
-            return Err(PipelineError::Third {
-                model: request.named.third.clone().unwrap_or_default(),
-            });
-        }
         if request.named.family && panel.family.is_empty() {
             return Err(PipelineError::NoFamily {
                 protected: request.named.protected.clone(),

@@ -10,16 +10,13 @@ use super::request::{Asking, Engine};
 use super::watch::Watch;
 use crate::files::write_whole;
 use crate::population::{
-    DirectionScore, Houses, Part, Population, PopulationError, Score, read_directions, read_scores,
-    write_lines,
+    Houses, Part, Population, PopulationError, Score, read_scores, write_lines,
 };
 use crate::question::Access;
 use crate::validation::Validation;
 
 /// The scores of a population.
 const SCORES_FILE: &str = "scores.jsonl";
-/// What is said of who learned from whom, at full access; a population need not have it.
-const DIRECTIONS_FILE: &str = "directions.jsonl";
 
 /// A population of models of known descent, and what is done with it.
 #[derive(Debug, Clone)]
@@ -94,34 +91,25 @@ fn by_source(request: &ValidateRequest, watch: &dyn Watch) -> Result<Validation,
     let fitted = other
         .map(|other| fitted_on(other, &population))
         .transpose()?;
-    let (mut scores, mut directions) = match request.scores {
+    let mut scores = match request.scores {
         ScoresFrom::Models { served, whole } => {
             let collecting =
                 Collecting::new(request, (served, whole), watch, &population, &places)?;
-            let (scores, directions) = collecting.scores()?;
+            let scores = collecting.scores()?;
             keep(request, SCORES_FILE, &write_lines(&scores))?;
-            if collecting.tells_directions() {
-                keep(request, DIRECTIONS_FILE, &write_lines(&directions))?;
-            }
-            (scores, directions)
+            scores
         }
         ScoresFrom::Kept | ScoresFrom::Recordings(_) => {
-            let kept = |file| request.population.join(file);
-            (
-                read_scores(&kept(SCORES_FILE))?,
-                read_directions(&kept(DIRECTIONS_FILE))?,
-            )
+            read_scores(&request.population.join(SCORES_FILE))?
         }
     };
-    if let Some((mut fitted, told)) = fitted {
+    if let Some(mut fitted) = fitted {
         scores.retain(|s| s.part == Part::Test);
         let tried: BTreeSet<Access> = scores.iter().map(|s| s.access).collect();
         fitted.retain(|s| tried.contains(&s.access));
         scores.extend(fitted);
-        directions.retain(|d| d.triple.part == Part::Test);
-        directions.extend(told);
     }
-    Ok(Validation::new(&scores, &directions)?)
+    Ok(Validation::new(&scores)?)
 }
 
 /// Writes a file of new scores.
@@ -131,10 +119,7 @@ fn keep(request: &ValidateRequest, file: &str, lines: &str) -> Result<(), Pipeli
 }
 
 /// The fitting part of another population, none of whose sources may be tried on in this one.
-fn fitted_on(
-    other: &Path,
-    population: &Population,
-) -> Result<(Vec<Score>, Vec<DirectionScore>), PopulationError> {
+fn fitted_on(other: &Path, population: &Population) -> Result<Vec<Score>, PopulationError> {
     let path = other.join(SCORES_FILE);
     let mut scores = read_scores(&path)?;
     scores.retain(|s| s.part == Part::Fit);
@@ -143,7 +128,5 @@ fn fitted_on(
         let what = format!("'{}' is fitted on there and tried on here", both.source);
         return Err(PopulationError::Split { path, what });
     }
-    let mut directions = read_directions(&other.join(DIRECTIONS_FILE))?;
-    directions.retain(|d| d.triple.part == Part::Fit);
-    Ok((scores, directions))
+    Ok(scores)
 }
