@@ -32,7 +32,7 @@ pub struct Details {
     pub affinities: Vec<AffinityTable>,
     /// Families of probes, in the order of the battery.
     pub families: Vec<FamilyEffect>,
-    /// Who is near whom; nothing when answers are missing.
+    /// Who is near whom; `None` if answers are missing.
     pub tree: Option<Tree>,
     /// The probes that speak most for and most against.
     pub examples: Vec<Example>,

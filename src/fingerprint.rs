@@ -201,7 +201,7 @@ fn each<T>(
     found.collect()
 }
 
-/// Samples in their order; nothing without one.
+/// Samples in their order; `None` if there are none.
 fn samples(of: &mut BTreeMap<(usize, usize), String>) -> Option<Vec<String>> {
     (!of.is_empty()).then(|| std::mem::take(of).into_values().collect())
 }
@@ -270,7 +270,7 @@ impl Parts {
     }
 }
 
-/// Log-probabilities to a distribution over the alternatives; nothing when none is possible.
+/// Log-probabilities to a distribution over the alternatives; `None` if none is possible.
 fn normalise(logs: &[f64]) -> Option<Vec<f64>> {
     let max = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !max.is_finite() {

@@ -55,7 +55,7 @@ pub struct Member {
     pub base: Option<String>,
     /// Candidate parents that it is known to descend from: these cells do not exist.
     pub known_parents: Vec<String>,
-    /// What it is to the case, as far as it is declared; nothing for roles other than control.
+    /// What it is to the case, as far as it is declared; empty for roles other than control.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<ControlKind>,
     /// The group that it is declared to belong to: with others it is a house of candidate parents.

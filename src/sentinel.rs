@@ -95,7 +95,7 @@ pub fn next_round(
         .unwrap_or(MOST_ROUNDS)
 }
 
-/// The round of a sentinel; nothing for other questions.
+/// The round of a sentinel; `None` for other questions.
 pub fn round_of<S: AsRef<str>>(question: &Question<S>) -> Option<usize> {
     question
         .probe

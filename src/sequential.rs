@@ -114,7 +114,7 @@ impl Sequential {
     }
 }
 
-/// Bets on the probes of `order` that the contrasts have, the whole order being the plan. Nothing when
+/// Bets on the probes of `order` that the contrasts have, the whole order being the plan. `None` if
 /// there is no rival.
 pub fn sequential(contrasts: &[&Contrast], order: &[String]) -> Option<Sequential> {
     let first: BTreeSet<&str> = order.iter().take(SCALED_ON).map(String::as_str).collect();
@@ -255,7 +255,7 @@ fn differences<'a>(contrasts: &[&'a Contrast], first: &BTreeSet<&str>) -> Differ
         .collect()
 }
 
-/// What counts as 1: some standard deviations of the controls' interactions on the first probes; nothing
+/// What counts as 1: some standard deviations of the controls' interactions on the first probes; `None`
 /// without spread.
 fn scale(contrast: &Contrast, first: &BTreeSet<&str>) -> Option<f64> {
     let values: Vec<f64> = contrast

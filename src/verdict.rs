@@ -169,9 +169,9 @@ pub struct Evidence {
     /// The share of the measures' weight whose mixes of controls fit the suspect too badly to be judged: how far it is
     /// from being one of their kind.
     pub unlike: f64,
-    /// Largest p when one control is left out at a time; nothing where the p itself is too large for it to count.
+    /// Largest p when one control is left out at a time; `None` if the p itself is too large for it to count.
     pub worst_without_one: Option<f64>,
-    /// The p without the strongest measure; nothing when there is only one.
+    /// The p without the strongest measure; `None` if there is only one.
     pub without_strongest: Option<f64>,
     /// Every alternative.
     pub apart: Vec<Apart>,

@@ -6,7 +6,7 @@
 use crate::response::Continuation;
 
 /// The distribution from the most probable next tokens: an option gets the mass of the tokens that it
-/// begins with, whatever their case; what is not named counts as something else. Nothing when no token
+/// begins with, whatever their case; what is not named counts as something else. `None` if no token
 /// is known.
 pub(super) fn of_tokens<S: AsRef<str>>(
     top: &[Continuation<S>],
@@ -39,7 +39,7 @@ fn begins(option: &str, token: &str) -> bool {
 }
 
 /// The frequencies of options among short samples. An answer counts for the option that it begins with,
-/// or else for the only one that it names; nothing without samples.
+/// or else for the only one that it names; `None` without samples.
 pub(super) fn of_samples<'a>(
     samples: impl Iterator<Item = &'a str>,
     options: &[String],

@@ -63,7 +63,7 @@ pub(super) fn months(released: &str) -> Option<u32> {
     (1..=12).contains(&month).then(|| year * 12 + month - 1)
 }
 
-/// Months between the releases of two models; nothing unless both are known.
+/// Months between the releases of two models; `None` unless both are known.
 pub(super) fn months_between(a: Option<&str>, b: Option<&str>) -> Option<u32> {
     Some(months(a?)?.abs_diff(months(b?)?))
 }

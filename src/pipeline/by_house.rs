@@ -39,21 +39,21 @@ pub(super) fn score(
         watch.see(Event::Advanced(1));
         Ok(((*id).to_owned(), Fingerprint::new(&recording, &battery)))
     };
-    let prints: Result<BTreeMap<String, Fingerprint>, PipelineError> =
+    let fingerprints: Result<BTreeMap<String, Fingerprint>, PipelineError> =
         models.par_iter().map(read).collect();
-    let prints = prints?;
+    let fingerprints = fingerprints?;
     watch.see(Event::Ended);
     let cases = houses.cases();
     let mut scores = Vec::new();
     for thinning in THINNINGS {
-        let prints = thinned(&prints, thinning);
-        let prepared = Prepared::new(&prints, &[], &Rules::HERE.screen);
+        let fingerprints = thinned(&fingerprints, thinning);
+        let prepared = Prepared::new(&fingerprints, &[], &Rules::HERE.screen);
         watch.see(Event::Begun {
             stage: Stage::Scoring,
             steps: cases.len(),
         });
         let scored = cases.par_iter().map(|case| {
-            let scored = houses.score(case, thinning, &prints, &prepared);
+            let scored = houses.score(case, thinning, &fingerprints, &prepared);
             watch.see(Event::Advanced(1));
             scored
         });
@@ -65,20 +65,20 @@ pub(super) fn score(
 
 /// The answers without all but some prompts, in the order of their ids, which are digests.
 fn thinned(
-    prints: &BTreeMap<String, Fingerprint>,
+    fingerprints: &BTreeMap<String, Fingerprint>,
     thinning: Thinning,
 ) -> BTreeMap<String, Fingerprint> {
     let Thinning::Probes(count) = thinning else {
-        return prints.clone();
+        return fingerprints.clone();
     };
-    let all: BTreeSet<&str> = prints
+    let all: BTreeSet<&str> = fingerprints
         .values()
         .flat_map(|p| p.texts.keys())
         .map(String::as_str)
         .collect();
     let kept: BTreeSet<&str> = all.into_iter().take(count).collect();
-    prints
+    fingerprints
         .iter()
-        .map(|(id, print)| (id.clone(), print.part(&kept)))
+        .map(|(id, fingerprint)| (id.clone(), fingerprint.part(&kept)))
         .collect()
 }

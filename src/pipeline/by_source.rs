@@ -151,9 +151,9 @@ impl<'a> Collecting<'a> {
                 });
                 let parents = self.population.parents(source).into_iter();
                 let parents: Vec<&str> = parents.map(|p| p.id.as_str()).collect();
-                let (prints, bytes) = self.ask(Stage::Reading, &asked.collect())?;
+                let (fingerprints, bytes) = self.ask(Stage::Reading, &asked.collect())?;
                 let order = self.round.battery.order(self.round.seed.0);
-                let asked = Asked::new(access, order, prints, bytes, &parents);
+                let asked = Asked::new(access, order, fingerprints, bytes, &parents);
                 let fewer = thinnings.iter().filter_map(|thinning| match thinning {
                     Thinning::Probes(count) => Some((*thinning, asked.first(*count, &parents))),
                     Thinning::None | Thinning::Controls(_) => None,
@@ -165,8 +165,11 @@ impl<'a> Collecting<'a> {
                 for (thinning, served) in plain.chain(served) {
                     let asked = fewer.get(&thinning).unwrap_or(&asked);
                     // Recordings and endpoints cannot be served otherwise.
-                    let answered =
-                        |case: &&&Case| asked.prints.contains_key(&asked_as(&case.suspect, served));
+                    let answered = |case: &&&Case| {
+                        asked
+                            .fingerprints
+                            .contains_key(&asked_as(&case.suspect, served))
+                    };
                     let cases: Vec<&Case> = cases.iter().filter(answered).copied().collect();
                     self.watch.see(Event::Begun {
                         stage: Stage::Scoring,
@@ -206,17 +209,17 @@ impl<'a> Collecting<'a> {
             for (_, mut recording) in self.round.read(&one)? {
                 recording.entries.retain(|e| wanted.contains(&e.question));
                 let bytes = recording.header.identity.source.bytes();
-                let print = Fingerprint::new(&recording, &self.round.battery);
-                answers.push((id.clone(), print, bytes));
+                let fingerprint = Fingerprint::new(&recording, &self.round.battery);
+                answers.push((id.clone(), fingerprint, bytes));
             }
             Ok(answers)
         };
         let answers: Result<Vec<_>, PipelineError> = asked.par_iter().map(read).collect();
-        let (mut prints, mut bytes) = (BTreeMap::new(), BTreeMap::new());
-        for (id, print, size) in answers?.into_iter().flatten() {
+        let (mut fingerprints, mut bytes) = (BTreeMap::new(), BTreeMap::new());
+        for (id, fingerprint, size) in answers?.into_iter().flatten() {
             bytes.extend(size.map(|size| (id.clone(), size)));
-            prints.insert(id, print);
+            fingerprints.insert(id, fingerprint);
         }
-        Ok((prints, bytes))
+        Ok((fingerprints, bytes))
     }
 }

@@ -117,7 +117,7 @@ pub struct Calibrated {
     pub controls: Ranged,
     /// Probes of them.
     pub probes: Ranged,
-    /// Bytes of the suspects' weight files; nothing where none was weights.
+    /// Bytes of the suspects' weight files; `None` if none was weights.
     pub bytes: Option<Ranged>,
     /// A deviate above this is called, at the false positive rate of 1 % on the fitting
     /// part.

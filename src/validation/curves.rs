@@ -40,7 +40,7 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// Nothing when the leading explanation has no curve.
+    /// `None` if the leading explanation has no curve.
     pub(super) fn new(
         validation: &Validation,
         validated: &Validated,

@@ -14,7 +14,7 @@ use crate::weigh::{Dose, DoseCurve, DoseEffect, KnownDose, Rate, rate};
 pub struct Doses {
     /// The mean score at each known dose, averaged over sources.
     pub effects: Vec<DoseEffect>,
-    /// The curve that doses are told by; nothing where the sources are too few for one.
+    /// The curve that doses are told by; `None` if the sources are too few for one.
     pub curve: Option<DoseCurve>,
 }
 

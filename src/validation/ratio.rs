@@ -19,7 +19,7 @@ pub struct Circumstances {
     pub access: Access,
     /// Probes asked.
     pub probes: usize,
-    /// Bytes of the larger of the two models' weight files; nothing where a side is an endpoint.
+    /// Bytes of the larger of the two models' weight files; `None` if a side is an endpoint.
     pub bytes: Option<u64>,
     /// The battery and the way of asking are the ones that were validated.
     pub same_questions: bool,
@@ -34,7 +34,7 @@ pub struct Circumstances {
 pub struct CaseRatio {
     /// log10 of the least favourable ratio, bounded.
     pub log10_lr: f64,
-    /// 95 % interval of the same by the jackknife over controls, bounded too; nothing where it could not be
+    /// 95 % interval of the same by the jackknife over controls, bounded too; `None` if it could not be
     /// computed.
     pub low: Option<f64>,
     /// The upper end.
@@ -59,7 +59,7 @@ pub struct CaseRatio {
     /// How often the tool was right where it was validated.
     pub row: Option<Row>,
     /// The condition with most innocents accused, of those in which suspects alone were served otherwise, whatever
-    /// the access; nothing where none was tried.
+    /// the access; `None` if none was tried.
     pub served_otherwise: Option<Row>,
     /// The validation's curves that the case stands on.
     pub curves: Curves,
