@@ -1,20 +1,13 @@
 #!/usr/bin/env python3
 """The tables of models/README.md: `scripts/validation_table.py models/confirmation/validation.json`.
 
-Full access in full, then the other accesses side by side, then attribution and calibration of each, then who learned
-from whom.
+Full access in full, then the other accesses side by side, then attribution and calibration of each.
 """
 
 import json
 import pathlib
 import sys
 
-THIRD = {"root": "an ancestor of both", "root_of_one": "an ancestor of one alone",
-         "sibling": "a sibling of the teacher", "stranger": "a stranger",
-         "descendant": "a descendant of one (taken for excluded)"}
-TRUTH = {"suspect_from_protected": "the suspect from the protected model",
-         "protected_from_suspect": "the protected model from the suspect",
-         "both_from_third": "both from the third", "cannot_say": "none of the three"}
 NAMES = {"scored": "full access", "top": "top tokens", "text": "text alone"}
 
 
@@ -66,22 +59,6 @@ def main():
           [[f"{name}: {f['against'].replace('_', ' ')}", f"{f['intercept']:.2f}", f"{f['slope']:.2f}",
             f"{f['lower']:.2f}", f"{f['upper']:.2f}", str(f["students"]), str(f["others"])]
            for name, a in by_access.items() for f in a["calibration"]["against"]])
-    directions(facts["directions"])
-
-
-def directions(rows):
-    """Triples of both parts side by side."""
-    counts = ["triples", "right", "wrong", "silent"]
-    kinds = list(dict.fromkeys((r["third_is"], r["truth"]) for r in rows))
-    cells = {(r["part"], r["third_is"], r["truth"]): [r[c] for c in counts] for r in rows}
-    none = [0] * len(counts)
-    lines = [[THIRD[third], TRUTH[truth]] + [c for part in ("fit", "test") for c in cells.get((part, third, truth), none)]
-             for third, truth in kinds]
-    lines.append(["all", ""] + [sum(line[i] for line in lines) for i in range(2, 2 + 2 * len(counts))])
-    heads = [f"{part}: {c}" if c == "triples" else c for part in ("fit", "test") for c in counts]
-    heads = ["nothing said" if h == "silent" else h for h in heads]
-    table(["the third model is", "what is true"] + heads,
-          [[str(cell) for cell in line] for line in lines])
 
 
 main()

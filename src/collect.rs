@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::battery::Battery;
 use crate::digest;
@@ -58,19 +57,18 @@ pub fn sampling_seed(header: &Header) -> Seed {
     Seed(u64::from_le_bytes(first))
 }
 
-/// Asks what has not been answered yet. `answered` is called after each answer.
+/// Asks what has not been answered yet. `answered` is called after each answer, and breaks off if the work is to end.
 ///
 /// # Errors
 ///
-/// When the model fails, the recording cannot be written, or `stop` was raised. Every answer so far is
+/// When the model fails, the recording cannot be written, or `answered` broke off. Every answer so far is
 /// kept, and the next call goes on behind it.
 pub fn collect(
     model: &dyn Model,
     questions: &[Question],
     seed: Seed,
     store: &mut Store,
-    stop: &AtomicBool,
-    answered: &(dyn Fn() + Sync),
+    answered: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Tally, CollectError> {
     let mut seen = HashSet::new();
     let once: Vec<&Question> = questions.iter().filter(|q| seen.insert(*q)).collect();
@@ -89,12 +87,13 @@ pub fn collect(
         ) {
             tally.without += 1;
         }
-        if let Err(error) = store.append(&missing[index], answer) {
+        let kept = store.append(&missing[index], answer);
+        let stopped = answered().is_break();
+        if let Err(error) = kept {
             failure = Some(CollectError::from(error));
-        } else if stop.load(Ordering::Relaxed) {
+        } else if stopped {
             failure = Some(CollectError::Interrupted);
         }
-        answered();
         match failure {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),

@@ -201,7 +201,7 @@ fn each<T>(
     found.collect()
 }
 
-/// Samples in their order; `None` without one.
+/// Samples in their order; `None` if there are none.
 fn samples(of: &mut BTreeMap<(usize, usize), String>) -> Option<Vec<String>> {
     (!of.is_empty()).then(|| std::mem::take(of).into_values().collect())
 }

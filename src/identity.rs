@@ -146,7 +146,7 @@ pub enum Source {
         model: String,
         /// The files, in order of name.
         files: Vec<FileDigest>,
-        /// What the files say of how it was asked, every value that occurs; nothing where they say nothing.
+        /// What the files say of how it was asked, every value that occurs; empty if they say nothing.
         settings: BTreeMap<String, BTreeSet<String>>,
         /// Names under which replies came, where the files hold any.
         served: BTreeSet<String>,

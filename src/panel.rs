@@ -55,7 +55,7 @@ pub struct Member {
     pub base: Option<String>,
     /// Candidate parents that it is known to descend from: these cells do not exist.
     pub known_parents: Vec<String>,
-    /// What it is to the case, as far as it is declared; `None` for roles other than control.
+    /// What it is to the case, as far as it is declared; empty for roles other than control.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<ControlKind>,
     /// The group that it is declared to belong to: with others it is a house of candidate parents.
@@ -86,24 +86,6 @@ pub struct Panel {
     /// when the question is about the protected model alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub family: Vec<String>,
-    /// A third model, by which it may be told who learned from whom.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub third: Option<Third>,
-}
-
-/// A third model beside suspect and protected model; older than both, as far as its user knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Third {
-    /// The model.
-    pub member: Member,
-    /// Controls (ids) declared to be of its group: closeness to it is closeness beyond that to its like.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub alike: Vec<String>,
-    /// Controls and alternatives (ids) that are the third model itself, or are declared to descend from it or it
-    /// from them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kin: Vec<String>,
 }
 
 /// The models named on the command line.
@@ -121,8 +103,6 @@ pub struct Named {
     pub alternatives: Vec<String>,
     /// `--family`: the question is about the protected model's group.
     pub family: bool,
-    /// `--third`.
-    pub third: Option<String>,
 }
 
 impl Panel {
@@ -140,7 +120,6 @@ impl Panel {
             left_out: Vec::new(),
             decidable: Vec::new(),
             family: Vec::new(),
-            third: None,
         };
         let about = kinds::About::new(named, lineages);
         panel.decidable = about.decidable();
@@ -176,16 +155,12 @@ impl Panel {
             let id = panel.name_of(model);
             panel.alternatives.push(single(&id, model, Matching::Named));
         }
-        panel.third = named
-            .third
-            .as_ref()
-            .map(|model| panel.third(model, lineages));
         panel
     }
 
     /// What a model that no lineage file declares is called beside the members so far.
     fn name_of(&self, model: &str) -> String {
-        let roles = ["protected", "suspect", "base", "third"];
+        let roles = ["protected", "suspect", "base"];
         let members = self.alternatives.iter().chain(&self.controls);
         let taken = roles.into_iter().map(str::to_owned);
         own_name(model, &taken.chain(members.map(|m| m.id.clone())).collect())
@@ -199,59 +174,6 @@ impl Panel {
             .collect()
     }
 
-    /// The third model, with what is declared of it and the panel.
-    fn third(&self, model: &str, lineages: &[Lineage]) -> Third {
-        let declared = lineages
-            .iter()
-            .find_map(|l| Some((l, l.find_model(model)?)));
-        let of = |holds: &dyn Fn(&Lineage, &Declared, &Declared) -> bool, members: &[&Member]| {
-            let (lineage, third) = declared?;
-            let holds = |m: &&&Member| {
-                let entry = lineage.get(&m.id).filter(|e| e.model == m.model);
-                entry.is_some_and(|entry| holds(lineage, entry, third))
-            };
-            let mut ids: Vec<String> = members.iter().filter(holds).map(|m| m.id.clone()).collect();
-            ids.dedup();
-            Some(ids)
-        };
-        let controls: Vec<&Member> = self.controls.iter().collect();
-        let others: Vec<&Member> = self.alternatives.iter().chain(controls.clone()).collect();
-        let of_its_group = |_: &Lineage, entry: &Declared, third: &Declared| {
-            entry.id != third.id && third.group.is_some() && entry.group == third.group
-        };
-        let related = |lineage: &Lineage, entry: &Declared, third: &Declared| {
-            lineage.descends(&entry.id, &third.id) || lineage.descends(&third.id, &entry.id)
-        };
-        let mut kin = of(&related, &others).unwrap_or_default();
-        let same = others.iter().filter(|m| same_model(&m.model, model));
-        kin.extend(same.map(|m| m.id.clone()));
-        kin.sort();
-        kin.dedup();
-        let id = declared.map_or("third", |(_, third)| third.id.as_str());
-        Third {
-            member: Member {
-                kind: declared.map_or_else(String::new, |(_, third)| third.kind.clone()),
-                ..single(id, model, Matching::None)
-            },
-            alike: of(&of_its_group, &controls).unwrap_or_default(),
-            kin,
-        }
-    }
-
-    /// Whether the third model is the protected model, the suspect or its base, and so no third.
-    pub fn is_third_of_the_two(&self) -> bool {
-        let roles = [
-            Some(&self.protected),
-            Some(&self.suspect),
-            self.base.as_ref(),
-        ];
-        let third = self.third.as_ref().map(|t| t.member.model.as_str());
-        third.is_some_and(|third| {
-            let mut roles = roles.iter().flatten();
-            roles.any(|m| same_model(&m.model, third))
-        })
-    }
-
     /// Every model once, each with the role that it plays first.
     pub fn members(&self) -> Vec<&Member> {
         let mut seen = BTreeSet::new();
@@ -260,7 +182,6 @@ impl Panel {
             .chain(&self.base)
             .chain(&self.alternatives)
             .chain(&self.controls)
-            .chain(self.third.as_ref().map(|t| &t.member))
             .filter(|m| seen.insert(m.model.as_str()))
             .collect()
     }
@@ -408,7 +329,6 @@ mod tests {
             controls: controls.iter().map(|c| (*c).to_owned()).collect(),
             alternatives: Vec::new(),
             family: false,
-            third: None,
         };
         Panel::new(&named, &[family()])
     }
@@ -450,55 +370,5 @@ mod tests {
             ["twin", "twin-child", "plain", "other"]
         );
         assert_eq!(panel.left_out.len(), 3);
-    }
-
-    #[test]
-    fn a_third_model_brings_its_like_and_its_kin_and_nothing_else() {
-        let with = |third: &str| {
-            let named = Named {
-                protected: "m/child".to_owned(),
-                suspect: "m/twin-child".to_owned(),
-                third: Some(third.to_owned()),
-                ..Named::default()
-            };
-            Panel::new(&named, &[family()])
-        };
-        let named = with("m/twin");
-        let third = named.third.as_ref().unwrap();
-        assert_eq!(
-            (third.member.id.as_str(), third.member.model.as_str()),
-            ("twin", "m/twin")
-        );
-        // Of its group stands only the ancestor of the protected model, which is no control.
-        assert_eq!(third.alike, Vec::<String>::new());
-        assert_eq!(third.kin, ["twin"]);
-        // It is a control as it was without being named, and is asked once.
-        assert_eq!(ids(&named.controls), ["twin", "plain"]);
-        assert_eq!(named.members().len(), 4);
-        let root = with("m/p");
-        let third = root.third.as_ref().unwrap();
-        assert_eq!(third.alike, ["twin"]);
-        assert_eq!(third.kin, Vec::<String>::new());
-        assert_eq!(ids(&root.controls), ids(&named.controls));
-        assert!(!root.is_third_of_the_two());
-        // Undeclared, it is asked behind all others.
-        let stranger = with("elsewhere");
-        assert_eq!(stranger.members().last().unwrap().id, "third");
-        assert!(with("m/child").is_third_of_the_two());
-        // Students of the third model's like are not compared with it.
-        let named = Named {
-            protected: "m/plain".to_owned(),
-            suspect: "m/child".to_owned(),
-            third: Some("m/p".to_owned()),
-            ..Named::default()
-        };
-        let panel = Panel::new(&named, &[family()]);
-        let student = panel
-            .controls
-            .iter()
-            .find(|c| c.id == "twin-child")
-            .unwrap();
-        assert_eq!(student.known_parents, ["twin"]);
-        assert_eq!(panel.third.unwrap().alike, ["twin"]);
     }
 }

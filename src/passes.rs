@@ -44,12 +44,15 @@ impl<'a> SecondPass<'a> {
     /// Settles what is asked from the first answers, by model name.
     pub fn new(
         panel: &'a Panel,
-        prints: &'a BTreeMap<String, Fingerprint>,
+        fingerprints: &'a BTreeMap<String, Fingerprint>,
         access: Access,
     ) -> Self {
         let side = |model: &str| {
-            let found = prints.get_key_value(model);
-            found.map(|(id, print)| Side { id, print })
+            let found = fingerprints.get_key_value(model);
+            found.map(|(id, fingerprint)| Side {
+                id,
+                print: fingerprint,
+            })
         };
         let alternatives = panel.alternatives.iter().map(|a| a.model.as_str());
         let parents: Vec<&str> = std::iter::once(panel.protected.model.as_str())
@@ -62,7 +65,7 @@ impl<'a> SecondPass<'a> {
                 Access::Scored => pools(&columns),
                 Access::Top | Access::Text => BTreeMap::new(),
             },
-            everyone: prints.keys().filter_map(|m| side(m)).collect(),
+            everyone: fingerprints.keys().filter_map(|m| side(m)).collect(),
             parents,
             columns,
         }

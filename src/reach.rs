@@ -164,7 +164,6 @@ mod tests {
                 controls: names("c", controls),
                 alternatives: names("a", alternatives),
                 family: false,
-                third: None,
             },
             &[],
         )

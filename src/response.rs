@@ -9,7 +9,7 @@ use crate::tagged::{self, Tagged};
 /// How probable a text is as what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// Natural logarithm of the probability of the whole text, in nats; nothing when the model did not
+    /// Natural logarithm of the probability of the whole text, in nats; `None` if the model did not
     /// give it for this text (an endpoint whose tokens straddle its beginning, a probability of zero).
     pub log_probability: Option<f64>,
     /// Tokens that the text has in this model's tokenizer.

@@ -331,7 +331,6 @@ mod tests {
             "mix.too_bad",
             "mix.min_present",
             "contrast.min_present",
-            "direction.close_p",
             "sentinel.alpha",
             "bets.alpha",
             "wording.order",

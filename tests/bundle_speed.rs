@@ -87,7 +87,6 @@ fn panel() -> Panel {
         left_out: Vec::new(),
         decidable: Vec::new(),
         family: Vec::new(),
-        third: None,
     }
 }
 

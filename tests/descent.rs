@@ -1,17 +1,16 @@
-//! Synthetic control and direction on the shipped family, over its affinities as they were recorded.
+//! Synthetic control on the shipped family, over its affinities as they were recorded.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 use parentage::battery::Battery;
-use parentage::direction::among;
 use parentage::evidence;
 use parentage::fingerprint::Fingerprint;
 use parentage::measure::{Affinity, Measure, Side, Synthetic, affinity, synthetic};
 use parentage::panel::Lineage;
-use parentage::weigh::{Direction, Fitted, Open};
+use parentage::weigh::Fitted;
 use serde::{Deserialize, Serialize};
 
 const STUDENTS: [&str; 4] = [
@@ -36,8 +35,6 @@ struct Table {
 struct Tables {
     /// By probe, with the teacher and its siblings as columns.
     probes: Vec<Table>,
-    /// Means over probes of all measures, with two students as columns besides.
-    means: Vec<Table>,
 }
 
 impl Table {
@@ -148,31 +145,6 @@ fn the_mix_finds_those_of_the_same_data() {
     assert!(heaviest.iter().all(|id| same.contains(id)), "{heaviest:?}");
 }
 
-/// The direction among three; whoever else is of the teacher's kin is neither control nor alternative.
-fn direction(suspect: &str, protected: &str, third: &str) -> Direction {
-    let three = [suspect, protected, third];
-    let keeps = |id: &str| three.contains(&id) || !(STUDENTS.contains(&id) || id == "teacher");
-    let kept =
-        |ids: &[String]| -> Vec<usize> { (0..ids.len()).filter(|i| keeps(&ids[*i])).collect() };
-    let means = tables().means.into_iter().map(Table::affinity);
-    let means = means.map(|table| table.part(&kept(&table.rows), &kept(&table.columns)));
-    among(&means.collect::<Vec<Affinity>>(), suspect, protected, third).answer
-}
-
-#[test]
-fn two_students_of_one_teacher_both_come_from_it() {
-    let found = direction("student-text-2", "student-text", "teacher");
-    assert!(matches!(found, Direction::BothFromThird(_)), "{found:?}");
-}
-
-#[test]
-fn a_sibling_of_the_teacher_roots_nothing() {
-    let found = direction("student-text", "teacher", "sibling-1");
-    assert_eq!(found, Direction::CannotSay(Open::ThirdNotClose));
-    let found = direction("student-text", "teacher", "stranger");
-    assert_eq!(found, Direction::CannotSay(Open::NoStanding));
-}
-
 /// Makes the tables again, to within what a floating-point unit changes, from `OUT/recordings`, named by
 /// `PARENTAGE_FAMILY_RECORDINGS`. They come from `parentage compare --protected models/family/teacher
 /// --controls models/family/lineage.toml --out OUT` with `--suspect` each of the four students in turn, then
@@ -203,22 +175,10 @@ fn remake() {
         affinity(measure, &rows, &columns, &exists)
     };
     let few = [["teacher"].as_slice(), &SIBLINGS].concat();
-    let more = [few.as_slice(), &STUDENTS[..2]].concat();
     let tables = Tables {
         probes: [Measure::Next, Measure::Likelihood]
             .map(|m| Table::new(&table(m, &few)))
             .into(),
-        means: Measure::ALL[..4]
-            .iter()
-            .map(|m| {
-                let full = table(*m, &more);
-                Table::new(&Affinity {
-                    cells: full.means().insert_axis(Axis(2)),
-                    probes: vec!["mean".to_owned()],
-                    ..full
-                })
-            })
-            .collect(),
     };
     std::fs::write(place(), serde_json::to_vec(&tables).unwrap()).unwrap();
 }

@@ -35,10 +35,7 @@ fn chain(error: &ModelError) -> String {
 }
 
 fn cause(error: &ModelError) -> &LocalError {
-    let ModelError::Local { source, .. } = error else {
-        panic!("{error}")
-    };
-    source
+    error.source.downcast_ref().expect("an error of the engine")
 }
 
 /// Opens what must not open; every part must be in the printed chain.

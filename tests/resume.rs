@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
 
 use parentage::battery::{Battery, Tier};
 use parentage::collect::{collect, header};
@@ -64,15 +64,9 @@ impl Bench {
     /// Collects what is missing; how much was kept.
     fn run(&self) -> Result<usize, EvidenceError> {
         let mut store = Store::open(self.directory.path(), &self.header)?;
-        let stop = AtomicBool::new(false);
-        let tally = collect(
-            &self.model,
-            &self.questions,
-            SEED,
-            &mut store,
-            &stop,
-            &|| {},
-        );
+        let tally = collect(&self.model, &self.questions, SEED, &mut store, &|| {
+            ControlFlow::Continue(())
+        });
         Ok(tally.unwrap().kept)
     }
 

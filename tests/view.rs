@@ -456,7 +456,6 @@ fn panel() -> Panel {
         controls: vec![member("control-1")],
         alternatives: Vec::new(),
         family: Vec::new(),
-        third: None,
         decidable: Vec::new(),
         left_out: Vec::new(),
     }

@@ -13,7 +13,6 @@ use crate::adequacy::adequacy;
 use crate::case::{self, Case};
 use crate::detail::describe;
 use crate::digest;
-use crate::direction::among_members;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Source;
 use crate::panel::{Member, Panel};
@@ -148,8 +147,6 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         conditions: &conditions,
         ratio,
         adequacy: adequacy(&panel, &case, doses),
-        direction: among_members(&panel, &bundle.prints),
-        directions: validation.as_ref().map_or(&[], |v| &v.directions),
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)

@@ -428,10 +428,7 @@ pub(super) fn bounds(plan: &Plan, battery: &Battery, answers: u64) -> Result<(),
     ];
     for group in [&panel.controls, &panel.alternatives] {
         let mut ids = BTreeSet::new();
-        let third = panel.third.as_ref().map(|t| &t.member);
-        // It may be a control or an alternative besides, and goes by one name then.
-        let third = third.filter(|t| !group.iter().any(|m| m.model == t.model));
-        for member in roles.into_iter().flatten().chain(group).chain(third) {
+        for member in roles.into_iter().flatten().chain(group) {
             if !ids.insert(&member.id) {
                 return Err(PlanError::Ids {
                     file: file(),

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
-use crate::model::local::{Arithmetic, DeviceChoice, Options};
 use crate::panel::SizeClass;
+use crate::pipeline::ControlsFrom;
 use crate::question::{Access, REPEATS, SAMPLES, SEED};
 use crate::report::pdf;
 use crate::verdict::Finding;
@@ -204,12 +204,6 @@ pub(super) struct Compare {
     /// from any of its members? The answer names the members that cannot be excluded.
     #[arg(long)]
     pub(super) family: bool,
-    /// A third model that learned from neither of the two, an older one say: where the answers can, it is told
-    /// whether the suspect learned from the protected model, the protected model from the suspect, or both from
-    /// it. That moves no finding. It needs two models or more that are like the third one: alternatives, or its
-    /// group in a lineage file. Most often nothing can be said (models/README.md).
-    #[arg(long, value_name = "MODEL")]
-    pub(super) third: Option<String>,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[command(flatten)]
@@ -230,17 +224,6 @@ pub(super) struct Compare {
     /// End with exit code 10 on these findings.
     #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding)]
     pub(super) fail_on: Vec<Finding>,
-}
-
-/// Where controls come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ControlsFrom {
-    /// A lineage file.
-    File(PathBuf),
-    /// The list of public models, by size.
-    Public(SizeClass),
-    /// The same, matched to the suspect.
-    Matched,
 }
 
 fn controls_from(text: &str) -> Result<ControlsFrom, String> {
@@ -514,7 +497,7 @@ pub(super) struct Probe {
 /// your own: models/README.md.
 #[derive(Debug, clap::Args)]
 pub(super) struct Validate {
-    /// Directory with lineage.toml, split.toml and scores.jsonl, and directions.jsonl where there is one.
+    /// Directory with lineage.toml, split.toml and scores.jsonl.
     #[arg(value_name = "POPULATION")]
     pub(super) population: PathBuf,
     /// Take what is fitted from the scores of another population's fitting part, and try it on this one: rules and
@@ -541,8 +524,7 @@ pub(super) struct Validate {
     pub(super) asking: Asking,
     #[command(flatten)]
     pub(super) engine: Engine,
-    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go, and at full access what
-    /// was said of who learned from whom (directions.jsonl).
+    /// Where the validation report (HTML, JSON) and, with --collect, recordings and scores go.
     #[arg(long, value_name = "DIR", default_value = "parentage-validation")]
     pub(super) out: PathBuf,
 }
@@ -749,23 +731,6 @@ pub(super) enum DeviceArg {
 pub(super) enum ArithmeticArg {
     F32,
     Quantised,
-}
-
-impl Engine {
-    pub(super) fn options(&self) -> Options {
-        Options {
-            device: match self.device {
-                DeviceArg::Cpu => DeviceChoice::Cpu,
-                DeviceArg::Cuda => DeviceChoice::Cuda,
-                DeviceArg::Metal => DeviceChoice::Metal,
-            },
-            arithmetic: match self.arithmetic {
-                ArithmeticArg::F32 => Arithmetic::F32,
-                ArithmeticArg::Quantised => Arithmetic::Quantised,
-            },
-            ..Options::default()
-        }
-    }
 }
 
 fn odds(text: &str) -> Result<f64, String> {

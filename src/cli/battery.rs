@@ -8,11 +8,12 @@ use serde::Serialize;
 use super::args::{Battery as Args, BatteryAction, Common};
 use super::error::CliError;
 use crate::battery::{Ask, Battery, Probe, lint};
+use crate::pipeline::PipelineError;
 
 pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.action {
         BatteryAction::List { battery } => {
-            let battery = Battery::open(battery)?;
+            let battery = Battery::open(battery).map_err(PipelineError::from)?;
             if common.json {
                 json(&battery, out)
             } else {
@@ -21,7 +22,7 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
             .map_err(CliError::Output)?;
         }
         BatteryAction::Show { name, battery } => {
-            let battery = Battery::open(battery)?;
+            let battery = Battery::open(battery).map_err(PipelineError::from)?;
             let probes: Vec<&Probe> = battery
                 .probes
                 .iter()
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
             .map_err(CliError::Output)?;
         }
         BatteryAction::Lint { battery } => {
-            let battery = Battery::open(battery)?;
+            let battery = Battery::open(battery).map_err(PipelineError::from)?;
             let findings: Vec<String> = lint(&battery).iter().map(ToString::to_string).collect();
             let probes = battery.probes.len();
             if common.json {

@@ -5,13 +5,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::args::{Collect, Common};
-use super::endpoints::Endpoints;
 use super::error::CliError;
-use super::open::Target;
 use super::progress::Progress;
-use super::run::Round;
-use crate::evidence::{self, Recording};
-use crate::question::ask_all;
+use crate::evidence::Recording;
+use crate::pipeline;
 use crate::response::Response;
 
 pub(super) fn run(
@@ -19,22 +16,7 @@ pub(super) fn run(
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let notes = Progress::new("fetching", 0, common.quiet);
-    // The recording's own directory keeps the check of the endpoint that it is of.
-    let endpoints = Endpoints::new(&args.hosted, Some(args.out.clone()))?;
-    let target = Target::resolve(&args.model, &args.engine, &endpoints, &mut |text| {
-        notes.note(text);
-    })?;
-    notes.finish();
-    let (round, _) = Round::new(
-        &args.asking,
-        &args.engine,
-        common.quiet,
-        std::slice::from_ref(&target),
-    )?;
-    let questions = ask_all(&round.battery, round.posing);
-    round.ask("asking ", &[(&target, questions)], &|_| args.out.clone())?;
-    let recording = evidence::read(&args.out)?;
+    let recording = pipeline::collect(&args.request(), &Progress::new(common.quiet))?;
     let (missing, reasons) = unanswered(&recording);
     let text = if common.json {
         let summary = serde_json::json!({

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use super::args::{Common, Import};
 use super::error::CliError;
 use super::progress::Progress;
-use crate::import::{self, Fields, Settings, Written};
+use crate::import::{Written, WrittenModel};
+use crate::pipeline::{self, Imported};
 
 /// Models that are listed one by one; of more there is a sum.
 const LISTED: usize = 12;
@@ -18,25 +19,12 @@ pub(super) fn run(
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let settings = Settings {
-        format: args.format,
-        fields: Fields {
-            model: args.model_field.clone(),
-            prompt: args.prompt_field.clone(),
-            answer: args.answer_field.clone(),
-            sample: args.sample_field.clone(),
-        },
-        model: args.model.clone(),
-    };
-    let notes = Progress::new("reading", 0, common.quiet);
-    let imported = import::read(&args.files, &settings)?;
-    notes.note("writing recordings");
-    let written = imported.write(&args.out)?;
-    notes.finish();
+    let request = args.request();
+    let Imported { format, written } = pipeline::import(&request, &Progress::new(common.quiet))?;
     let text = if common.json {
         let mut summary = serde_json::json!(written);
         summary["out"] = serde_json::json!(args.out);
-        summary["format"] = serde_json::json!(imported.format());
+        summary["format"] = serde_json::json!(format);
         format!("{summary}\n")
     } else {
         words(&written, &args.out)
@@ -67,7 +55,7 @@ fn words(written: &Written, out: &Path) -> String {
             let _ = writeln!(text, "  {}: {} answers{without}", m.directory, m.answered);
         }
     } else {
-        let sum = |of: fn(&import::WrittenModel) -> usize| models.iter().map(of).sum::<usize>();
+        let sum = |of: fn(&WrittenModel) -> usize| models.iter().map(of).sum::<usize>();
         let without = without(sum(|m| m.refused), sum(|m| m.unavailable));
         let _ = writeln!(text, "  {} answers{without}", sum(|m| m.answered));
     }

@@ -2,34 +2,27 @@
 
 mod args;
 mod battery;
-mod by_house;
 mod collect;
 mod compare;
 mod diff;
-mod endpoints;
 mod error;
-mod gates;
 mod import;
-mod open;
 mod pages;
 mod plan;
-mod pose;
 mod probe;
 mod progress;
-mod public;
 mod redact;
 mod report;
-mod run;
 mod schema;
 mod screen;
 mod seal;
 mod serve;
+mod settle;
 mod tree;
 mod validate;
 mod verify;
 mod view;
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,6 +34,8 @@ use error::CliError;
 use screen::{Kind, Screen};
 
 use crate::bundle::Rendering;
+use crate::files;
+use crate::pipeline::{PipelineError, gates};
 
 /// Sets `RAYON_NUM_THREADS` for this process by starting it anew, once.
 ///
@@ -138,13 +133,6 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 /// Writes a file whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let partial = path.with_added_extension("partial");
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|()| fs::write(&partial, bytes))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|source| CliError::Write {
-            path: path.to_owned(),
-            source,
-        })
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PipelineError> {
+    files::write_whole(path, bytes).map_err(PipelineError::writing(path))
 }

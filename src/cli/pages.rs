@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 
 use super::args::{Args, Completions, Man};
 use super::error::CliError;
+use crate::pipeline::PipelineError;
 
 /// The name under which the program is called.
 const NAME: &str = "parentage";
@@ -25,12 +26,9 @@ pub(super) fn completions(
 
 /// Writes a manual page for the program and for each of its commands into a directory.
 pub(super) fn man(args: &Man, stdout: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let failed = |source| CliError::Write {
-        path: args.out.clone(),
-        source,
-    };
-    fs::create_dir_all(&args.out).map_err(failed)?;
-    clap_mangen::generate_to(Args::command().name(NAME), &args.out).map_err(failed)?;
+    let failed = || PipelineError::writing(&args.out);
+    fs::create_dir_all(&args.out).map_err(failed())?;
+    clap_mangen::generate_to(Args::command().name(NAME), &args.out).map_err(failed())?;
     writeln!(stdout, "Manual pages in {}", args.out.display()).map_err(CliError::Output)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,14 @@
 //! `parentage report`: a bundle's report, rendered again.
 
-use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
 use super::args::{Common, Format, Report};
 use super::error::CliError;
 use super::verify::checked;
+use super::write_whole;
 use crate::bundle::{Demand, Rendering};
+use crate::pipeline::PipelineError;
 use crate::report::{pdf, table};
 
 pub(super) fn run(
@@ -28,15 +29,12 @@ pub(super) fn run(
     // As in `verify`.
     std::mem::forget(bundle);
     let bytes = match format {
-        Format::Held(rendering) => rendering.render(&report)?,
+        Format::Held(rendering) => rendering.render(&report).map_err(PipelineError::from)?,
         Format::Csv => table::csv(&report).map_err(|e| CliError::Output(e.into()))?,
-        Format::Pdf => pdf::document(&report)?,
+        Format::Pdf => pdf::document(&report).map_err(PipelineError::from)?,
     };
     match &args.out {
-        Some(path) => fs::write(path, bytes).map_err(|source| CliError::Write {
-            path: path.clone(),
-            source,
-        })?,
+        Some(path) => write_whole(path, &bytes)?,
         None => stdout.write_all(&bytes).map_err(CliError::Output)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{Common, Engine, Serve};
+use super::args::{Common, Serve};
 use super::error::CliError;
-use super::open::{self, Target};
 use super::progress::Progress;
-use super::run::SMALL;
+use super::settle::options;
+use crate::model::local::LocalModel;
+use crate::pipeline::{PipelineError, SMALL, weights};
 use crate::serve::{Ended, Limits, Settings, Token, serve};
 
 /// Where a token may stand instead of a file.
@@ -28,25 +29,10 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     // What is wrong with the token is known before a model is loaded.
     let token = token(args.token_file.as_deref())?;
-    let engine = Engine {
-        device: args.device,
-        arithmetic: args.arithmetic,
-        jobs: None,
-        offline: args.offline,
-    };
-    let notes = Progress::new("fetching", 0, common.quiet);
-    let target = Target::here(&args.model, &engine, &mut |text| notes.note(text))?;
-    notes.finish();
-    let Target::Weights {
-        name, path, bytes, ..
-    } = &target
-    else {
-        return Err(CliError::NotWeights {
-            model: args.model.clone(),
-        });
-    };
+    let name = &args.model;
+    let files = weights(name, args.offline, &Progress::new(common.quiet))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = if *bytes < SMALL { 1 } else { cores };
+    let threads = if files.bytes < SMALL { 1 } else { cores };
     let limits = &args.limits;
     let settings = Settings {
         address: SocketAddr::new(args.host, args.port),
@@ -68,7 +54,8 @@ pub(super) fn run(
         grace: Duration::from_secs(limits.grace.into()),
     };
     settings.check()?;
-    let model = open::load(name, path, engine.options())?;
+    let options = options(args.device, args.arithmetic);
+    let model = LocalModel::open(name, &files.path, options).map_err(PipelineError::Open)?;
     let ended = serve(model, settings, |address| {
         writeln!(stdout, "listening on http://{address}")?;
         stdout.flush()

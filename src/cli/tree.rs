@@ -1,7 +1,5 @@
 //! `parentage tree`: a dendrogram of recordings.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,12 +8,14 @@ use ndarray::Array2;
 
 use super::args::{Common, Tree};
 use super::error::CliError;
+use super::write_whole;
 use crate::detail::Distance;
 use crate::evidence::{self, Recording};
 use crate::fingerprint::Fingerprint;
-use crate::measure::distance::jensen_shannon;
+use crate::measure::equality::equality;
 use crate::measure::open_text::habit_distances;
-use crate::response::{Continuation, Response};
+use crate::pipeline::PipelineError;
+use crate::response::Response;
 use crate::tree::average_linkage;
 
 pub(super) fn run(
@@ -25,14 +25,14 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let mut recordings: Vec<(String, Recording)> = Vec::new();
     for directory in &args.recordings {
-        let recording = evidence::read(directory)?;
+        let recording = evidence::read(directory).map_err(PipelineError::from)?;
         if let Some((_, first)) = recordings.first()
             && first.header.battery.digest != recording.header.battery.digest
         {
-            return Err(CliError::Mixed {
+            return Err(CliError::Pipeline(PipelineError::Mixed {
                 model: directory.display().to_string(),
                 what: "battery",
-            });
+            }));
         }
         recordings.push((label(directory), recording));
     }
@@ -40,10 +40,7 @@ pub(super) fn run(
     let labels: Vec<String> = recordings.into_iter().map(|(label, _)| label).collect();
     let tree = average_linkage(&labels, &distances)?;
     if let Some(path) = &args.svg {
-        fs::write(path, tree.render_svg()).map_err(|source| CliError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        write_whole(path, tree.render_svg().as_bytes())?;
     }
     let text = if common.json {
         let rows: Vec<Vec<f64>> = distances.rows().into_iter().map(|r| r.to_vec()).collect();
@@ -73,72 +70,37 @@ fn label(directory: &Path) -> String {
 
 /// The distances of all pairs: of what follows a context, and where some have nothing of that, of open text.
 fn distances(recordings: &[(String, Recording)]) -> Option<(Distance, Array2<f64>)> {
-    let size = recordings.len();
+    let fingerprints: Vec<Fingerprint> = recordings.iter().map(|(_, r)| fingerprint(r)).collect();
+    let size = fingerprints.len();
     let mut distances = Array2::zeros((size, size));
     let pairs = (0..size).flat_map(|i| (0..i).map(move |j| (i, j)));
     for (i, j) in pairs {
-        let Some(d) = distance(&recordings[i].1, &recordings[j].1) else {
-            return Some((Distance::Habits, of_text(recordings)?));
+        // What the equality gate of a comparison takes: the strings that both name, and the rest.
+        let Some(alike) = equality(&fingerprints[i], &fingerprints[j]) else {
+            let all: Vec<&Fingerprint> = fingerprints.iter().collect();
+            return Some((Distance::Habits, habit_distances(&all)?));
         };
-        distances[[i, j]] = d;
-        distances[[j, i]] = d;
+        distances[[i, j]] = alike.divergence;
+        distances[[j, i]] = alike.divergence;
     }
     Some((Distance::Next, distances))
 }
 
-fn of_text(recordings: &[(String, Recording)]) -> Option<Array2<f64>> {
-    let print = |(_, recording): &(String, Recording)| {
-        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for entry in &recording.entries {
-            if let Response::Text { text, .. } = &entry.response {
-                let probe = entry.question.probe.clone();
-                texts.entry(probe).or_default().push(text.clone());
+/// What a drawing needs of a recording, for which the battery itself need not be at hand.
+fn fingerprint(recording: &Recording) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    for entry in &recording.entries {
+        let probe = entry.question.probe.clone();
+        match &entry.response {
+            Response::Text { text, .. } => {
+                let texts = fingerprint.texts.entry(probe).or_default();
+                texts.push(text.clone());
             }
-        }
-        Fingerprint {
-            texts,
-            ..Fingerprint::default()
-        }
-    };
-    let prints: Vec<Fingerprint> = recordings.iter().map(print).collect();
-    habit_distances(&prints.iter().collect::<Vec<_>>())
-}
-
-/// Mean Jensen-Shannon divergence over the `next` probes that both answered, over the most probable
-/// tokens of either and the rest. Tokens missing on one side count as impossible there, so this is an
-/// upper bound; the comparison proper scores every string with every model instead.
-fn distance(a: &Recording, b: &Recording) -> Option<f64> {
-    let mut divergences = Vec::new();
-    for (probe, top) in next(a) {
-        if let Some((_, other)) = next(b).find(|(p, _)| *p == probe) {
-            let (p, q) = together(top, other);
-            divergences.extend(jensen_shannon(&p, &q));
+            Response::Next { top } => {
+                fingerprint.next.entry(probe).or_insert_with(|| top.clone());
+            }
+            _ => {}
         }
     }
-    let total: f64 = divergences.iter().sum();
-    (!divergences.is_empty()).then(|| total / divergences.len() as f64)
-}
-
-fn next(recording: &Recording) -> impl Iterator<Item = (&str, &[Continuation])> {
-    recording.entries.iter().filter_map(|e| match &e.response {
-        Response::Next { top } => Some((e.question.probe.as_str(), top.as_slice())),
-        _ => None,
-    })
-}
-
-fn together(a: &[Continuation], b: &[Continuation]) -> (Vec<f64>, Vec<f64>) {
-    let mut strings: Vec<&str> = a.iter().chain(b).map(|c| c.text.as_str()).collect();
-    strings.sort_unstable();
-    strings.dedup();
-    let side = |top: &[Continuation]| {
-        let of = |s: &&str| {
-            let same = top.iter().filter(|c| c.text == **s);
-            same.map(|c| c.log_probability.exp()).sum::<f64>()
-        };
-        let mut p: Vec<f64> = strings.iter().map(of).collect();
-        p.push((1.0 - p.iter().sum::<f64>()).max(0.0));
-        let total: f64 = p.iter().sum();
-        p.into_iter().map(|x| x / total).collect::<Vec<f64>>()
-    };
-    (side(a), side(b))
+    fingerprint
 }

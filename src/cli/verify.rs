@@ -208,8 +208,7 @@ fn of_imports(report: &Report) -> Vec<&str> {
     let members = members
         .chain(&report.base)
         .chain(&report.alternatives)
-        .chain(&report.controls)
-        .chain(report.direction.as_ref().map(|d| &d.third));
+        .chain(&report.controls);
     let members: BTreeSet<&str> = members
         .filter(|m| m.source.is_imported())
         .map(|m| m.id.as_str())

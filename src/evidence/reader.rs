@@ -180,7 +180,7 @@ fn entry<'a, S: Deserialize<'a>>(line: &'a [u8]) -> Result<Entry<S>, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
-/// The whole lines of a recording one by one, as they stand: the chain is not checked. Nothing where
+/// The whole lines of a recording one by one, as they stand: the chain is not checked. `None` if
 /// nothing was answered yet.
 pub(crate) fn entries(
     directory: &Path,

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::reader::{is_file, read_header, scan};
 use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent};
 use crate::digest;
+use crate::files::write_whole;
 use crate::identity::Source;
 use crate::model::Answer;
 use crate::question::Question;
@@ -68,7 +69,9 @@ impl Store {
         }
         let head_path = directory.join(HEADER_FILE);
         if !head_path.is_file() {
-            write_whole(&head_path, header).map_err(write_error(&head_path))?;
+            let head = pretty(header).map_err(io::Error::from);
+            let written = head.and_then(|head| write_whole(&head_path, &head));
+            written.map_err(write_error(&head_path))?;
         }
         let (found, mark) = read_header(directory)?;
         if let Some(what) = difference(&found, header) {
@@ -210,7 +213,7 @@ pub fn put(
         fs::rename(&partial, &path).map_err(failed(&path))?;
     }
     if !head_path.exists() {
-        write_whole(&head_path, header).map_err(failed(&head_path))?;
+        write_whole(&head_path, &head).map_err(failed(&head_path))?;
     }
     Ok(())
 }
@@ -245,15 +248,6 @@ fn write_lines(
 
 fn key<S: Serialize>(question: &Question<S>) -> String {
     digest::of_value(question)
-}
-
-/// Writes a file whole or not at all.
-fn write_whole(path: &Path, header: &Header) -> io::Result<()> {
-    let partial = path.with_extension("json.partial");
-    let mut file = File::create(&partial)?;
-    file.write_all(&pretty(header)?)?;
-    file.sync_data()?;
-    fs::rename(&partial, path)
 }
 
 /// A header as it stands in its file.

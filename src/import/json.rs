@@ -32,7 +32,7 @@ pub(super) fn whole(path: &Path) -> Result<Vec<u8>, ImportError> {
         })
 }
 
-/// All that can be read, nothing when that is more than a limit.
+/// All that can be read; `None` if that is more than a limit.
 pub(super) fn limited(reader: impl Read, limit: u64) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     reader.take(limit + 1).read_to_end(&mut bytes)?;
@@ -115,7 +115,7 @@ pub(super) struct Part {
 }
 
 impl Content {
-    /// Its text, without reasoning; nothing when something of it is no text.
+    /// Its text, without reasoning; `None` if something of it is no text.
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
@@ -140,7 +140,7 @@ impl Content {
     }
 }
 
-/// A conversation as one text: a single turn of the user as it stands, others under their roles. Nothing when
+/// A conversation as one text: a single turn of the user as it stands, others under their roles. `None` if
 /// something of it is no text.
 pub(super) fn conversation(messages: &[Message]) -> Option<String> {
     if let [only] = messages

@@ -147,7 +147,7 @@ fn take(
     gathered.row(place, row)
 }
 
-/// A prompt, which may be written as a list of messages; nothing for one that is not text alone.
+/// A prompt, which may be written as a list of messages; `None` for one that is not text alone.
 fn asked(raw: String) -> Option<String> {
     if raw.trim_start().starts_with('[')
         && let Ok(messages) = serde_json::from_str::<Vec<Message>>(&raw)

@@ -12,6 +12,7 @@ use super::gather::LeftOut;
 use super::settle::{BATTERY, Imported, Model};
 use crate::battery::Probe;
 use crate::evidence::{BatteryMark, FORMAT, Header, put};
+use crate::files::write_whole;
 use crate::model::{Answer, Seed};
 use crate::question::{Posing, Question, SEED, ask};
 use crate::response::Response;
@@ -152,9 +153,7 @@ fn put_file(path: &Path, bytes: &[u8]) -> Result<(), ImportError> {
             path: path.to_owned(),
         });
     }
-    let partial = path.with_added_extension("partial");
-    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| ImportError::Write {
+    write_whole(path, bytes).map_err(|source| ImportError::Write {
         path: path.to_owned(),
         source,
     })

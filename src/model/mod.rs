@@ -1,17 +1,21 @@
 //! Models: anything that answers questions.
 //!
 //! [`Model`] is the one trait of the crate, because models are what the world varies in. Weights are
-//! run by [`local`], endpoints are asked by [`hosted`]; a recording stands for a model without being one
-//! (it is read by `evidence`).
+//! run by [`local`], endpoints are asked by [`hosted`], and [`scripted`] models are made up; a recording stands for a
+//! model without being one (it is read by `evidence`).
 
+mod error;
 pub mod hosted;
 pub mod local;
+pub mod scripted;
 
 use std::ops::ControlFlow;
 
 use crate::identity::ModelIdentity;
 use crate::question::Question;
 use crate::response::{Exchange, Response};
+
+pub use error::{Failure, ModelError};
 
 /// What a model can be asked; checked before asking, not found out by failing.
 #[expect(
@@ -71,27 +75,4 @@ pub trait Model: Send + Sync {
         seed: Seed,
         sink: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), ModelError>;
-}
-
-/// A model could not be opened or could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// Local weights.
-    #[error("the local engine failed on '{model}'")]
-    Local {
-        /// The model's name.
-        model: String,
-        /// The cause.
-        #[source]
-        source: Box<local::LocalError>,
-    },
-    /// An endpoint.
-    #[error("endpoint '{model}' failed")]
-    Hosted {
-        /// The model's name.
-        model: String,
-        /// The cause.
-        #[source]
-        source: Box<hosted::HostedError>,
-    },
 }

@@ -89,7 +89,7 @@ pub struct Case {
     pub kind: String,
     /// What it truly is to the protected model.
     pub relation: Relation,
-    /// The share of its training that the protected model wrote: 0 for an innocent, nothing where it is not
+    /// The share of its training that the protected model wrote: 0 for an innocent, `None` if it is not
     /// known or there was more than one step between them.
     pub dose: Option<f64>,
 }

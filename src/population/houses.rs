@@ -174,19 +174,19 @@ impl Houses {
         &self,
         case: &Case,
         thinning: Thinning,
-        prints: &BTreeMap<String, Fingerprint>,
+        fingerprints: &BTreeMap<String, Fingerprint>,
         prepared: &Prepared,
     ) -> Score {
         let panel = self.panel(case, thinning);
         let weighed = case::weigh_prepared(
             &panel,
-            prints,
+            fingerprints,
             Some(prepared),
             Gates::default(),
             &[],
             &Rules::HERE,
         );
-        let probes = prints.get(&case.suspect).map_or(0, |p| p.texts.len());
+        let probes = fingerprints.get(&case.suspect).map_or(0, |p| p.texts.len());
         score::Scored {
             case,
             access: Access::Text,

@@ -7,13 +7,11 @@
 //! learned from one source is tried on teachers, texts and seeds that had no part in it.
 //!
 //! [`cases`](Population::cases) makes every question that has a known answer; [`score()`] weighs each as a
-//! comparison would; [`crate::validation`] says how often that is right. [`triples`](Population::triples) makes
-//! the questions of direction.
+//! comparison would; [`crate::validation`] says how often that is right.
 
 mod cases;
 mod houses;
 mod score;
-mod triples;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -28,7 +26,6 @@ use crate::panel::{Declared, Lineage, LineageError};
 pub use cases::{Case, Relation, Thinning};
 pub use houses::Houses;
 pub use score::{Asked, OtherScore, Score, asked_as, read_scores, score};
-pub use triples::{DirectionScore, ThirdIs, Triple, read_directions, score_directions};
 
 /// The lineage file of a population.
 pub const LINEAGE_FILE: &str = "lineage.toml";
@@ -83,7 +80,7 @@ pub enum PopulationError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A line of a file that has one value a line (scores, directions) is not of the right form.
+    /// A line of a file that has one value a line (scores) is not of the right form.
     #[error("cannot parse line {line} of '{}'", path.display())]
     Line {
         /// The file.

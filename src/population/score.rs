@@ -52,7 +52,7 @@ pub struct Score {
     pub pooled: Option<f64>,
     /// Crawford-Howell t of it, moderated.
     pub t: Option<f64>,
-    /// Its degrees of freedom; nothing in scores from before variances were moderated, where they are one less than
+    /// Its degrees of freedom; `None` in scores from before variances were moderated, where they are one less than
     /// the controls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t_df: Option<f64>,
@@ -97,7 +97,7 @@ pub struct Asked {
     /// The order of the probes.
     pub order: Vec<String>,
     /// The answers, by [`asked_as`].
-    pub prints: BTreeMap<String, Fingerprint>,
+    pub fingerprints: BTreeMap<String, Fingerprint>,
     /// Bytes of the weight files, by the same.
     pub bytes: BTreeMap<String, u64>,
     prepared: Prepared,
@@ -108,15 +108,15 @@ impl Asked {
     pub fn new(
         access: Access,
         order: Vec<String>,
-        prints: BTreeMap<String, Fingerprint>,
+        fingerprints: BTreeMap<String, Fingerprint>,
         bytes: BTreeMap<String, u64>,
         parents: &[&str],
     ) -> Self {
         Self {
-            prepared: Prepared::new(&prints, parents, &Rules::HERE.screen),
+            prepared: Prepared::new(&fingerprints, parents, &Rules::HERE.screen),
             access,
             order,
-            prints,
+            fingerprints,
             bytes,
         }
     }
@@ -126,10 +126,11 @@ impl Asked {
     pub fn first(&self, probes: usize, parents: &[&str]) -> Self {
         let order = &self.order[..probes.min(self.order.len())];
         let kept: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-        let prints = self.prints.iter();
-        let prints = prints.map(|(name, print)| (name.clone(), print.part(&kept)));
+        let fingerprints = self.fingerprints.iter();
+        let fingerprints =
+            fingerprints.map(|(name, fingerprint)| (name.clone(), fingerprint.part(&kept)));
         let (order, bytes) = (order.to_vec(), self.bytes.clone());
-        Self::new(self.access, order, prints.collect(), bytes, parents)
+        Self::new(self.access, order, fingerprints.collect(), bytes, parents)
     }
 }
 
@@ -157,7 +158,7 @@ pub fn score(
     let Asked {
         access,
         order,
-        prints,
+        fingerprints,
         bytes,
         prepared,
     } = asked;
@@ -165,7 +166,7 @@ pub fn score(
     panel.suspect.model = asked_as(&case.suspect, served);
     let weighed = case::weigh_prepared(
         &panel,
-        prints,
+        fingerprints,
         Some(prepared),
         Gates::default(),
         order,

@@ -3,7 +3,6 @@
 use std::fs;
 
 use super::*;
-use crate::weigh::Answer;
 use tempfile::TempDir;
 
 const LINEAGE: &str = r#"
@@ -169,78 +168,4 @@ fn scores_come_back_as_they_were_written() {
         matches!(error, PopulationError::Line { line: 2, .. }),
         "{error}"
     );
-}
-
-#[test]
-fn triples_are_what_their_descent_says() {
-    use Answer::{BothFromThird, CannotSay, ProtectedFromSuspect, SuspectFromProtected};
-    use ThirdIs::{Descendant, Root, RootOfOne, Sibling};
-    let extra =
-        model("a-s2", "a", None, &["a-t1"], "") + &model("a-grand", "a", None, &["a-s"], "");
-    let population = population(&extra, SPLIT).unwrap();
-    let triples = population.triples(Part::Fit);
-    let of = |protected: &str, suspect: &str, third: &str| {
-        let mut found = triples
-            .iter()
-            .filter(|t| t.protected == protected && t.suspect == suspect && t.third == third);
-        let triple = found.next().map(|t| (t.third_is, t.truth));
-        assert!(found.next().is_none());
-        triple
-    };
-    for (protected, suspect, third, expected) in [
-        ("a-s", "a-grand", "a-t1", (Root, SuspectFromProtected)),
-        ("a-grand", "a-s", "a-t1", (Root, ProtectedFromSuspect)),
-        ("a-s", "a-s2", "a-t1", (Root, BothFromThird)),
-        // Their nearest common ancestor is a-s.
-        ("a-s-q", "a-grand", "a-t1", (Root, CannotSay)),
-        ("a-s", "a-s2", "a-t2", (Sibling, CannotSay)),
-        ("a-t1", "a-s", "a-t2", (Sibling, SuspectFromProtected)),
-        ("a-s", "a-of-t2", "a-t1", (RootOfOne, CannotSay)),
-        ("a-s", "a-real", "a-t1", (RootOfOne, CannotSay)),
-        ("a-t1", "a-s", "a-s-q", (Descendant, SuspectFromProtected)),
-        ("a-s", "a-t1", "a-s-q", (Descendant, ProtectedFromSuspect)),
-    ] {
-        assert_eq!(
-            of(protected, suspect, third),
-            Some(expected),
-            "{protected} {suspect} {third}"
-        );
-    }
-    // Siblings stand in one role, the unlisted in none, and a single source has no stranger.
-    assert_eq!(of("a-s2", "a-s", "a-t1"), None);
-    assert!(
-        triples
-            .iter()
-            .all(|t| t.protected != "a-u" && t.suspect != "a-of-u")
-    );
-    assert!(triples.iter().all(|t| t.third_is != ThirdIs::Stranger));
-    let mut in_chain = triples
-        .iter()
-        .filter(|t| t.protected == "a-s" && t.suspect == "a-grand");
-    let triple = in_chain.find(|t| t.third == "a-t1").unwrap();
-    let panel = population.panel_of(triple);
-    let third = panel.third.as_ref().unwrap();
-    assert_eq!(
-        (third.member.id.as_str(), &third.alike[..]),
-        ("a-t1", &["a-t2".to_owned()][..])
-    );
-    let kin = ["a-s2", "a-s-q", "a-t1-q"].map(str::to_owned);
-    assert!(
-        panel
-            .controls
-            .iter()
-            .all(|c| !kin.contains(&c.id) || third.kin.contains(&c.id))
-    );
-}
-
-#[test]
-fn directions_come_back_as_they_were_written() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("directions.jsonl");
-    assert_eq!(read_directions(&path).unwrap(), []);
-    let line = r#"{"part":"test","source":"a","protected":"a-s","suspect":"a-s2","third":"a-t1","third_is":"root","truth":"both_from_third","said":"cannot_say","t":[1.5,null,4.0,3.25]}"#;
-    fs::write(&path, format!("{line}\n")).unwrap();
-    let scores = read_directions(&path).unwrap();
-    assert_eq!(scores[0].t, [Some(1.5), None, Some(4.0), Some(3.25)]);
-    assert_eq!(write_lines(&scores), format!("{line}\n"));
 }

@@ -9,8 +9,6 @@ use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing, SEED};
 use crate::rules::MIN_CONTROLS;
 use crate::validation::CaseRatio;
-use crate::verdict::Finding;
-use crate::weigh::Answer;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
 const CONFORMAL_LEADS: usize = 19;
@@ -26,16 +24,6 @@ const WHO_CHOSE: &str = "ask whoever chose it why, and run it again with the see
 /// One limit of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caveat {
-    /// The third model speaks for the other direction.
-    Reversed {
-        /// Its id.
-        third: String,
-    },
-    /// The third model speaks for itself as the teacher of both.
-    CommonTeacher {
-        /// Its id.
-        third: String,
-    },
     /// Members were no controls and were left out.
     Screened {
         /// Each with the reason, in words.
@@ -184,8 +172,6 @@ impl Caveat {
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Reversed { .. } => "reversed_direction",
-            Self::CommonTeacher { .. } => "common_teacher",
             Self::Screened { .. } => "screened",
             Self::NotCalibrated { .. } => "not_calibrated",
             Self::Extrapolated { .. } => "extrapolated",
@@ -228,12 +214,6 @@ impl Caveat {
     )]
     pub fn text(&self) -> String {
         match self {
-            Self::Reversed { third } => format!(
-                "beside the third model ({third}) the answers support the other direction: that the protected model learned from the suspect"
-            ),
-            Self::CommonTeacher { third } => format!(
-                "the answers support a common teacher: that suspect and protected model both learned from the third model ({third}), and neither from the other"
-            ),
             Self::Screened { members } => format!(
                 "members of the panel are no controls, by their answers, and were left out of everything: {}",
                 members.join("; ")
@@ -382,12 +362,6 @@ impl Caveat {
     /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Reversed { .. } => {
-                "do not use the finding against the suspect before dates and custody of both models are settled"
-            }
-            Self::CommonTeacher { .. } => {
-                "do not use the finding against the suspect before it is known how both were trained; compare again with the third model as --alternative"
-            }
             Self::Screened { .. } => {
                 "find out what these models are; who chose them for controls should be asked"
             }
@@ -590,7 +564,7 @@ fn of_ratio(ratio: Result<&CaseRatio, &String>) -> Option<Caveat> {
     }
 }
 
-/// All limits of a case, the weightiest first; [`of_direction`] goes before them.
+/// All limits of a case, the weightiest first.
 pub fn caveats(
     panel: &Panel,
     case: &Case,
@@ -684,17 +658,6 @@ fn of_measures(case: &Case, conditions: &Conditions) -> Vec<Caveat> {
     let measures: Vec<&'static str> = nothing.iter().map(|m| m.measure.name()).collect();
     let nothing = (!measures.is_empty()).then_some(Caveat::NothingHeld { measures });
     missing.chain(nothing).collect()
-}
-
-/// What the third model says against a finding that would be read as the suspect's descent from the protected model.
-pub fn of_direction(panel: &Panel, case: &Case, direction: Option<Answer>) -> Option<Caveat> {
-    let third = panel.third.as_ref()?.member.id.clone();
-    match (case.verdict.finding, direction?) {
-        (Finding::Undecided | Finding::Shared | Finding::Unrelated | Finding::Inconclusive, _)
-        | (_, Answer::SuspectFromProtected | Answer::CannotSay) => None,
-        (_, Answer::ProtectedFromSuspect) => Some(Caveat::Reversed { third }),
-        (_, Answer::BothFromThird) => Some(Caveat::CommonTeacher { third }),
-    }
 }
 
 /// Limits that come from what was asked and how.

@@ -7,7 +7,6 @@
 
 mod battery;
 mod curves;
-mod direction;
 mod figures;
 mod method;
 mod models;
@@ -21,12 +20,11 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use super::caveat::{Conditions, caveats, of_direction};
+use super::caveat::{Conditions, caveats};
 use crate::adequacy::Adequacy;
 use crate::battery::Battery;
 use crate::case::Case;
 use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
-use crate::direction::Among;
 use crate::evidence::{BatteryMark, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::Equality;
@@ -35,12 +33,11 @@ use crate::panel::{Member, Panel};
 use crate::question::Posing;
 use crate::rules::Rules;
 use crate::sequential::Sequential;
-use crate::validation::{CaseRatio, DirectionRow};
+use crate::validation::CaseRatio;
 use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
 pub use curves::{CurveFacts, CurveName};
-pub use direction::{ClosenessFacts, DirectionFacts};
 pub use figures::{
     AgainstFacts, ApartFacts, BesideFacts, GroupFacts, GroupMemberFacts, MeasureFacts,
     StabilityFacts, StandingFacts,
@@ -137,9 +134,6 @@ pub struct Report {
     pub adequacy: Adequacy,
     /// The answer about the protected model's group, when that was the question.
     pub group: Option<GroupFacts>,
-    /// Who learned from whom, where a third model was at hand; left out without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub direction: Option<DirectionFacts>,
     /// How clearly each alternative is told apart.
     pub apart: Vec<ApartFacts>,
     /// Divergence (nats) between the protected model and its nearest control.
@@ -204,10 +198,6 @@ pub struct Sources<'a> {
     pub ratio: Result<CaseRatio, String>,
     /// Whether the controls are adequate to the finding.
     pub adequacy: Adequacy,
-    /// What the third model says, where there is one.
-    pub direction: Option<Among>,
-    /// How often that was right where it was tried.
-    pub directions: &'a [DirectionRow],
 }
 
 impl Report {
@@ -229,11 +219,6 @@ impl Report {
             }
             models::model(member, case, recording, counts)
         };
-        let direction = sources.direction.as_ref().zip(panel.third.as_ref());
-        let direction = direction.map(|(among, third)| {
-            let (third, access) = (model(&third.member), header.posing.access);
-            direction::direction(third, among, access, sources.directions)
-        });
         let evidence = &case.evidence;
         let ratio = sources.ratio.clone();
         Self {
@@ -271,15 +256,14 @@ impl Report {
                 GROUP_QUESTION
             },
             ladder: propositions::ladder(case.verdict.finding),
-            least_favourable: propositions::least_favourable(case, direction.as_ref()),
-            propositions: propositions::propositions(panel, case, direction.as_ref()),
+            least_favourable: propositions::least_favourable(case),
+            propositions: propositions::propositions(panel, case),
             stability: StabilityFacts {
                 worst_without_one: evidence.worst_without_one,
                 without_strongest: evidence.without_strongest,
             },
             adequacy: sources.adequacy,
             group: figures::group(case),
-            direction,
             apart: figures::apart(case),
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
@@ -315,12 +299,8 @@ fn measures(case: &Case, conditions: &Conditions) -> Vec<MeasureFacts> {
 
 fn limits(sources: &Sources<'_>) -> Vec<CaveatFacts> {
     let ratio = sources.ratio.as_ref();
-    let direction = sources.direction.as_ref().map(|d| d.answer.answer());
-    let (panel, case) = (sources.panel, sources.case);
-    let caveats = of_direction(panel, case, direction)
-        .into_iter()
-        .chain(caveats(panel, case, sources.conditions, ratio));
-    let facts = caveats.map(|c| CaveatFacts {
+    let caveats = caveats(sources.panel, sources.case, sources.conditions, ratio);
+    let facts = caveats.into_iter().map(|c| CaveatFacts {
         code: c.code(),
         text: c.text(),
         advice: c.advice(),

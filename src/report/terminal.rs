@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::facts::{ClosenessFacts, MeasureFacts, ModelFacts, Report};
+use super::facts::{MeasureFacts, ModelFacts, Report};
 use super::text::{number, signed, small};
 use crate::printable::visible;
 use crate::validation::CaseRatio;
@@ -16,7 +16,6 @@ pub fn render(report: &Report, width: usize) -> String {
     figures(&mut out, report, width);
     innocent(&mut out, report, width);
     likeness(&mut out, report, width);
-    direction(&mut out, report, width);
     adequacy(&mut out, report, width);
     limits(&mut out, report, width);
     out
@@ -48,9 +47,6 @@ fn headline(out: &mut String, report: &Report, width: usize) {
         width,
     );
     wrap(out, "Against    ", &names(&report.alternatives), width);
-    if let Some(direction) = &report.direction {
-        line(out, &format!("Third      {}", shown(&direction.third)));
-    }
     line(
         out,
         &format!(
@@ -217,25 +213,6 @@ fn likeness(out: &mut String, report: &Report, width: usize) {
         .map(|m| format!("{} {:.4}", visible(&m.id), m.divergence.unwrap_or(0.0)))
         .collect();
     wrap(out, "  ", &list.join(", "), width);
-    out.push('\n');
-}
-
-fn direction(out: &mut String, report: &Report, width: usize) {
-    let Some(direction) = &report.direction else {
-        return;
-    };
-    line(out, "Who learned from whom (moves no finding)");
-    for text in [
-        &direction.sentence,
-        &direction.why,
-        direction.given,
-        &direction.validated,
-    ] {
-        wrap(out, "  - ", text, width);
-    }
-    let pair = |c: &ClosenessFacts| format!("{} {} (p {})", c.pair, number(c.t, 2), small(c.p));
-    let pairs: Vec<String> = direction.closeness.iter().map(pair).collect();
-    wrap(out, "  - t of closeness: ", &pairs.join(", "), width);
     out.push('\n');
 }
 

@@ -1,7 +1,6 @@
 //! Claims about every form of the report, over made-up cases.
 
 mod curves;
-mod direction;
 #[cfg(feature = "pdf")]
 mod pdf;
 
@@ -14,7 +13,6 @@ use crate::adequacy::adequacy;
 use crate::battery::{Battery, Tier};
 use crate::case::{Case, Gates, weigh};
 use crate::detail::describe;
-use crate::direction::Among;
 use crate::evidence::{BatteryMark, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
@@ -47,7 +45,6 @@ struct World {
     taught: f64,
     refuses: bool,
     ratio: Result<CaseRatio, String>,
-    direction: Option<Among>,
 }
 
 impl World {
@@ -59,7 +56,6 @@ impl World {
             controls: (0..controls).map(|i| format!("models/c{i}")).collect(),
             alternatives: vec!["models/sibling".to_owned(), "models/cousin".to_owned()],
             family: false,
-            third: None,
         };
         Self {
             panel: Panel::new(&named, &[]),
@@ -68,7 +64,6 @@ impl World {
             taught: 1.0,
             refuses: false,
             ratio: Err("nothing was calibrated".to_owned()),
-            direction: None,
         }
     }
 
@@ -230,8 +225,6 @@ impl World {
             conditions: &conditions,
             ratio: self.ratio.clone(),
             adequacy: adequacy(&self.panel, &case, &[]),
-            direction: self.direction.clone(),
-            directions: &[],
         })
     }
 }
@@ -288,7 +281,6 @@ fn cases() -> Vec<Report> {
     for (score, outside) in [(4.0, false), (BEYOND_ALL, false), (12.0, true)] {
         reports.push(curves::report(made_up(score, outside, None)));
     }
-    reports.extend(direction::reports(Finding::Distilled));
     reports
 }
 

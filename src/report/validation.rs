@@ -9,8 +9,7 @@ use super::html::{FORM, STYLE};
 use super::plot;
 use super::render::{RenderError, render};
 use super::text::number;
-use crate::population::Part;
-use crate::validation::{DirectionRow, Row, Statistic, Validation};
+use crate::validation::{Row, Statistic, Validation};
 use crate::weigh::{Estimated, Rate};
 
 /// The page and its style.
@@ -40,16 +39,7 @@ pub fn page(validation: &Validation) -> Result<String, RenderError> {
             }
         }
     }
-    let words = |d: &DirectionRow| {
-        BTreeMap::from([("third", d.third_is.words()), ("truth", d.truth.words())])
-    };
-    let words: Vec<_> = validation.directions.iter().map(words).collect();
-    render(
-        validation,
-        TEMPLATES,
-        &FORM,
-        minijinja::context! { plots, words },
-    )
+    render(validation, TEMPLATES, &FORM, minijinja::context! { plots })
 }
 
 /// Renders the tables as text, at most `width` columns wide.
@@ -126,35 +116,7 @@ pub fn text(validation: &Validation, width: u16) -> String {
         }
         out.extend([&table.to_string(), "\n"]);
     }
-    out.push_str(&directions(&validation.directions, width));
     out
-}
-
-/// What was said of triples, as a table; nothing where none were tried.
-fn directions(rows: &[DirectionRow], width: u16) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let header = [
-        "part",
-        "the third model is",
-        "what is true of the two",
-        "triples",
-        "said rightly",
-        "wrongly",
-        "nothing said",
-    ];
-    let mut table = table(width, &header);
-    for d in rows {
-        let part = match d.part {
-            Part::Fit => "fit",
-            Part::Test => "test",
-        };
-        let words = [part, d.third_is.words(), d.truth.words()].map(str::to_owned);
-        let counts = [d.triples, d.right, d.wrong, d.silent].map(|n| n.to_string());
-        table.add_row(words.into_iter().chain(counts));
-    }
-    format!("\nWho learned from whom, with a third model\n{table}\n")
 }
 
 fn table(width: u16, header: &[&str]) -> Table {

@@ -80,7 +80,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Asked {
-    /// How many most probable tokens are needed at the positions of prompts; nothing where no
+    /// How many most probable tokens are needed at the positions of prompts; `None` if no
     /// probability of a prompt is asked.
     pub(super) fn reading(&self) -> Option<usize> {
         self.prompt_logprobs

@@ -8,7 +8,6 @@
 mod attribution;
 mod calibration;
 mod curves;
-mod direction;
 mod dose;
 mod primary;
 mod ratio;
@@ -22,14 +21,13 @@ use serde::{Deserialize, Serialize};
 use self::rows::ReadBy;
 use crate::digest;
 use crate::measure::Basis;
-use crate::population::{DirectionScore, Part, Score};
+use crate::population::{Part, Score};
 use crate::question::Access;
 use crate::weigh::{EcePoint, Scored, Tippett, ece_curve, tippett};
 
 pub use attribution::Attribution;
 pub use calibration::{Calibrated, FitError, Fitted, LARGEST, Proposition, Ranged, Ratio, deviate};
 pub use curves::{Curves, HeldBy};
-pub use direction::DirectionRow;
 pub use dose::{DoseRow, Doses};
 pub use primary::{Contender, Statistic};
 pub use ratio::{CaseRatio, Circumstances, case_ratio};
@@ -75,20 +73,15 @@ pub struct Validation {
     pub test_cases: usize,
     /// By how models were asked.
     pub by_access: Vec<Validated>,
-    /// Who learned from whom, told with a third model at full access, on both parts; `None` if no triples
-    /// were tried.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub directions: Vec<DirectionRow>,
 }
 
 impl Validation {
-    /// Fits on one part of the scores and tries it on the other. The rule of directions has nothing that is fitted,
-    /// and is tried on both.
+    /// Fits on one part of the scores and tries it on the other.
     ///
     /// # Errors
     ///
     /// When a part lacks students or innocents.
-    pub fn new(scores: &[Score], directions: &[DirectionScore]) -> Result<Self, FitError> {
+    pub fn new(scores: &[Score]) -> Result<Self, FitError> {
         let calibrations = calibration::fit(scores)?;
         let sources = |part| {
             let mut sources: Vec<String> = Vec::new();
@@ -122,7 +115,6 @@ impl Validation {
             test_cases: whole(Part::Test),
             test,
             by_access,
-            directions: direction::rows(directions),
         })
     }
 }
@@ -160,7 +152,6 @@ impl Validation {
             fit_cases: whole.len(),
             test_cases: whole.len(),
             by_access: vec![validated],
-            directions: Vec::new(),
         })
     }
 

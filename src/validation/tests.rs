@@ -77,7 +77,7 @@ fn only_the_fitting_part_is_fitted_on() {
 
 #[test]
 fn the_figures_are_of_the_test_part() {
-    let validation = Validation::new(&scores(0.5), &[]).unwrap();
+    let validation = Validation::new(&scores(0.5)).unwrap();
     assert_eq!(validation.fit_cases, 2 * 29);
     assert_eq!(validation.test_cases, 2 * 29 + 1);
     let row = &validation.by_access[0].rows[0];
@@ -195,7 +195,7 @@ fn dosed(shift: f64) -> Vec<Score> {
 
 #[test]
 fn doses_are_fitted_on_one_part_and_tried_on_the_other() {
-    let validation = Validation::new(&dosed(0.0), &[]).unwrap();
+    let validation = Validation::new(&dosed(0.0)).unwrap();
     let validated = &validation.by_access[0];
     let effects = &validated.calibration.doses.effects;
     let effects: Vec<f64> = effects.iter().map(|e| e.effect).collect();
@@ -217,7 +217,7 @@ fn doses_are_fitted_on_one_part_and_tried_on_the_other() {
     assert_eq!((told[0], told[2], told[3]), (0, 3, 3));
     assert!((validated.doses[3].estimate - 1.0).abs() < 0.05);
     // Students that came nearer than any that it was fitted on are not held, and innocents still are.
-    let missed = Validation::new(&dosed(3.0), &[]).unwrap();
+    let missed = Validation::new(&dosed(3.0)).unwrap();
     let held: Vec<usize> = missed.by_access[0]
         .doses
         .iter()
@@ -234,7 +234,7 @@ fn doses_are_fitted_on_one_part_and_tried_on_the_other() {
 fn the_figure_that_could_decide_is_tried_on_the_fitting_part() {
     let mut scores = dosed(0.0);
     let contenders = |scores: &[Score]| {
-        Validation::new(scores, &[]).unwrap().by_access[0]
+        Validation::new(scores).unwrap().by_access[0]
             .contenders
             .clone()
     };
@@ -254,7 +254,7 @@ fn the_figure_that_could_decide_is_tried_on_the_fitting_part() {
 #[test]
 fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
     let mut all = scores(8.0);
-    let plain = Validation::new(&all, &[]).unwrap();
+    let plain = Validation::new(&all).unwrap();
     for score in scores(8.0).into_iter().filter(|s| s.part == Part::Test) {
         all.push(Score {
             served: Served::Cooler,
@@ -264,7 +264,7 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
             ..score
         });
     }
-    let served = Validation::new(&all, &[]).unwrap();
+    let served = Validation::new(&all).unwrap();
     assert_eq!(
         served.by_access[0].calibration,
         plain.by_access[0].calibration
@@ -284,7 +284,7 @@ fn suspects_served_otherwise_have_a_row_of_their_own_and_no_part_in_others() {
 fn a_case_is_told_how_suspects_served_otherwise_fared_worst() {
     let mut all = scores(8.0);
     let ratio = |all: &[Score]| {
-        let validation = Validation::new(all, &[]).unwrap();
+        let validation = Validation::new(all).unwrap();
         case_ratio(&validation, &of_a_case::case(4.0), &of_a_case::inside()).unwrap()
     };
     assert_eq!(ratio(&all).served_otherwise, None);
@@ -310,7 +310,7 @@ pub(crate) const BEYOND_ALL: f64 = 1e7;
 
 /// The ratio of a made-up case whose pooled standing is at `score` among 61 controls of about unit spread.
 pub(crate) fn made_up(score: f64, outside: bool, prior_odds: Option<f64>) -> CaseRatio {
-    let validation = Validation::new(&scores(0.5), &[]).unwrap();
+    let validation = Validation::new(&scores(0.5)).unwrap();
     let circumstances = Circumstances {
         probes: if outside { 60 } else { 200 },
         prior_odds,
@@ -423,7 +423,7 @@ mod of_a_case {
 
     #[test]
     fn the_least_favourable_explanation_leads_within_its_bounds() {
-        let validation = Validation::new(&scores(8.0), &[]).unwrap();
+        let validation = Validation::new(&scores(8.0)).unwrap();
         let ratio = case_ratio(&validation, &case(12.0), &inside()).unwrap();
         assert!(ratio.outside.is_empty(), "{:?}", ratio.outside);
         let least = ratio.ratios.iter().map(|r| r.log10_lr).fold(9.0, f64::min);
@@ -450,7 +450,7 @@ mod of_a_case {
 
     #[test]
     fn outside_what_was_validated_the_ratio_is_capped_or_not_given() {
-        let mut validation = Validation::new(&scores(8.0), &[]).unwrap();
+        let mut validation = Validation::new(&scores(8.0)).unwrap();
         for fitted in &mut validation.by_access[0].calibration.against {
             fitted.upper = 5.0;
         }
@@ -501,7 +501,7 @@ mod of_a_case {
 
     #[test]
     fn a_posterior_comes_with_its_prior_only() {
-        let validation = Validation::new(&scores(8.0), &[]).unwrap();
+        let validation = Validation::new(&scores(8.0)).unwrap();
         let plain = case_ratio(&validation, &case(12.0), &inside()).unwrap();
         assert_eq!(plain.updated, None);
         let stated = Circumstances {
@@ -519,7 +519,7 @@ mod of_a_case {
 
     #[test]
     fn where_a_gate_answers_or_access_differs_there_is_no_ratio() {
-        let validation = Validation::new(&scores(8.0), &[]).unwrap();
+        let validation = Validation::new(&scores(8.0)).unwrap();
         let text = Circumstances {
             access: Access::Text,
             ..inside()

@@ -8,10 +8,10 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::Response;
 
+use super::case_index::CaseIndex;
 use super::checked::Checks;
 use super::pages::{self, PageError};
 use super::search::Wanted;
-use super::shelf::Shelf;
 use crate::bundle::Rendering;
 use crate::report::html;
 use crate::serve::connection::Client;
@@ -27,7 +27,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 /// What requests share.
 pub(super) struct Room {
-    pub(super) shelf: Shelf,
+    pub(super) cases: CaseIndex,
     pub(super) checks: Checks,
 }
 
@@ -139,11 +139,11 @@ fn made(room: &Room, request: &Request) -> Result<Answer, Refusal> {
     }
     let filter = Filter::of(request.uri())?;
     let page = if path == "/" {
-        pages::index(&room.shelf, &filter.wanted.q, &filter.stage)?
+        pages::index(&room.cases, &filter.wanted.q, &filter.stage)?
     } else {
         let rest = path.strip_prefix("/case/").ok_or(Refusal::NoPage)?;
         let (id, page) = rest.split_once('/').unwrap_or((rest, ""));
-        let case = room.shelf.find(id).ok_or(Refusal::NoPage)?;
+        let case = room.cases.find(id).ok_or(Refusal::NoPage)?;
         match page {
             "" => pages::case(id, &case, &room.checks)?,
             "probes" => pages::probes(id, &case, &filter.wanted)?,

@@ -10,18 +10,18 @@
 //! | `/case/ID/probes` | the probes asked; `q` and `kind` filter, `from` turns pages |
 //! | `/case/ID/answers` | the answers; `model`, `probe`, `kind` and `q` filter, `from` turns pages |
 //!
-//! `shelf` finds cases and knows them by ids, which are all that an address can name; `checked` checks
+//! `case_index` finds cases and knows them by ids, which are all that an address can name; `checked` checks
 //! bundles as `verify` does and keeps what came out while their files stay; `progress` counts what a run
 //! has got; `search` looks through probes and answers; `pages` makes facts of all that for the templates,
 //! which escape every text as those of the report do. A report that is in a bundle is never shown as it
 //! lies there.
 
+mod case_index;
 mod checked;
 mod http;
 mod pages;
 mod progress;
 mod search;
-mod shelf;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,9 +36,9 @@ use crate::serve::Ended;
 use crate::serve::attend;
 use crate::serve::connection::Gate;
 use crate::serve::signals::Signals;
+use case_index::CaseIndex;
 use checked::Checks;
 use http::Room;
-use shelf::Shelf;
 
 /// Connections at once; further ones wait to be taken.
 const CONNECTIONS: usize = 64;
@@ -88,7 +88,7 @@ pub fn view(
     port: u16,
     ready: impl FnOnce(SocketAddr, usize) -> io::Result<()>,
 ) -> Result<Ended, ViewError> {
-    let shelf = Shelf::new(directories)?;
+    let cases = CaseIndex::new(directories)?;
     let start = |source| ViewError::Start { source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -102,9 +102,9 @@ pub fn view(
         let listener = listener.map_err(|source| ViewError::Listen { address, source })?;
         let bound = listener.local_addr().map_err(start)?;
         let signals = Signals::new().map_err(start)?;
-        ready(bound, shelf.look().cases.len()).map_err(start)?;
+        ready(bound, cases.look().cases.len()).map_err(start)?;
         let room = Arc::new(Room {
-            shelf,
+            cases,
             checks: Checks::default(),
         });
         let router = Router::new().fallback(http::answer).with_state(room);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::case_index::CaseIndex;
 use super::checked::Checks;
 use super::progress::{Progress, progress};
 use super::search::{self, Hit, Hits, KINDS, PAGE, ProbeHit, Wanted, query};
-use super::shelf::Shelf;
 use crate::bundle::{Outline, Rendering, Stage, StepError};
 use crate::report::RenderError;
 use crate::report::html::fill;
@@ -111,8 +111,8 @@ struct Index<'a> {
 }
 
 /// All cases that a filter leaves.
-pub(super) fn index(shelf: &Shelf, q: &str, stage: &str) -> Result<String, PageError> {
-    let look = shelf.look();
+pub(super) fn index(cases: &CaseIndex, q: &str, stage: &str) -> Result<String, PageError> {
+    let look = cases.look();
     let mut index = Index {
         rows: Vec::new(),
         unreadable: Vec::new(),

@@ -21,7 +21,7 @@ pub(super) struct Progress {
     pub(super) model: String,
     /// Records of the first pass.
     pub(super) first: usize,
-    /// Questions of the first pass; nothing where the probes are not known.
+    /// Questions of the first pass; `None` if the probes are not known.
     pub(super) first_planned: Option<usize>,
     /// Records of the second pass.
     pub(super) second: usize,

@@ -11,7 +11,6 @@ mod calibration;
 mod combine;
 mod conformal;
 mod crawford_howell;
-mod direction;
 mod dose;
 mod interval;
 mod moderated;
@@ -40,7 +39,6 @@ pub use calibration::{
 pub use combine::{Combined, fisher, holm};
 pub use conformal::conformal_p;
 pub use crawford_howell::{SingleCase, crawford_howell};
-pub use direction::{APART, Answer, Because, CLOSE_P, Direction, Open, Pairs, direction};
 pub use dose::{Dose, DoseCurve, KnownDose, NoDose};
 pub use interval::{MeanInterval, mean_interval};
 pub use moderated::{Prior, Scatter, moderated, moderated_variance};
@@ -62,15 +60,10 @@ pub use two_way::{TwoWay, TwoWayError, fit_two_way};
 
 /// The constants of this module that can move a finding, by name, for the rules that a plan commits to.
 pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
-    let direction = [
-        ("direction.close_p", direction::CLOSE_P),
-        ("direction.apart", direction::APART),
-    ];
     let slope = [("level.min_controls", standing::MIN_FOR_SLOPE as f64)];
     synthetic::CONSTANTS
         .into_iter()
         .chain(shortest_half::CONSTANTS)
-        .chain(direction)
         .chain(slope)
         .chain([("signed_rank.exact_up_to", signed_rank::EXACT_UP_TO as f64)])
 }

@@ -16,7 +16,6 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -147,8 +146,8 @@ fn text(answer: &Answer) -> &str {
 /// The cause behind the model's error.
 fn cause(asked: Result<(), ModelError>) -> HostedError {
     match asked {
-        Err(ModelError::Hosted { source, .. }) => *source,
-        other => panic!("{other:?}"),
+        Err(error) => *error.source.downcast().expect("an error of an endpoint"),
+        Ok(()) => panic!("it was answered"),
     }
 }
 
@@ -472,8 +471,9 @@ fn record(
     let battery = Battery::built_in("core-v1").unwrap();
     let header = collect::header(model, &battery, POSING, SEED);
     let mut store = Store::open(directory, &header)?;
-    let stop = AtomicBool::new(false);
-    collect::collect(model, questions, SEED, &mut store, &stop, &|| {})
+    collect::collect(model, questions, SEED, &mut store, &|| {
+        ControlFlow::Continue(())
+    })
 }
 
 #[test]

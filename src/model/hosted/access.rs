@@ -24,7 +24,7 @@ use crate::response::{Exchange, Usage};
 
 use super::error::HostedError;
 use super::transport::Transport;
-use super::wire::{Call, Heard, Outcome, Sampling, Talk, Want, WireRequest, ask_with};
+use super::wire::{Answered, Call, Conversation, Outcome, Sampling, Want, WireRequest, ask_with};
 
 /// What the access check found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,7 +188,7 @@ impl<'a> Check<'a> {
         prompt: &Prompt,
         want: Want<'_>,
         sampling: Sampling<'_>,
-    ) -> Result<(Heard, Vec<String>), HostedError> {
+    ) -> Result<(Answered, Vec<String>), HostedError> {
         self.ask_seeded(prompt, want, sampling, 1).await
     }
 
@@ -198,11 +198,11 @@ impl<'a> Check<'a> {
         want: Want<'_>,
         sampling: Sampling<'_>,
         seed: u64,
-    ) -> Result<(Heard, Vec<String>), HostedError> {
+    ) -> Result<(Answered, Vec<String>), HostedError> {
         let call = Call { prompt, want, seed };
-        let (heard, texts) = ask_with(self.transport, call, sampling).await?;
-        self.count(&heard.exchange);
-        Ok((heard, texts))
+        let (answered, texts) = ask_with(self.transport, call, sampling).await?;
+        self.count(&answered.exchange);
+        Ok((answered, texts))
     }
 
     /// Texts under different seeds, asked for one by one.
@@ -212,7 +212,7 @@ impl<'a> Check<'a> {
         max_tokens: usize,
         sampling: Sampling<'_>,
         count: u64,
-    ) -> Result<Vec<Heard>, HostedError> {
+    ) -> Result<Vec<Answered>, HostedError> {
         let ask = |seed| {
             let want = Want::Text { max_tokens };
             ask_with(self.transport, Call { prompt, want, seed }, sampling)
@@ -220,10 +220,10 @@ impl<'a> Check<'a> {
         // Far apart, since some servers count on from a seed.
         let asked = join_all((1..=count).map(|i| ask(i * 1000))).await;
         let mut all = Vec::new();
-        for heard in asked {
-            let (heard, _) = heard?;
-            self.count(&heard.exchange);
-            all.push(heard);
+        for answered in asked {
+            let (answered, _) = answered?;
+            self.count(&answered.exchange);
+            all.push(answered);
         }
         Ok(all)
     }
@@ -232,9 +232,9 @@ impl<'a> Check<'a> {
         &mut self,
         path: String,
     ) -> Result<Result<Value, super::wire::Decline>, HostedError> {
-        let mut talk = Talk::new(self.transport);
-        let answer = talk.send(WireRequest::get(path)).await?;
-        self.count(&talk.into_exchange());
+        let mut conversation = Conversation::new(self.transport);
+        let answer = conversation.send(WireRequest::get(path)).await?;
+        self.count(&conversation.into_exchange());
         Ok(answer)
     }
 

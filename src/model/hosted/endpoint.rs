@@ -104,7 +104,7 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Reads an endpoint's name; nothing when it is not one (a path, `hf:...`).
+    /// Reads an endpoint's name; `None` if it is not one (a path, `hf:...`).
     ///
     /// # Errors
     ///

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::{Failure, ModelError};
+
 /// An endpoint cannot go on; answers so far are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum HostedError {
@@ -137,6 +139,32 @@ pub enum HostedError {
 }
 
 impl HostedError {
+    /// This error as the failure of a model.
+    pub(crate) fn of(self, model: &str) -> ModelError {
+        let (kind, hint) = (self.kind(), self.hint());
+        ModelError::new(model, kind, self).with_hint(hint)
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Failure {
+        match self {
+            Self::Unpriced { .. }
+            | Self::PriceFile { .. }
+            | Self::PriceForm { .. }
+            | Self::PriceValue { .. } => Failure::Settings,
+            Self::Client { .. }
+            | Self::Runtime { .. }
+            | Self::Broken { .. }
+            | Self::Ended { .. }
+            | Self::ServedChanged { .. } => Failure::Unfinished,
+            Self::Billing { .. } | Self::Budget { .. } => Failure::Limit,
+            Self::Key { .. }
+            | Self::Auth { .. }
+            | Self::NotFound { .. }
+            | Self::Redirected { .. } => Failure::Unusable,
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -17,7 +17,7 @@ use super::access::{self, AccessReport};
 use super::endpoint::Endpoint;
 use super::error::HostedError;
 use super::transport::{Options, Transport};
-use super::wire::{self, Call, Heard, Want};
+use super::wire::{self, Answered, Call, Want};
 use crate::battery::Pose;
 use crate::identity::{Ability, ModelIdentity, Source};
 use crate::model::{Abilities, Answer, Model, ModelError, Seed};
@@ -206,8 +206,8 @@ impl HostedModel {
             },
             Request::Score { texts } => return self.score(prompt, texts, seed).await,
         };
-        let heard = self.call(Call { prompt, want, seed }).await?;
-        Ok((response(heard.outcome), heard.exchange))
+        let answered = self.call(Call { prompt, want, seed }).await?;
+        Ok((response(answered.outcome), answered.exchange))
     }
 
     /// One call a text; the first that has no answer ends it, since the scores are one answer.
@@ -221,9 +221,9 @@ impl HostedModel {
         let mut scores = Vec::with_capacity(texts.len());
         for text in texts {
             let want = Want::Score { text };
-            let heard = self.call(Call { prompt, want, seed }).await?;
-            join(&mut exchange, heard.exchange);
-            match response(heard.outcome) {
+            let answered = self.call(Call { prompt, want, seed }).await?;
+            join(&mut exchange, answered.exchange);
+            match response(answered.outcome) {
                 Response::Scored { scores: one } => scores.extend(one),
                 other => return Ok((other, exchange)),
             }
@@ -231,12 +231,12 @@ impl HostedModel {
         Ok((Response::Scored { scores }, exchange))
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Heard, HostedError> {
-        let heard = wire::ask(&self.transport, call).await?;
-        if let Some(now) = &heard.exchange.served {
+    async fn call(&self, call: Call<'_>) -> Result<Answered, HostedError> {
+        let answered = wire::ask(&self.transport, call).await?;
+        if let Some(now) = &answered.exchange.served {
             self.check_served(now)?;
         }
-        Ok(heard)
+        Ok(answered)
     }
 
     /// Answers of another model than before belong to another recording.
@@ -274,10 +274,7 @@ impl Model for HostedModel {
     ) -> Result<(), ModelError> {
         // All on this thread: while the sink writes to disk, replies wait in the system's buffers.
         let asked = self.runtime.block_on(self.ask_all(questions, seed, sink));
-        asked.map_err(|source| ModelError::Hosted {
-            model: self.identity.name.clone(),
-            source: Box::new(source),
-        })
+        asked.map_err(|source| source.of(&self.identity.name))
     }
 }
 

@@ -94,7 +94,7 @@ impl Prices {
         Ok(self)
     }
 
-    /// The price that is about a model most closely; nothing when none is known.
+    /// The price that is about a model most closely; `None` if none is known.
     pub fn of(&self, provider: &str, model: &str) -> Option<&Price> {
         self.tables.iter().find_map(|table| {
             let fits = |price: &&Price| price.fit(provider, model);

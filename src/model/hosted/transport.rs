@@ -29,7 +29,7 @@ use super::endpoint::{Auth, Endpoint, is_loopback};
 use super::error::HostedError;
 use super::price::Price;
 use super::wire::{Parsed, WireRequest, parse};
-use attempt::Heard;
+use attempt::Sent;
 use breaker::Breaker;
 use budget::{Estimate, Reserved};
 use gate::{Gate, Inside};
@@ -159,11 +159,11 @@ impl Transport {
             let reserved = budget.reserve(prepared.estimate, price).await?;
             let first = *first.get_or_insert_with(Instant::now);
             let key = self.endpoint.key.as_ref();
-            let heard = attempt::send(self.build(&prepared), key)
+            let sent = attempt::send(self.build(&prepared), key)
                 .await
                 .map_err(|source| HostedError::Client { source })?;
             let (mut reply, next) =
-                self.settle(heard, attempts, reserved, inside, prepared.body.is_some());
+                self.settle(sent, attempts, reserved, inside, prepared.body.is_some());
             attempts += 1;
             reply.attempts = attempts;
             let asked = match next {
@@ -254,18 +254,18 @@ impl Transport {
     /// it.
     fn settle(
         &self,
-        heard: Heard,
+        sent: Sent,
         before: u32,
         reserved: Reserved<'_>,
         inside: Inside<'_>,
         posts: bool,
     ) -> (Reply, Next) {
-        let reply = match heard {
-            Heard::Whole(reply) => Reply {
+        let reply = match sent {
+            Sent::Whole(reply) => Reply {
                 attempts: before,
                 ..reply
             },
-            Heard::Broken(broken) => {
+            Sent::Broken(broken) => {
                 if broken.unsent {
                     reserved.turned_down();
                 }

@@ -2,10 +2,11 @@
 //!
 //! A [`Call`] becomes one or more [`Generate`]s, the one thing that every server does: read a prompt, say
 //! how probable it was, write some tokens, name the alternatives. A wire file turns a `Generate` into a
-//! request and a reply into a [`Reading`], both as pure functions. [`talk`] sends, drops what a server
+//! request and a reply into a [`Reading`], both as pure functions. [`conversation`] sends, drops what a server
 //! refuses and remembers it; [`score`] finds a text's own tokens in a prompt that was read.
 
 mod anthropic;
+mod conversation;
 mod decline;
 mod gemini;
 mod generate;
@@ -20,7 +21,6 @@ mod openai_responses;
 mod reading;
 mod score;
 mod sglang;
-mod talk;
 
 #[cfg(test)]
 mod tests;
@@ -32,15 +32,15 @@ use crate::response::{Continuation, Exchange, Finish};
 use super::error::HostedError;
 use super::transport::Transport;
 
+pub(super) use conversation::Conversation;
 pub(super) use decline::Decline;
 pub(super) use generate::Sampling;
 pub(super) use json::{Parsed, parse};
 pub(super) use learnt::Learnt;
-pub(super) use talk::Talk;
 
+use conversation::Halt;
 use generate::{Generate, Input};
 use reading::{End, Reading};
-use talk::Halt;
 
 /// A way of speaking to endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +228,7 @@ pub(super) enum Outcome {
     },
     /// The most probable next tokens, most probable first, censored ones left out.
     Top(Vec<Continuation>),
-    /// Log-probability in nats and tokens; nothing when the reply does not give it for exactly this text.
+    /// Log-probability in nats and tokens; `None` if the reply does not give it for exactly this text.
     Score {
         /// Nats.
         log_probability: Option<f64>,
@@ -243,7 +243,7 @@ pub(super) enum Outcome {
 
 /// An answer with everything that went over the wire for it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Heard {
+pub(super) struct Answered {
     /// The answer.
     pub(super) outcome: Outcome,
     /// The wire.
@@ -251,9 +251,9 @@ pub(super) struct Heard {
 }
 
 /// Asks one thing. An error means that the run cannot go on.
-pub(super) async fn ask(transport: &Transport, call: Call<'_>) -> Result<Heard, HostedError> {
-    let (heard, _) = ask_with(transport, call, Sampling::default()).await?;
-    Ok(heard)
+pub(super) async fn ask(transport: &Transport, call: Call<'_>) -> Result<Answered, HostedError> {
+    let (answered, _) = ask_with(transport, call, Sampling::default()).await?;
+    Ok(answered)
 }
 
 /// Asks one thing under other sampling than a run's; gives all texts where several were asked for.
@@ -261,24 +261,24 @@ pub(super) async fn ask_with(
     transport: &Transport,
     call: Call<'_>,
     sampling: Sampling<'_>,
-) -> Result<(Heard, Vec<String>), HostedError> {
-    let mut talk = Talk::new(transport);
+) -> Result<(Answered, Vec<String>), HostedError> {
+    let mut conversation = Conversation::new(transport);
     let mut texts = Vec::new();
-    let outcome = match answer(&mut talk, call, sampling, &mut texts).await {
+    let outcome = match answer(&mut conversation, call, sampling, &mut texts).await {
         Ok(outcome) | Err(Halt::Answer(outcome)) => outcome,
         Err(Halt::Failed(error)) => return Err(error),
     };
-    let exchange = talk.into_exchange();
-    Ok((Heard { outcome, exchange }, texts))
+    let exchange = conversation.into_exchange();
+    Ok((Answered { outcome, exchange }, texts))
 }
 
 async fn answer(
-    talk: &mut Talk<'_>,
+    conversation: &mut Conversation<'_>,
     call: Call<'_>,
     sampling: Sampling<'_>,
     texts: &mut Vec<String>,
 ) -> Result<Outcome, Halt> {
-    let endpoint = talk.endpoint();
+    let endpoint = conversation.endpoint();
     let prompt = call.prompt;
     let Some(form) = endpoint.dialect.form(prompt.pose) else {
         let takes = match prompt.pose {
@@ -310,7 +310,7 @@ async fn answer(
     match call.want {
         Want::Text { max_tokens } => {
             let want = Generate { max_tokens, ..want };
-            let reading = talk.generate(form, want).await?;
+            let reading = conversation.generate(form, want).await?;
             texts.clone_from(&reading.texts);
             Ok(text_of(reading, max_tokens))
         }
@@ -321,10 +321,10 @@ async fn answer(
                 top,
                 ..want
             };
-            let reading = talk.generate(form, want).await?;
-            Ok(top_of(talk, &reading, top))
+            let reading = conversation.generate(form, want).await?;
+            Ok(top_of(conversation, &reading, top))
         }
-        Want::Score { text } => score::score(talk, form, prompt, text, want).await,
+        Want::Score { text } => score::score(conversation, form, prompt, text, want).await,
     }
 }
 
@@ -354,9 +354,9 @@ fn text_of(reading: Reading, max_tokens: usize) -> Outcome {
 }
 
 /// The alternatives of the first written token.
-fn top_of(talk: &mut Talk<'_>, reading: &Reading, top: usize) -> Outcome {
+fn top_of(conversation: &mut Conversation<'_>, reading: &Reading, top: usize) -> Outcome {
     if reading.usage.reasoning > 0 {
-        return Outcome::Unavailable(talk::REASONS.to_owned());
+        return Outcome::Unavailable(conversation::REASONS.to_owned());
     }
     let Some(first) = reading.written.positions.first() else {
         return match reading.declined() {
@@ -366,7 +366,7 @@ fn top_of(talk: &mut Talk<'_>, reading: &Reading, top: usize) -> Outcome {
     };
     let (continuations, left_out) = first.continuations(top);
     if left_out > 0 {
-        talk.note(format!(
+        conversation.note(format!(
             "top: {left_out} entries are no text or have no number"
         ));
     }

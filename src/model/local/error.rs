@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::foreign::Foreign;
+use crate::model::{Failure, ModelError};
 
 /// A local model could not be opened, loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +151,36 @@ pub enum LocalError {
         /// Tokens that fit.
         context: usize,
     },
+}
+
+impl LocalError {
+    /// What the user can do about it; `None` if there is no advice.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAModel { .. } => Some(
+                "give a Hugging Face directory, a .gguf file, hf:org/name@revision, or a recording's directory",
+            ),
+            Self::Header { .. } => {
+                Some("the file may be damaged or a download cut off; fetch it again")
+            }
+            Self::Foreign { what, .. } => Some(what.advice()),
+            Self::MissingPart { .. } => Some("fetch all parts into one directory"),
+            Self::Format { .. } => Some(
+                "give a file in one of these formats; of the original weights, llama.cpp's `llama-quantize` makes Q8_0",
+            ),
+            Self::Template(_) => Some(
+                "mend chat_template.jinja or 'chat_template' in tokenizer_config.json (of a GGUF: `gguf-new-metadata --chat-template-file`), or take it out to ask the model as plain text",
+            ),
+            Self::Tokenizer(_) => Some("put the model's own tokenizer.json beside its weights"),
+            _ => None,
+        }
+    }
+
+    /// This error as the failure of a model.
+    pub(super) fn of(self, model: &str, kind: Failure) -> ModelError {
+        let hint = self.hint();
+        ModelError::new(model, kind, self).with_hint(hint)
+    }
 }
 
 /// A message without the backtrace that the tensor library appends to its own where `RUST_BACKTRACE` is set.

@@ -36,7 +36,7 @@ use self::read::{Reading, ReadingResult};
 use self::template::{ChatTemplate, Message};
 use self::tokenizer::{Reading as Markup, Start, Tokenizer};
 use self::write::{Writing, Written};
-use super::{Abilities, Answer, Model, ModelError, Seed};
+use super::{Abilities, Answer, Failure, Model, ModelError, Seed};
 use crate::battery::Pose;
 use crate::digest;
 use crate::identity::{ModelIdentity, Served};
@@ -79,14 +79,12 @@ impl LocalModel {
     ///
     /// When the tensors cannot be read back from the device.
     pub fn gated_layers(&self) -> Result<Option<Vec<[Array2<f32>; 2]>>, ModelError> {
-        open::gated_layers(&self.decoder).map_err(|source| self.failed(source))
+        open::gated_layers(&self.decoder)
+            .map_err(|source| source.of(&self.identity.name, Failure::Unusable))
     }
 
     fn failed(&self, source: LocalError) -> ModelError {
-        ModelError::Local {
-            model: self.identity.name.clone(),
-            source: Box::new(source),
-        }
+        source.of(&self.identity.name, Failure::Unfinished)
     }
 
     /// Renders and encodes a prompt; the error is the reason why it cannot be asked.

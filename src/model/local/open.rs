@@ -17,6 +17,7 @@ use super::weights::Weights;
 use super::{Abilities, LocalModel, ModelError};
 use crate::digest;
 use crate::identity::{FileDigest, ModelIdentity, Served, Source};
+use crate::model::Failure;
 
 /// Where the arithmetic is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,10 +61,7 @@ impl LocalModel {
     /// When the model is damaged, not supported, or does not fit its own description; the error says
     /// which. Nothing large is read before the description and the tokenizer have been accepted.
     pub fn open(name: &str, path: &Path, options: Options) -> Result<Self, ModelError> {
-        open(name, path, options).map_err(|source| ModelError::Local {
-            model: name.to_owned(),
-            source: Box::new(source),
-        })
+        open(name, path, options).map_err(|source| source.of(name, Failure::Unusable))
     }
 
     /// What the model can be asked, without reading its weights.
@@ -74,10 +72,7 @@ impl LocalModel {
     pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
         let template = describe(path)
             .and_then(|(weights, _)| template(&tokenizer(path, &weights)?))
-            .map_err(|source| ModelError::Local {
-                model: name.to_owned(),
-                source: Box::new(source),
-            })?;
+            .map_err(|source| source.of(name, Failure::Unusable))?;
         Ok(abilities(template.is_some()))
     }
 
@@ -88,10 +83,7 @@ impl LocalModel {
     ///
     /// When its description cannot be read.
     pub fn parameters_of(name: &str, path: &Path) -> Result<u64, ModelError> {
-        let described = describe(path).map_err(|source| ModelError::Local {
-            model: name.to_owned(),
-            source: Box::new(source),
-        });
+        let described = describe(path).map_err(|source| source.of(name, Failure::Unusable));
         let (weights, ..) = described?;
         let shapes = weights.names().filter_map(|name| weights.shape(name));
         let counts = shapes.map(|shape| {

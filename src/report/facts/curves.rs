@@ -96,7 +96,7 @@ fn ece(ratio: &CaseRatio, points: &[EcePoint]) -> CurveFacts {
     }
 }
 
-/// What the ratios cost near some prior odds; nothing without points.
+/// What the ratios cost near some prior odds; empty without points.
 fn at_prior(odds: f64, points: &[EcePoint]) -> Option<String> {
     let log10 = odds.log10();
     let away = |p: &EcePoint| (p.log10_prior_odds - log10).abs();

@@ -3,12 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::direction::DirectionFacts;
 use crate::case::Case;
 use crate::panel::{Matching, Member, Panel};
 use crate::rules::MIN_CONTROLS;
 use crate::verdict::Finding;
-use crate::weigh::Answer;
 
 /// One rung of the ladder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -83,11 +81,7 @@ pub enum PropositionStanding {
 }
 
 /// The main proposition and those that stand against it.
-pub(super) fn propositions(
-    panel: &Panel,
-    case: &Case,
-    direction: Option<&DirectionFacts>,
-) -> Vec<PropositionFacts> {
+pub(super) fn propositions(panel: &Panel, case: &Case) -> Vec<PropositionFacts> {
     use PropositionStanding::{Main, Open, Partly};
     let proposition = |code, text, standing, why: String| PropositionFacts {
         code,
@@ -112,8 +106,6 @@ pub(super) fn propositions(
         );
         (Partly, text)
     };
-    let (teachers, among) = common_teacher(teachers, among, direction);
-    let (reversed, order) = reversed(direction);
     let (unrelated, controls) = unrelated(case);
     let (data, same_data) = common_data(panel, case);
     let (base, ancestors) = common_base(panel, case);
@@ -157,8 +149,8 @@ pub(super) fn propositions(
         proposition(
             "reversed",
             "The protected model learned from the suspect.",
-            reversed,
-            order,
+            Open,
+            "The figures look the same in both directions. Dates and custody of the models can tell.".to_owned(),
         ),
     ]
 }
@@ -166,62 +158,6 @@ pub(super) fn propositions(
 fn ids<'a>(members: impl Iterator<Item = &'a Member>) -> String {
     let ids: Vec<&str> = members.map(|m| m.id.as_str()).collect();
     ids.join(", ")
-}
-
-/// What the panel says of a common teacher, with what the third model adds.
-fn common_teacher(
-    standing: PropositionStanding,
-    among: String,
-    direction: Option<&DirectionFacts>,
-) -> (PropositionStanding, String) {
-    let Some(direction) = direction else {
-        return (standing, among);
-    };
-    let third = &direction.third.id;
-    let (standing, added) = match direction.answer {
-        Answer::BothFromThird => (
-            PropositionStanding::Weighed,
-            format!("The third model ({third}) speaks for it, as that teacher."),
-        ),
-        Answer::SuspectFromProtected | Answer::ProtectedFromSuspect => (
-            PropositionStanding::Partly,
-            format!("The third model ({third}) speaks against it, as far as that teacher goes."),
-        ),
-        Answer::CannotSay => (
-            standing,
-            format!("The third model ({third}) does not tell."),
-        ),
-    };
-    (standing, format!("{among} {added}"))
-}
-
-/// Whether the other direction can be told.
-fn reversed(direction: Option<&DirectionFacts>) -> (PropositionStanding, String) {
-    use PropositionStanding::{Open, Weighed};
-    let same =
-        "The figures look the same in both directions. Dates and custody of the models can tell.";
-    let Some(direction) = direction else {
-        return (Open, same.to_owned());
-    };
-    let third = &direction.third.id;
-    match direction.answer {
-        Answer::ProtectedFromSuspect => (
-            Weighed,
-            format!(
-                "The third model ({third}) speaks for it. Dates and custody of the models must agree."
-            ),
-        ),
-        Answer::SuspectFromProtected | Answer::BothFromThird => (
-            Weighed,
-            format!(
-                "The third model ({third}) speaks against it. Dates and custody of the models must agree."
-            ),
-        ),
-        Answer::CannotSay => (
-            Open,
-            format!("The third model ({third}) does not tell. {same}"),
-        ),
-    }
 }
 
 fn unrelated(case: &Case) -> (PropositionStanding, String) {
@@ -288,7 +224,7 @@ pub struct LeastFavourable {
     pub text: String,
 }
 
-pub(super) fn least_favourable(case: &Case, direction: Option<&DirectionFacts>) -> LeastFavourable {
+pub(super) fn least_favourable(case: &Case) -> LeastFavourable {
     let least = case
         .evidence
         .apart
@@ -313,8 +249,6 @@ pub(super) fn least_favourable(case: &Case, direction: Option<&DirectionFacts>) 
             "No other candidate parent was tested. Shared data, a common teacher, public text that contains the protected model's outputs, and the reversed direction are not excluded by any figure here.".to_owned()
         }
     };
-    let told = direction.filter(|d| d.answer != Answer::CannotSay);
-    let text = told.map_or(text.clone(), |d| format!("{text} {}", d.sentence));
     LeastFavourable {
         alternative: least.map(|a| a.alternative.clone()),
         p: least.map(|a| a.p),

@@ -11,7 +11,7 @@ const TOP: i32 = 3 * ROW;
 const BOTTOM: i32 = TOP + 180;
 
 /// Two paths of log10 e over probes, with the e-values that decide as dashes and the probe that decided as
-/// an upright line. Nothing when nothing was bet on.
+/// an upright line. `None` if nothing was bet on.
 ///
 /// The first path is that of the rival told apart least, the second that of the rival who does best against
 /// the suspect. An infinite e-value is drawn at the edge.

@@ -9,7 +9,7 @@ use crate::validation::{CaseRatio, Curves, LARGEST};
 const BEYOND: f64 = 1.0;
 
 /// Draws the curve from deviate to log10 likelihood ratio that leads: the case a filled diamond with its
-/// interval upright, bounds dashed, and the cap of an extrapolated case thin. Nothing when the case's numbers
+/// interval upright, bounds dashed, and the cap of an extrapolated case thin. `None` if the case's numbers
 /// are not finite.
 pub fn lr_curve(id: &str, ratio: &CaseRatio) -> Option<String> {
     let (deviate, log10_lr) = (ratio.deviate, ratio.log10_lr);

@@ -11,7 +11,7 @@ const TOP: i32 = 30;
 /// The most models that are drawn, the closest first; further ones are counted.
 const MAX_ROWS: usize = 40;
 
-/// One line a model, the closest on top: the suspect a filled diamond, controls rings. Nothing when the
+/// One line a model, the closest on top: the suspect a filled diamond, controls rings. `None` if the
 /// figures are null.
 pub fn standing(id: &str, name: &str, unit: &str, facts: &StandingFacts) -> Option<String> {
     let suspect = facts.score?;

@@ -8,7 +8,7 @@ use crate::identity::AbilityStatus as Status;
 use crate::response::WireCall;
 
 use super::super::error::HostedError;
-use super::super::wire::{Dialect, Heard, Outcome, Sampling, Want};
+use super::super::wire::{Answered, Dialect, Outcome, Sampling, Want};
 use super::{Check, SHORT, plain, turn, why};
 
 /// Tokens that may stand around plain text: one that begins it, and one that parts differently.
@@ -47,14 +47,14 @@ impl Check<'_> {
     /// Does it answer a chat turn, behind which guard, with which hidden reasoning and limits?
     pub(super) async fn chat(&mut self) -> Result<(), HostedError> {
         let (say, want) = (turn("Say A."), Want::Text { max_tokens: 16 });
-        let (heard, _) = self.ask(&say, want, Sampling::default()).await?;
-        let limits = rate_headers(&heard.exchange.calls);
+        let (answered, _) = self.ask(&say, want, Sampling::default()).await?;
+        let limits = rate_headers(&answered.exchange.calls);
         if limits.is_empty() {
             self.found("rate_headers", Status::Untested, "none came");
         } else {
             self.found("rate_headers", Status::Verified, limits);
         }
-        match &heard.outcome {
+        match &answered.outcome {
             Outcome::Text { text, .. } if !text.trim().is_empty() => {
                 let seen = format!("\"Say A.\" was answered with {text:?}");
                 self.found("chat", Status::Verified, seen);
@@ -72,8 +72,14 @@ impl Check<'_> {
         if !self.is_verified("chat") && self.status("chat") != Status::Untested {
             return Ok(());
         }
-        let noted = |words: &str| heard.exchange.notes.iter().any(|note| note.contains(words));
-        let tokens = heard.exchange.usage.reasoning;
+        let noted = |words: &str| {
+            answered
+                .exchange
+                .notes
+                .iter()
+                .any(|note| note.contains(words))
+        };
+        let tokens = answered.exchange.usage.reasoning;
         let (status, seen) = if noted("cannot be switched off") {
             let seen = format!("{tokens} hidden tokens for \"Say A.\", asked for none");
             (Status::SilentlyIgnored, seen)
@@ -84,11 +90,11 @@ impl Check<'_> {
             (Status::Verified, "no hidden reasoning was seen".to_owned())
         };
         self.found("thinking_off", status, seen);
-        self.system(&heard).await
+        self.system(&answered).await
     }
 
     /// Is there a system turn of the server's own that an empty one replaces?
-    async fn system(&mut self, without: &Heard) -> Result<(), HostedError> {
+    async fn system(&mut self, without: &Answered) -> Result<(), HostedError> {
         let sampling = Sampling {
             system: Some(""),
             ..Sampling::default()
@@ -100,7 +106,7 @@ impl Check<'_> {
                 self.found("system", Status::Untested, "the answer was empty");
             }
             Outcome::Text { .. } => {
-                let last = |heard: &Heard| heard.exchange.usage.prompt / calls(heard);
+                let last = |answered: &Answered| answered.exchange.usage.prompt / calls(answered);
                 let (before, after) = (last(without), last(&with));
                 let seen =
                     format!("prompt of {before} tokens without one, {after} with an empty one");
@@ -117,16 +123,16 @@ impl Check<'_> {
         let once = " Monday, Tuesday, Wednesday, Thursday,";
         let want = Want::Text { max_tokens: SHORT };
         let asked = [once.to_owned(), once.repeat(2)].map(|text| plain(&text));
-        let (heard, _) = self.ask(&asked[0], want, Sampling::default()).await?;
-        let Outcome::Text { text, .. } = &heard.outcome else {
-            self.found("raw", Status::Refused, why(&heard.outcome));
+        let (answered, _) = self.ask(&asked[0], want, Sampling::default()).await?;
+        let Outcome::Text { text, .. } = &answered.outcome else {
+            self.found("raw", Status::Refused, why(&answered.outcome));
             return Ok(());
         };
         let (twice, _) = self.ask(&asked[1], want, Sampling::default()).await?;
-        let read = |heard: &Heard| heard.exchange.usage.prompt / calls(heard);
-        let (one, two) = (read(&heard), read(&twice));
+        let read = |answered: &Answered| answered.exchange.usage.prompt / calls(answered);
+        let (one, two) = (read(&answered), read(&twice));
         let added = (2 * one).saturating_sub(two);
-        let counted = heard.exchange.usage.reported && twice.exchange.usage.reported;
+        let counted = answered.exchange.usage.reported && twice.exchange.usage.reported;
         let (status, seen) = if counted && two > one && added > MAX_ADDED {
             let seen = format!("{one} tokens read of a text, {two} of the same twice");
             (
@@ -147,8 +153,8 @@ impl Check<'_> {
 }
 
 /// Requests that an answer took, at least one.
-fn calls(heard: &Heard) -> u64 {
-    (heard.exchange.calls.len() as u64).max(1)
+fn calls(answered: &Answered) -> u64 {
+    (answered.exchange.calls.len() as u64).max(1)
 }
 
 /// The ids in a list of models, in all its forms.

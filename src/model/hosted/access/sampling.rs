@@ -10,16 +10,16 @@ use crate::question::Prompt;
 use crate::response::WireCall;
 
 use super::super::error::HostedError;
-use super::super::wire::{Heard, Outcome, Sampling, Want};
+use super::super::wire::{Answered, Outcome, Sampling, Want};
 use super::{Check, SHORT, heated, open, why};
 
 /// Texts at each temperature.
 const SAMPLES: usize = 8;
 
 /// Whether a parameter was left out of the request because the server refuses it.
-fn left_out(heard: &Heard, name: &str) -> bool {
+fn left_out(answered: &Answered, name: &str) -> bool {
     let note = format!("sampling: provider_default {name}");
-    heard.exchange.notes.contains(&note)
+    answered.exchange.notes.contains(&note)
 }
 
 impl Check<'_> {
@@ -29,10 +29,10 @@ impl Check<'_> {
         let mut refused = String::new();
         for count in [SAMPLES, 2] {
             let asked = self.ask(prompt, want, heated(temperature, count));
-            let (heard, texts) = asked.await?;
+            let (answered, texts) = asked.await?;
             let different = distinct(&texts);
             let (came, asked) = (texts.len(), format!("{refused}{count} texts asked for"));
-            let (status, seen) = match &heard.outcome {
+            let (status, seen) = match &answered.outcome {
                 Outcome::Text { .. } if came == count && different > 1 => (
                     Status::Verified,
                     format!("{asked}, {different} different came"),
@@ -97,9 +97,9 @@ impl Check<'_> {
         if self.is_verified("several") {
             let want = Want::Text { max_tokens: SHORT };
             let asked = self.ask(prompt, want, heated(temperature, SAMPLES));
-            let (heard, texts) = asked.await?;
+            let (answered, texts) = asked.await?;
             if texts.len() == SAMPLES {
-                return Ok((texts, left_out(&heard, "temperature")));
+                return Ok((texts, left_out(&answered, "temperature")));
             }
         }
         self.samples(prompt, temperature).await
@@ -115,11 +115,13 @@ impl Check<'_> {
         let all = self
             .ask_each(prompt, SHORT, sampling, SAMPLES as u64)
             .await?;
-        let refused = all.iter().any(|heard| left_out(heard, "temperature"));
-        let texts = all.into_iter().filter_map(|heard| match heard.outcome {
-            Outcome::Text { text, .. } => Some(text),
-            _ => None,
-        });
+        let refused = all.iter().any(|answered| left_out(answered, "temperature"));
+        let texts = all
+            .into_iter()
+            .filter_map(|answered| match answered.outcome {
+                Outcome::Text { text, .. } => Some(text),
+                _ => None,
+            });
         Ok((texts.collect(), refused))
     }
 
@@ -130,13 +132,13 @@ impl Check<'_> {
         let mut texts = Vec::new();
         for seed in [5000, 5000, 7000] {
             let asked = self.ask_seeded(&prompt, want, Sampling::default(), seed);
-            let (heard, _) = asked.await?;
-            if !sends_seed(&heard.exchange.calls) {
+            let (answered, _) = asked.await?;
+            if !sends_seed(&answered.exchange.calls) {
                 let seen = "there is no such parameter, or it is refused";
                 self.found("seed", Status::Refused, seen);
                 return Ok(());
             }
-            match heard.outcome {
+            match answered.outcome {
                 Outcome::Text { text, .. } => texts.push(text),
                 other => {
                     self.found("seed", Status::Untested, why(&other));

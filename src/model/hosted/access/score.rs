@@ -49,20 +49,19 @@ impl Check<'_> {
         let mut seen = Vec::new();
         for text in [right, shuffled] {
             let want = Want::Score { text };
-            let (heard, _) = self.ask(prompt, want, Sampling::default()).await?;
+            let (answered, _) = self.ask(prompt, want, Sampling::default()).await?;
             let Outcome::Score {
                 log_probability,
                 tokens,
-            } = heard.outcome
+            } = answered.outcome
             else {
-                let ignored =
-                    matches!(&heard.outcome, Outcome::Unavailable(why) if why.contains("ignores"));
+                let ignored = matches!(&answered.outcome, Outcome::Unavailable(why) if why.contains("ignores"));
                 let status = if ignored {
                     Status::SilentlyIgnored
                 } else {
                     Status::Refused
                 };
-                self.found(name, status, why(&heard.outcome));
+                self.found(name, status, why(&answered.outcome));
                 return Ok(false);
             };
             let Some(number) = log_probability else {

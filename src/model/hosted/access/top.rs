@@ -21,14 +21,14 @@ impl Check<'_> {
     pub(super) async fn top(&mut self, pose: Pose) -> Result<(), HostedError> {
         let name = format!("top_{}", pose_name(pose));
         let prompt = open(pose);
-        let (heard, _) = self
+        let (answered, _) = self
             .ask(&prompt, Want::Top { top: MOST }, Sampling::default())
             .await?;
-        let Outcome::Top(mut first) = heard.outcome else {
-            self.found(&name, Status::Refused, why(&heard.outcome));
+        let Outcome::Top(mut first) = answered.outcome else {
+            self.found(&name, Status::Refused, why(&answered.outcome));
             return Ok(());
         };
-        let route = heard.exchange.calls.last().map(|call| call.path.clone());
+        let route = answered.exchange.calls.last().map(|call| call.path.clone());
         let route = route.unwrap_or_default();
         let learnt = &self.transport.endpoint().learnt;
         while let Some(more) = learnt.ceiling(&route).narrow(MOST) {
@@ -37,8 +37,8 @@ impl Check<'_> {
                 break;
             }
             let want = Want::Top { top: more };
-            let (heard, _) = self.ask(&prompt, want, Sampling::default()).await?;
-            match heard.outcome {
+            let (answered, _) = self.ask(&prompt, want, Sampling::default()).await?;
+            match answered.outcome {
                 Outcome::Top(top) if top.len() >= first.len() => first = top,
                 Outcome::Top(_) => {}
                 _ => break,
@@ -101,8 +101,8 @@ impl Check<'_> {
             return Ok((true, "which is written at 0 cannot be told".to_owned()));
         }
         let want = Want::Text { max_tokens: 1 };
-        let (heard, _) = self.ask(prompt, want, heated(0.0, 1)).await?;
-        let Outcome::Text { text, .. } = heard.outcome else {
+        let (answered, _) = self.ask(prompt, want, heated(0.0, 1)).await?;
+        let Outcome::Text { text, .. } = answered.outcome else {
             return Ok((true, "which is written at 0 cannot be told".to_owned()));
         };
         let best = top.first().map_or(0.0, |best| best.log_probability);
@@ -137,8 +137,8 @@ impl Check<'_> {
             return Ok(());
         }
         let asked = self.ask(prompt, Want::Top { top }, heated(0.5, 1));
-        let (heard, _) = asked.await?;
-        let (status, seen) = match moved(at_one, &heard.outcome) {
+        let (answered, _) = asked.await?;
+        let (status, seen) = match moved(at_one, &answered.outcome) {
             Some(moved) if moved < NOISE => (
                 Status::Verified,
                 format!("the same at temperature 0.5 and 1, within {moved:.1e}"),
@@ -149,7 +149,7 @@ impl Check<'_> {
                     "temperature 0.5 moves them by up to {moved:.2}: at 1 they are the model's"
                 ),
             ),
-            None => (Status::Untested, why(&heard.outcome)),
+            None => (Status::Untested, why(&answered.outcome)),
         };
         self.found(name, status, seen);
         Ok(())
@@ -180,7 +180,7 @@ fn spoilt(pose: Pose, top: &[Continuation], fewer: bool, sum: f64) -> Option<&'s
     }
 }
 
-/// The most that a log-probability moved between two answers; nothing when they share no token.
+/// The most that a log-probability moved between two answers; `None` if they share no token.
 fn moved(first: &[Continuation], second: &Outcome) -> Option<f64> {
     let Outcome::Top(second) = second else {
         return None;

@@ -1,4 +1,4 @@
-//! From questions to calls and from what was heard to answers, as pure functions.
+//! From questions to calls and from what was answered to answers, as pure functions.
 
 use crate::digest;
 use crate::model::Seed;

@@ -63,14 +63,14 @@ impl Echoes {
         }
     }
 
-    /// A text with the key masked; nothing where it is not in it.
+    /// A text with the key masked; `None` if it is not in it.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         let masked = self.mask(text.as_bytes())?;
         // Only whole ASCII characters were taken out.
         Some(String::from_utf8_lossy(&masked).into_owned())
     }
 
-    /// Bytes with the key masked; nothing where it is not in them.
+    /// Bytes with the key masked; `None` if it is not in them.
     pub(super) fn mask(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let (mut out, mut done, mut at) = (Vec::new(), 0, 0);
         while at < bytes.len() {

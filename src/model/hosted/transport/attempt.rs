@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// What became of one sending.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Sent {
     /// A whole reply.
     Whole(Reply),
     /// No reply, or not to its end.
@@ -47,32 +47,32 @@ impl Broken {
 pub(super) async fn send(
     request: reqwest::RequestBuilder,
     key: Option<&Secret>,
-) -> Result<Heard, reqwest::Error> {
+) -> Result<Sent, reqwest::Error> {
     let mut reply = match request.send().await {
         Ok(reply) => reply,
         Err(error) if error.is_builder() => return Err(error.without_url()),
-        Err(error) => return Ok(Heard::Broken(broken(error))),
+        Err(error) => return Ok(Sent::Broken(broken(error))),
     };
     let status = reply.status().as_u16();
     let headers = texts(reply.headers(), key);
     let announced = reply.content_length().unwrap_or(0);
     if announced > MOST_BYTES as u64 {
-        return Ok(Heard::Broken(too_long()));
+        return Ok(Sent::Broken(too_long()));
     }
     let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0));
     loop {
         match reply.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > MOST_BYTES => {
-                return Ok(Heard::Broken(too_long()));
+                return Ok(Sent::Broken(too_long()));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
-            Err(error) => return Ok(Heard::Broken(broken(error))),
+            Err(error) => return Ok(Sent::Broken(broken(error))),
         }
     }
     body = match unpacked(body, headers.get("content-encoding").map(String::as_str)) {
         Ok(body) => body,
-        Err(broken) => return Ok(Heard::Broken(broken)),
+        Err(broken) => return Ok(Sent::Broken(broken)),
     };
     if let Some(key) = key {
         body = key.scrub(body);
@@ -81,7 +81,7 @@ pub(super) async fn send(
     if let (Some(key), Ok(parsed)) = (key, &mut reply.json) {
         key.scrub_value(&mut parsed.value);
     }
-    Ok(Heard::Whole(reply))
+    Ok(Sent::Whole(reply))
 }
 
 /// A body that a server compressed, though nobody asked it to, as it was before.

@@ -10,7 +10,7 @@ use super::super::error::HostedError;
 use super::super::price::Price;
 use crate::response::Usage;
 
-/// The user's limits of a run; nothing is no limit.
+/// The user's limits of a run; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Limits {
     /// Requests, repeated ones counted again.

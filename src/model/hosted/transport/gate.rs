@@ -45,7 +45,7 @@ impl Gate {
         }
     }
 
-    /// Waits until there is room; nothing once it is closed.
+    /// Waits until there is room; `None` once it is closed.
     pub(super) async fn enter(&self) -> Option<Inside<'_>> {
         loop {
             // Made before looking, so that nothing freed or closed in between is missed.

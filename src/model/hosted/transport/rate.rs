@@ -140,7 +140,7 @@ impl Bucket {
         }
     }
 
-    /// Takes a part, or says how long to wait for it; nothing when there is no rate or nothing left to take.
+    /// Takes a part, or says how long to wait for it; `None` if there is no rate or nothing left to take.
     fn part(&self, left: u64) -> Option<Result<u64, Duration>> {
         let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         let (limit, limiter) = limiter.as_ref()?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::response::Usage;
 
-/// The tokens that the server counted; nothing when it did not. Every name that a dialect in use has for them;
+/// The tokens that the server counted; `None` if it did not. Every name that a dialect in use has for them;
 /// hidden reasoning is part of what was written.
 pub(super) fn usage(reply: &Value) -> Option<Usage> {
     let fields = ["usage", "usageMetadata", "meta_info"];

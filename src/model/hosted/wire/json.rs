@@ -46,7 +46,7 @@ pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     })
 }
 
-/// A text at a pointer; nothing when it is absent, null, empty or no text.
+/// A text at a pointer; `None` if it is absent, null, empty or no text.
 pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
     let text = at(value, pointer)?.as_str()?;
     (!text.is_empty()).then(|| text.to_owned())

@@ -37,7 +37,7 @@ pub(in crate::model::hosted) struct Ceiling {
 const USUAL: [usize; 4] = [20, 10, 8, 5];
 
 impl Ceiling {
-    /// What to ask for to get at most `most`; nothing when even one is refused.
+    /// What to ask for to get at most `most`; `None` if even one is refused.
     pub(in crate::model::hosted) fn next(self, most: usize) -> Option<usize> {
         let Some(refused) = self.refused.filter(|refused| *refused <= most) else {
             return (most > 0).then_some(most);
@@ -51,7 +51,7 @@ impl Ceiling {
         (halved > 0).then_some(halved)
     }
 
-    /// What to ask for to narrow the bounds, up to `most`; nothing when they are as narrow as can be.
+    /// What to ask for to narrow the bounds, up to `most`; `None` if they are as narrow as can be.
     pub(in crate::model::hosted) fn narrow(self, most: usize) -> Option<usize> {
         let refused = self.refused.unwrap_or(most + 1).min(most + 1);
         if self.accepted + 1 >= refused {

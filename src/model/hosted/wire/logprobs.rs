@@ -49,9 +49,9 @@ impl Shape {
 /// A token as a server names it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Token {
-    /// Its bytes; nothing when the reply lost them.
+    /// Its bytes; `None` if the reply lost them.
     pub(super) bytes: Option<Vec<u8>>,
-    /// Nats; nothing when absent or censored.
+    /// Nats; `None` if absent or censored.
     pub(super) log_probability: Option<f64>,
 }
 
@@ -257,7 +257,7 @@ fn by_text(value: &Value) -> Vec<Token> {
 }
 
 /// vLLM's `[null | {id: {logprob, rank, decoded_token}}]`, with the ids of the tokens that stand there.
-/// Nothing when the lengths differ: then it is not known which number belongs to which token.
+/// `None` if the lengths differ: then it is not known which number belongs to which token.
 pub(super) fn by_id(value: Option<&Value>, ids: &[u32]) -> Option<Logprobs> {
     let items = value?.as_array()?;
     if items.len() != ids.len() {

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::battery::Pose;
 use crate::question::Prompt;
 
+use super::conversation::{Conversation, Halt};
 use super::generate::{Generate, Input};
 use super::logprobs::{self, Logprobs, Position};
-use super::talk::{Halt, Talk};
 use super::{Dialect, Form, Outcome, WireRequest};
 
 /// Scores a text after a prompt.
 pub(super) async fn score(
-    talk: &mut Talk<'_>,
+    conversation: &mut Conversation<'_>,
     form: Form,
     prompt: &Prompt,
     text: &str,
@@ -30,7 +30,7 @@ pub(super) async fn score(
             tokens: 0,
         });
     }
-    let dialect = talk.endpoint().dialect;
+    let dialect = conversation.endpoint().dialect;
     let echoes = matches!(form, Form::Completions | Form::Sglang);
     let chat = prompt.pose == Pose::Chat && dialect == Dialect::Vllm;
     if !echoes && !chat {
@@ -40,19 +40,19 @@ pub(super) async fn score(
         )));
     }
     // Providers that are known to have no such route are not asked: a gateway may take it for a wrong key.
-    let provider = talk.endpoint().provider.as_str();
+    let provider = conversation.endpoint().provider.as_str();
     let tokenises = match dialect {
         Dialect::Vllm => true,
         Dialect::Compatible => !matches!(provider, "together" | "fireworks"),
         _ => false,
     };
-    if tokenises && let Some(tokens) = Tokens::ask(talk, prompt, text).await? {
-        return by_tokens(talk, &tokens, text, want).await;
+    if tokenises && let Some(tokens) = Tokens::ask(conversation, prompt, text).await? {
+        return by_tokens(conversation, &tokens, text, want).await;
     }
     if chat {
         return Err(Halt::unavailable("the server does not tokenise chat turns"));
     }
-    by_text(talk, form, prompt, text, want).await
+    by_text(conversation, form, prompt, text, want).await
 }
 
 /// A prompt and a text after it as tokens of the server's tokenizer.
@@ -63,27 +63,31 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// Nothing when the server has no tokenizer to ask.
-    async fn ask(talk: &mut Talk<'_>, prompt: &Prompt, text: &str) -> Result<Option<Self>, Halt> {
+    /// `None` if the server has no tokenizer to ask.
+    async fn ask(
+        conversation: &mut Conversation<'_>,
+        prompt: &Prompt,
+        text: &str,
+    ) -> Result<Option<Self>, Halt> {
         let before = match prompt.pose {
             Pose::Raw => plain(&prompt.text, true),
             Pose::Chat => turn(prompt),
         };
-        let Some(before) = tokenise(talk, before).await? else {
+        let Some(before) = tokenise(conversation, before).await? else {
             return Ok(None);
         };
         if prompt.pose == Pose::Raw {
             let joint = plain(&format!("{}{text}", prompt.text), true);
-            let Some(all) = tokenise(talk, joint).await? else {
+            let Some(all) = tokenise(conversation, joint).await? else {
                 return Ok(None);
             };
             if all.len() > before.len() && all.starts_with(&before) {
                 let start = before.len();
                 return Ok(Some(Self { all, start }));
             }
-            talk.note("boundary: inside a token, so the text was tokenised on its own");
+            conversation.note("boundary: inside a token, so the text was tokenised on its own");
         }
-        let Some(own) = tokenise(talk, plain(text, false)).await? else {
+        let Some(own) = tokenise(conversation, plain(text, false)).await? else {
             return Ok(None);
         };
         let start = before.len();
@@ -118,14 +122,17 @@ fn turn(prompt: &Prompt) -> Value {
     })
 }
 
-async fn tokenise(talk: &mut Talk<'_>, mut body: Value) -> Result<Option<Vec<u32>>, Halt> {
-    let endpoint = talk.endpoint();
+async fn tokenise(
+    conversation: &mut Conversation<'_>,
+    mut body: Value,
+) -> Result<Option<Vec<u32>>, Halt> {
+    let endpoint = conversation.endpoint();
     if endpoint.learnt.no_tokenizer() {
         return Ok(None);
     }
     body["model"] = endpoint.model.as_str().into();
     let request = WireRequest::post("/tokenize".to_owned(), body);
-    let tokens = match talk.send(request).await? {
+    let tokens = match conversation.send(request).await? {
         Ok(reply) => reply["tokens"].as_array().and_then(|ids| {
             let id = |id: &Value| u32::try_from(id.as_u64()?).ok();
             ids.iter().map(id).collect::<Option<Vec<u32>>>()
@@ -142,7 +149,7 @@ async fn tokenise(talk: &mut Talk<'_>, mut body: Value) -> Result<Option<Vec<u32
 }
 
 async fn by_tokens(
-    talk: &mut Talk<'_>,
+    conversation: &mut Conversation<'_>,
     tokens: &Tokens,
     text: &str,
     want: Generate<'_>,
@@ -152,11 +159,11 @@ async fn by_tokens(
         echo: true,
         ..want
     };
-    let reading = talk.generate(Form::Completions, want).await?;
+    let reading = conversation.generate(Form::Completions, want).await?;
     let length = tokens.all.len();
     let read = match logprobs::by_id(reading.prompt.as_ref(), &tokens.all) {
         Some(read) => {
-            talk.note(read.shape.note());
+            conversation.note(read.shape.note());
             read
         }
         None => reading.written,
@@ -169,13 +176,13 @@ async fn by_tokens(
     // The ids settle which tokens these are; their texts tell a server that read something else.
     let seen: Option<Vec<&[u8]>> = own.iter().map(|p| p.chosen.bytes.as_deref()).collect();
     if seen.is_some_and(|seen| without_spaces(&seen.concat()) != without_spaces(text.as_bytes())) {
-        talk.note("boundary: the reply's tokens are not those of the text");
+        conversation.note("boundary: the reply's tokens are not those of the text");
         return Ok(Outcome::Score {
             log_probability: None,
             tokens: own.len(),
         });
     }
-    Ok(sum(talk, own))
+    Ok(sum(conversation, own))
 }
 
 /// Spaces at the beginning of a token are lost where it is decoded alone.
@@ -186,7 +193,7 @@ fn without_spaces(bytes: &[u8]) -> Vec<u8> {
 }
 
 async fn by_text(
-    talk: &mut Talk<'_>,
+    conversation: &mut Conversation<'_>,
     form: Form,
     prompt: &Prompt,
     text: &str,
@@ -198,16 +205,16 @@ async fn by_text(
         echo: true,
         ..want
     };
-    let reading = talk.generate(form, want).await?;
+    let reading = conversation.generate(form, want).await?;
     let read = match form {
         Form::Sglang => logprobs::tuples(reading.prompt.as_ref(), None),
         _ => reading.written,
     };
-    talk.note(read.shape.note());
+    conversation.note(read.shape.note());
     match span(&read, &prompt.text, text) {
-        Span::Found(range) => Ok(sum(talk, &read.positions[range])),
+        Span::Found(range) => Ok(sum(conversation, &read.positions[range])),
         Span::Straddled(tokens) => {
-            talk.note("boundary: inside a token");
+            conversation.note("boundary: inside a token");
             Ok(Outcome::Score {
                 log_probability: None,
                 tokens,
@@ -220,10 +227,10 @@ async fn by_text(
     }
 }
 
-fn sum(talk: &mut Talk<'_>, own: &[Position]) -> Outcome {
+fn sum(conversation: &mut Conversation<'_>, own: &[Position]) -> Outcome {
     let numbers: Option<Vec<f64>> = own.iter().map(|p| p.chosen.log_probability).collect();
     if numbers.is_none() {
-        talk.note("score: a token without a number");
+        conversation.note("score: a token without a number");
     }
     Outcome::Score {
         log_probability: numbers.map(|numbers| numbers.iter().sum()),

@@ -67,7 +67,7 @@ impl Line {
         }
     }
 
-    async fn ask(&self, prompt: &Prompt, want: Want<'_>) -> Heard {
+    async fn ask(&self, prompt: &Prompt, want: Want<'_>) -> Answered {
         let call = Call {
             prompt,
             want,
@@ -99,7 +99,7 @@ fn says(status: u16, body: &Value) -> (u16, String) {
 }
 
 /// One answer to one call.
-async fn hear(name: &str, reply: &Value, prompt: &Prompt, want: Want<'_>) -> Heard {
+async fn hear(name: &str, reply: &Value, prompt: &Prompt, want: Want<'_>) -> Answered {
     let line = Line::to(name, vec![ok(reply)]).await;
     line.ask(prompt, want).await
 }
@@ -140,21 +140,25 @@ fn chat_logprobs(logprobs: Value) -> Value {
     chat(&choice)
 }
 
-fn top(heard: &Heard) -> Vec<(&str, f64)> {
-    let Outcome::Top(top) = &heard.outcome else {
-        panic!("{:?}", heard.outcome);
+fn top(answered: &Answered) -> Vec<(&str, f64)> {
+    let Outcome::Top(top) = &answered.outcome else {
+        panic!("{:?}", answered.outcome);
     };
     top.iter()
         .map(|one| (one.text.as_str(), one.log_probability))
         .collect()
 }
 
-fn noted(heard: &Heard, words: &str) -> bool {
-    heard.exchange.notes.iter().any(|note| note.contains(words))
+fn noted(answered: &Answered, words: &str) -> bool {
+    answered
+        .exchange
+        .notes
+        .iter()
+        .any(|note| note.contains(words))
 }
 
-fn unavailable(heard: &Heard) -> &str {
-    match &heard.outcome {
+fn unavailable(answered: &Answered) -> &str {
+    match &answered.outcome {
         Outcome::Unavailable(reason) => reason,
         other => panic!("{other:?}"),
     }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn text(heard: &Heard) -> (&str, usize, Finish) {
-    match &heard.outcome {
+fn text(answered: &Answered) -> (&str, usize, Finish) {
+    match &answered.outcome {
         Outcome::Text {
             text,
             tokens,
@@ -21,7 +21,7 @@ fn logprob(token: &str, number: f64) -> Value {
 }
 
 /// Asks for a text and for the most probable tokens; gives what was sent for both.
-async fn both(name: &str, reply: &Value, prompt: &Prompt) -> (Heard, Heard, Value, Value) {
+async fn both(name: &str, reply: &Value, prompt: &Prompt) -> (Answered, Answered, Value, Value) {
     let line = Line::to(name, vec![ok(reply)]).await;
     let text = line.ask(prompt, TEXT).await;
     let top = line.ask(prompt, TOP).await;
@@ -40,10 +40,10 @@ async fn openai_chat() {
     let mut choice = json!({"message": {"content": "A", "refusal": null}, "finish_reason": "stop"});
     choice["logprobs"] = json!({"content": [logprob("A", -0.25)], "refusal": null});
     let reply = chat(&choice);
-    let (heard, ranked, sent, for_top) = both("openai/m", &reply, &turn()).await;
-    assert_eq!(text(&heard), ("A", 2, Finish::Stop));
+    let (answered, ranked, sent, for_top) = both("openai/m", &reply, &turn()).await;
+    assert_eq!(text(&answered), ("A", 2, Finish::Stop));
     assert_eq!(top(&ranked), AB);
-    let exchange = &heard.exchange;
+    let exchange = &answered.exchange;
     assert_eq!(exchange.served.as_deref(), Some("m-2026"));
     assert_eq!(exchange.fingerprint.as_deref(), Some("fp"));
     assert_eq!((exchange.usage.prompt, exchange.usage.completion), (9, 2));
@@ -82,9 +82,9 @@ async fn providers_of_openais_form_differ_in_small_things() {
         ("llamacpp/m", "/cache_prompt", json!(false)),
         ("openai-api/x/m", "/max_tokens", json!(16)),
     ] {
-        let (heard, _, sent, for_top) = both(name, &reply, &turn()).await;
+        let (answered, _, sent, for_top) = both(name, &reply, &turn()).await;
         assert_eq!(sent.pointer(field), Some(&value), "{name}");
-        assert_eq!(text(&heard).0, "A");
+        assert_eq!(text(&answered).0, "A");
         let asked = match name {
             "together/m" => json!(5),
             _ => json!(true),
@@ -111,8 +111,8 @@ async fn openai_completions() {
         "openai-api/x/m",
         "vllm/m",
     ] {
-        let (heard, ranked, sent, for_top) = both(name, &reply, &raw("Say A:")).await;
-        assert_eq!(text(&heard), (" A", 1, Finish::Length));
+        let (answered, ranked, sent, for_top) = both(name, &reply, &raw("Say A:")).await;
+        assert_eq!(text(&answered), (" A", 1, Finish::Length));
         assert_eq!(top(&ranked), [(" A", -0.25), (" other", -1.25)]);
         assert_eq!(
             (&sent["prompt"], &sent["max_tokens"]),
@@ -136,8 +136,8 @@ async fn openai_responses() {
         ],
         "usage": {"input_tokens": 9, "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 0}},
     });
-    let (heard, ranked, sent, for_top) = both("openai-responses/m", &reply, &turn()).await;
-    assert_eq!(text(&heard), ("A", 2, Finish::Stop));
+    let (answered, ranked, sent, for_top) = both("openai-responses/m", &reply, &turn()).await;
+    assert_eq!(text(&answered), ("A", 2, Finish::Stop));
     assert_eq!(top(&ranked), AB);
     assert_eq!(sent["max_output_tokens"], json!(16));
     assert_eq!(for_top["include"], json!(["message.output_text.logprobs"]));
@@ -150,8 +150,8 @@ async fn openai_responses() {
     );
     let no = json!({"status": "completed",
         "output": [{"type": "message", "content": [{"type": "refusal", "refusal": "I will not."}]}]});
-    let heard = hear("openai-responses/m", &no, &turn(), TEXT).await;
-    assert_eq!(heard.outcome, Outcome::Refused("I will not.".to_owned()));
+    let answered = hear("openai-responses/m", &no, &turn(), TEXT).await;
+    assert_eq!(answered.outcome, Outcome::Refused("I will not.".to_owned()));
 }
 
 #[tokio::test]
@@ -161,9 +161,9 @@ async fn anthropic() {
         "content": [{"type": "text", "text": "A"}],
         "usage": {"input_tokens": 9, "cache_read_input_tokens": 3, "output_tokens": 2},
     });
-    let (heard, ranked, sent, _) = both("anthropic/m", &reply, &turn()).await;
-    assert_eq!(text(&heard), ("A", 2, Finish::Stop));
-    assert_eq!(heard.exchange.usage.prompt, 12);
+    let (answered, ranked, sent, _) = both("anthropic/m", &reply, &turn()).await;
+    assert_eq!(text(&answered), ("A", 2, Finish::Stop));
+    assert_eq!(answered.exchange.usage.prompt, 12);
     unavailable(&ranked);
     assert_eq!(
         (&sent["temperature"], &sent["top_p"]),
@@ -177,9 +177,9 @@ async fn anthropic() {
     assert_eq!(request.headers["anthropic-version"], "2023-06-01");
     let mut no = reply.clone();
     no["stop_reason"] = json!("refusal");
-    let heard = hear("anthropic/m", &no, &turn(), TEXT).await;
+    let answered = hear("anthropic/m", &no, &turn(), TEXT).await;
     assert_eq!(
-        heard.outcome,
+        answered.outcome,
         Outcome::Refused("filtered: refusal".to_owned())
     );
 }
@@ -199,8 +199,8 @@ async fn gemini() {
         }],
         "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 2},
     });
-    let (heard, ranked, sent, for_top) = both("google/m", &reply, &turn()).await;
-    assert_eq!(text(&heard), ("A", 2, Finish::Stop));
+    let (answered, ranked, sent, for_top) = both("google/m", &reply, &turn()).await;
+    assert_eq!(text(&answered), ("A", 2, Finish::Stop));
     assert_eq!(top(&ranked), AB);
     assert!(noted(&ranked, "shape: candidates"));
     assert_eq!(sent["generationConfig"]["topP"], json!(1.0));
@@ -209,17 +209,20 @@ async fn gemini() {
         (&asked["responseLogprobs"], &asked["logprobs"]),
         (&json!(true), &json!(5))
     );
-    assert_eq!(heard.exchange.calls[0].path, "/v1/models/m:generateContent");
-    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}});
-    let heard = hear("google/m", &blocked, &turn(), TEXT).await;
     assert_eq!(
-        heard.outcome,
+        answered.exchange.calls[0].path,
+        "/v1/models/m:generateContent"
+    );
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}});
+    let answered = hear("google/m", &blocked, &turn(), TEXT).await;
+    assert_eq!(
+        answered.outcome,
         Outcome::Refused("blocked: SAFETY".to_owned())
     );
     let cut = json!({"candidates": [{"finishReason": "PROHIBITED_CONTENT"}]});
-    let heard = hear("google/m", &cut, &turn(), TEXT).await;
+    let answered = hear("google/m", &cut, &turn(), TEXT).await;
     assert_eq!(
-        heard.outcome,
+        answered.outcome,
         Outcome::Refused("filtered: PROHIBITED_CONTENT".to_owned())
     );
 }
@@ -232,13 +235,13 @@ async fn ollama() {
         "remote_model": "big", "remote_host": "https://elsewhere.example",
         "logprobs": [logprob("A", -0.25)],
     });
-    let (heard, ranked, sent, for_top) = both("ollama/m", &reply, &turn()).await;
-    assert_eq!(text(&heard), ("A", 2, Finish::Stop));
+    let (answered, ranked, sent, for_top) = both("ollama/m", &reply, &turn()).await;
+    assert_eq!(text(&answered), ("A", 2, Finish::Stop));
     assert_eq!(top(&ranked), AB);
-    assert_eq!(heard.exchange.calls[0].path, "/api/chat");
-    assert_eq!(heard.exchange.served.as_deref(), Some("big"));
+    assert_eq!(answered.exchange.calls[0].path, "/api/chat");
+    assert_eq!(answered.exchange.served.as_deref(), Some("big"));
     assert_eq!(
-        heard.exchange.upstream.as_deref(),
+        answered.exchange.upstream.as_deref(),
         Some("https://elsewhere.example")
     );
     assert_eq!(sent["options"]["num_predict"], json!(16));
@@ -265,10 +268,10 @@ async fn llamacpp() {
         "content": " A", "stop_type": "limit", "tokens_evaluated": 3, "tokens_predicted": 1,
         "model": "/models/m.gguf", "completion_probabilities": [logprob("A", -0.25)],
     });
-    let (heard, ranked, sent, for_top) = both("llamacpp/m", &reply, &raw("Say A:")).await;
-    assert_eq!(text(&heard), (" A", 1, Finish::Length));
+    let (answered, ranked, sent, for_top) = both("llamacpp/m", &reply, &raw("Say A:")).await;
+    assert_eq!(text(&answered), (" A", 1, Finish::Length));
     assert_eq!(top(&ranked), AB);
-    assert_eq!(heard.exchange.calls[0].path, "/completion");
+    assert_eq!(answered.exchange.calls[0].path, "/completion");
     for (name, value) in [
         ("temperature", json!(1.0)),
         ("top_k", json!(0)),
@@ -290,8 +293,8 @@ async fn sglang() {
         "output_token_logprobs": [[-0.25, 5, "A"]],
         "output_top_logprobs": [[[-0.25, 5, "A"], [-1.25, 6, " other"]]],
     }});
-    let (heard, ranked, sent, for_top) = both("sglang/m", &reply, &raw("Say A:")).await;
-    assert_eq!(text(&heard), (" A", 1, Finish::Length));
+    let (answered, ranked, sent, for_top) = both("sglang/m", &reply, &raw("Say A:")).await;
+    assert_eq!(text(&answered), (" A", 1, Finish::Length));
     assert_eq!(top(&ranked), AB);
     assert_eq!(sent["sampling_params"]["top_k"], json!(-1));
     assert_eq!(
@@ -310,9 +313,9 @@ async fn poses_that_a_dialect_lacks_are_not_sent() {
         ("openrouter/o/m@up", raw("x")),
         ("openai-completions/m", turn()),
     ] {
-        let heard = hear(name, &json!({}), &prompt, TEXT).await;
-        assert!(heard.exchange.calls.is_empty());
-        assert!(unavailable(&heard).contains("only"), "{name}");
+        let answered = hear(name, &json!({}), &prompt, TEXT).await;
+        assert!(answered.exchange.calls.is_empty());
+        assert!(unavailable(&answered).contains("only"), "{name}");
     }
 }
 
@@ -332,14 +335,14 @@ async fn the_beginning_of_an_answer_is_written_only_where_that_is_possible() {
         "sglang/m",
         "together/m",
     ] {
-        let heard = hear(name, &reply, &prompt, TEXT).await;
+        let answered = hear(name, &reply, &prompt, TEXT).await;
         assert!(
-            unavailable(&heard).contains("beginning of an answer"),
+            unavailable(&answered).contains("beginning of an answer"),
             "{name}"
         );
     }
-    let (heard, _, sent, _) = both("vllm/m", &reply, &prompt).await;
-    assert_eq!(text(&heard).0, " A");
+    let (answered, _, sent, _) = both("vllm/m", &reply, &prompt).await;
+    assert_eq!(text(&answered).0, " A");
     assert_eq!(sent["continue_final_message"], json!(true));
     assert_eq!(sent["add_generation_prompt"], json!(false));
     assert_eq!(sent["messages"][1]["content"], json!("I say"));

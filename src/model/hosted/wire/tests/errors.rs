@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn declined(name: &str, status: u16, body: &str) -> Heard {
+async fn declined(name: &str, status: u16, body: &str) -> Answered {
     let line = Line::to(name, vec![(status, body.to_owned())]).await;
     line.ask(&turn(), TEXT).await
 }
@@ -150,17 +150,17 @@ async fn errors_that_come_with_success_are_errors() {
             "HTTP 200: the reply is not JSON",
         ),
     ] {
-        let heard = declined(name, 200, body).await;
+        let answered = declined(name, 200, body).await;
         assert!(
-            unavailable(&heard).starts_with(words),
+            unavailable(&answered).starts_with(words),
             "{:?}",
-            heard.outcome
+            answered.outcome
         );
     }
     // Null beside an answer is no error.
     let body = r#"{"error":null,"choices":[{"message":{"content":"A"},"finish_reason":"stop"}]}"#;
-    let heard = declined("openai/m", 200, body).await;
-    assert!(matches!(heard.outcome, Outcome::Text { .. }));
+    let answered = declined("openai/m", 200, body).await;
+    assert!(matches!(answered.outcome, Outcome::Text { .. }));
 }
 
 #[tokio::test]
@@ -193,13 +193,13 @@ async fn a_context_that_is_too_long_is_said_to_be_so() {
         ),
         ("together/m", 413, "too large"),
     ] {
-        let heard = declined(name, status, body).await;
+        let answered = declined(name, status, body).await;
         assert!(
-            unavailable(&heard).starts_with("context too long: "),
+            unavailable(&answered).starts_with("context too long: "),
             "{:?}",
-            heard.outcome
+            answered.outcome
         );
-        assert_eq!(heard.exchange.calls.len(), 1, "nothing to try again");
+        assert_eq!(answered.exchange.calls.len(), 1, "nothing to try again");
     }
 }
 
@@ -233,9 +233,9 @@ fn filters_before_the_model_are_refusals() {
 #[tokio::test]
 async fn long_words_and_long_replies_are_cut() {
     let page = format!("<p>{}</p>", "word ".repeat(20_000));
-    let heard = declined("openai/m", 400, &page).await;
-    assert!(unavailable(&heard).len() < 500);
-    let call = &heard.exchange.calls[0];
+    let answered = declined("openai/m", 400, &page).await;
+    assert!(unavailable(&answered).len() < 500);
+    let call = &answered.exchange.calls[0];
     assert_eq!(
         (call.reply.len(), call.reply_bytes),
         (4096, page.len() as u64)

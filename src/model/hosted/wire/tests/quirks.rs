@@ -28,9 +28,9 @@ async fn log_probabilities_on_a_chat_route_come_in_every_shape() {
             "sglang/m",
             "vllm/m",
         ] {
-            let heard = hear(name, &chat_logprobs(logprobs.clone()), &turn(), TOP).await;
-            assert_eq!(top(&heard), expected, "{name}");
-            assert!(noted(&heard, shape));
+            let answered = hear(name, &chat_logprobs(logprobs.clone()), &turn(), TOP).await;
+            assert_eq!(top(&answered), expected, "{name}");
+            assert!(noted(&answered, shape));
         }
     }
     for logprobs in [
@@ -39,25 +39,25 @@ async fn log_probabilities_on_a_chat_route_come_in_every_shape() {
         json!({"content": null}),
         json!({"content": []}),
     ] {
-        let heard = hear("openai/m", &chat_logprobs(logprobs), &turn(), TOP).await;
-        assert_eq!(unavailable(&heard), "the reply has no log-probabilities");
-        assert!(noted(&heard, "shape: absent"));
+        let answered = hear("openai/m", &chat_logprobs(logprobs), &turn(), TOP).await;
+        assert_eq!(unavailable(&answered), "the reply has no log-probabilities");
+        assert!(noted(&answered, "shape: absent"));
     }
     let bare = json!({"content": [{"token": "A", "bytes": [65], "logprob": -0.5}]});
-    let heard = hear("openai/m", &chat_logprobs(bare), &turn(), TOP).await;
-    assert_eq!(unavailable(&heard), "the reply names no alternatives");
+    let answered = hear("openai/m", &chat_logprobs(bare), &turn(), TOP).await;
+    assert_eq!(unavailable(&answered), "the reply names no alternatives");
     let without = chat(&json!({"message": {"content": "A"}, "finish_reason": "length"}));
-    let heard = hear("openai/m", &without, &turn(), TOP).await;
-    assert_eq!(unavailable(&heard), "the reply has no log-probabilities");
+    let answered = hear("openai/m", &without, &turn(), TOP).await;
+    assert_eq!(unavailable(&answered), "the reply has no log-probabilities");
 }
 
 #[tokio::test]
 async fn completions_may_answer_in_the_shape_of_chat() {
     let reply = json!({"choices": [{"text": "A", "finish_reason": "length",
         "logprobs": {"content": entries(&[("A", -0.5), ("", -1.0), ("B", -1.5)])}}]});
-    let heard = hear("openai-api/x/m", &reply, &raw("x"), TOP).await;
-    assert_eq!(top(&heard), [("A", -0.5), ("B", -1.5)]);
-    assert!(noted(&heard, "top: 1 entries"));
+    let answered = hear("openai-api/x/m", &reply, &raw("x"), TOP).await;
+    assert_eq!(top(&answered), [("A", -0.5), ("B", -1.5)]);
+    assert!(noted(&answered, "top: 1 entries"));
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn more_or_fewer_alternatives_than_asked_are_taken_as_they_come() {
     ];
     for given in [1, 4, 5, 6] {
         let logprobs = json!({"content": entries(&six[..given])});
-        let heard = hear("openai/m", &chat_logprobs(logprobs), &turn(), TOP).await;
-        assert_eq!(top(&heard), &six[..given.min(5)]);
+        let answered = hear("openai/m", &chat_logprobs(logprobs), &turn(), TOP).await;
+        assert_eq!(top(&answered), &six[..given.min(5)]);
     }
 }
 
@@ -83,9 +83,9 @@ async fn numbers_that_json_does_not_have_are_no_numbers() {
         {"token":"A","bytes":[65],"logprob":-0.5,"top_logprobs":[{"token":"A","bytes":[65],"logprob":-0.5},
         {"token":"B","bytes":[66],"logprob":-Infinity},{"token":"C","bytes":[67],"logprob":NaN}]}]}}]}"#;
     let line = Line::to("sglang/m", vec![(200, body.to_owned())]).await;
-    let heard = line.ask(&turn(), TOP).await;
-    assert_eq!(top(&heard), [("A", -0.5)]);
-    assert!(noted(&heard, "json: numbers that JSON does not have"));
+    let answered = line.ask(&turn(), TOP).await;
+    assert_eq!(top(&answered), [("A", -0.5)]);
+    assert!(noted(&answered, "json: numbers that JSON does not have"));
 }
 
 fn finish(word: &Value) -> Value {
@@ -105,34 +105,34 @@ async fn the_end_of_a_text_is_an_open_set_of_words() {
         (json!("abort"), Finish::Stop, "finish: abort"),
         (json!(5), Finish::Stop, "finish: absent"),
     ] {
-        let heard = hear("sglang/m", &finish(&word), &turn(), TEXT).await;
+        let answered = hear("sglang/m", &finish(&word), &turn(), TEXT).await;
         assert!(
-            matches!(heard.outcome, Outcome::Text { finish, .. } if finish == end),
+            matches!(answered.outcome, Outcome::Text { finish, .. } if finish == end),
             "{word}"
         );
-        assert!(note.is_empty() || noted(&heard, note), "{word}");
+        assert!(note.is_empty() || noted(&answered, note), "{word}");
     }
     // A text as long as its limit was cut, even where nothing says so.
     let mut cut = finish(&json!(""));
     cut["usage"] = json!({"prompt_tokens": 1, "completion_tokens": 16});
-    let heard = hear("sglang/m", &cut, &turn(), TEXT).await;
+    let answered = hear("sglang/m", &cut, &turn(), TEXT).await;
     assert!(matches!(
-        heard.outcome,
+        answered.outcome,
         Outcome::Text {
             finish: Finish::Length,
             ..
         }
     ));
-    let heard = hear("openai/m", &finish(&json!("content_filter")), &turn(), TEXT).await;
+    let answered = hear("openai/m", &finish(&json!("content_filter")), &turn(), TEXT).await;
     assert_eq!(
-        heard.outcome,
+        answered.outcome,
         Outcome::Refused("filtered: content_filter".to_owned())
     );
     let no = chat(
         &json!({"message": {"content": null, "refusal": "I cannot."}, "finish_reason": "stop"}),
     );
-    let heard = hear("openai/m", &no, &turn(), TEXT).await;
-    assert_eq!(heard.outcome, Outcome::Refused("I cannot.".to_owned()));
+    let answered = hear("openai/m", &no, &turn(), TEXT).await;
+    assert_eq!(answered.outcome, Outcome::Refused("I cannot.".to_owned()));
 }
 
 #[tokio::test]
@@ -144,8 +144,8 @@ async fn tokens_that_nobody_counted_are_estimated() {
     ] {
         let mut reply = finish(&json!("stop"));
         reply["usage"] = usage;
-        let heard = hear("openai-api/x/m", &reply, &turn(), TEXT).await;
-        let usage = heard.exchange.usage;
+        let answered = hear("openai-api/x/m", &reply, &turn(), TEXT).await;
+        let usage = answered.exchange.usage;
         assert_eq!(
             (usage.prompt, usage.completion, usage.reported),
             (2, 1, false)
@@ -155,16 +155,16 @@ async fn tokens_that_nobody_counted_are_estimated() {
 
 #[tokio::test]
 async fn the_model_that_answers_is_kept_as_it_is_named() {
-    let heard = hear("openai/m", &finish(&json!("stop")), &turn(), TEXT).await;
-    assert_eq!(heard.exchange.served, None);
+    let answered = hear("openai/m", &finish(&json!("stop")), &turn(), TEXT).await;
+    assert_eq!(answered.exchange.served, None);
     let mut reply = finish(&json!("stop"));
     reply["model"] = json!("another");
     reply["provider"] = json!("up");
-    let heard = hear("openrouter/o/m@up", &reply, &turn(), TEXT).await;
-    assert_eq!(heard.exchange.served.as_deref(), Some("another"));
-    assert_eq!(heard.exchange.upstream.as_deref(), Some("up"));
+    let answered = hear("openrouter/o/m@up", &reply, &turn(), TEXT).await;
+    assert_eq!(answered.exchange.served.as_deref(), Some("another"));
+    assert_eq!(answered.exchange.upstream.as_deref(), Some("up"));
     assert_eq!(
-        heard.exchange.calls[0].reply,
+        answered.exchange.calls[0].reply,
         reply.to_string(),
         "all of it is kept"
     );
@@ -186,11 +186,11 @@ async fn refused_parameters_are_dropped_noted_and_remembered() {
         vec![refuses("temperature"), refuses("top_p"), answer],
     )
     .await;
-    let heard = line.ask(&turn(), TEXT).await;
-    assert!(matches!(heard.outcome, Outcome::Text { .. }));
-    assert!(noted(&heard, "sampling: provider_default temperature"));
-    assert!(noted(&heard, "sampling: provider_default top_p"));
-    assert_eq!(heard.exchange.calls.len(), 3, "all of them are kept");
+    let answered = line.ask(&turn(), TEXT).await;
+    assert!(matches!(answered.outcome, Outcome::Text { .. }));
+    assert!(noted(&answered, "sampling: provider_default temperature"));
+    assert!(noted(&answered, "sampling: provider_default top_p"));
+    assert_eq!(answered.exchange.calls.len(), 3, "all of them are kept");
     line.asked().await;
     let again = line.ask(&turn(), TEXT).await;
     let asked = line.asked().await;
@@ -300,11 +300,11 @@ async fn refusals_are_understood_in_every_dialects_words() {
             "sglang/m" | "llamacpp/m" => raw("x"),
             _ => turn(),
         };
-        let heard = line.ask(&prompt, TEXT).await;
+        let answered = line.ask(&prompt, TEXT).await;
         assert!(
-            matches!(heard.outcome, Outcome::Text { .. }),
+            matches!(answered.outcome, Outcome::Text { .. }),
             "{name}: {:?}",
-            heard.outcome
+            answered.outcome
         );
         let asked = line.asked().await;
         assert_eq!(asked.len(), 2, "{name}");
@@ -316,10 +316,10 @@ async fn refusals_are_understood_in_every_dialects_words() {
 #[tokio::test]
 async fn a_server_that_refuses_everything_is_not_asked_for_ever() {
     let line = Line::to("openai/m", vec![refuses("temperature")]).await;
-    let heard = line.ask(&turn(), TEXT).await;
-    assert!(unavailable(&heard).contains("temperature"));
+    let answered = line.ask(&turn(), TEXT).await;
+    assert!(unavailable(&answered).contains("temperature"));
     assert_eq!(
-        heard.exchange.calls.len(),
+        answered.exchange.calls.len(),
         2,
         "it was dropped, and is refused all the same"
     );
@@ -364,8 +364,8 @@ async fn as_many_alternatives_are_asked_for_as_are_accepted() {
         vec![too_many(8), too_many(8), too_many(8), answer],
     )
     .await;
-    let heard = line.ask(&turn(), Want::Top { top: 50 }).await;
-    assert_eq!(top(&heard).len(), 2);
+    let answered = line.ask(&turn(), Want::Top { top: 50 }).await;
+    assert_eq!(top(&answered).len(), 2);
     line.ask(&turn(), Want::Top { top: 50 }).await;
     line.ask(&turn(), Want::Top { top: 3 }).await;
     let asked: Vec<Value> = line
@@ -389,8 +389,11 @@ async fn log_probabilities_that_are_not_to_be_had_are_asked_for_once() {
             &json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}}),
         );
         let line = Line::to("openai/m", vec![no]).await;
-        let heard = line.ask(&turn(), TOP).await;
-        assert_eq!(unavailable(&heard), "the server gives no log-probabilities");
+        let answered = line.ask(&turn(), TOP).await;
+        assert_eq!(
+            unavailable(&answered),
+            "the server gives no log-probabilities"
+        );
         line.ask(&turn(), TOP).await;
         assert_eq!(line.asked().await.len(), 1, "{message}");
     }
@@ -411,13 +414,13 @@ async fn hidden_reasoning_is_switched_off_or_given_room() {
         vec![ok(&thinking("", 16)), ok(&thinking("A", 0))],
     )
     .await;
-    let heard = line.ask(&turn(), TEXT).await;
-    assert!(matches!(&heard.outcome, Outcome::Text { text, tokens: 2, .. } if text == "A"));
-    assert!(noted(&heard, "asked to be left out"));
+    let answered = line.ask(&turn(), TEXT).await;
+    assert!(matches!(&answered.outcome, Outcome::Text { text, tokens: 2, .. } if text == "A"));
+    assert!(noted(&answered, "asked to be left out"));
     assert_eq!(
         (
-            heard.exchange.usage.reasoning,
-            heard.exchange.usage.completion
+            answered.exchange.usage.reasoning,
+            answered.exchange.usage.completion
         ),
         (16, 20)
     );
@@ -437,9 +440,9 @@ async fn hidden_reasoning_is_switched_off_or_given_room() {
         ok(&thinking("A", 900)),
     ];
     let line = Line::to("openai/m", replies).await;
-    let heard = line.ask(&turn(), TEXT).await;
-    assert!(matches!(&heard.outcome, Outcome::Text { text, tokens: 2, .. } if text == "A"));
-    assert!(noted(&heard, "given room"));
+    let answered = line.ask(&turn(), TEXT).await;
+    assert!(matches!(&answered.outcome, Outcome::Text { text, tokens: 2, .. } if text == "A"));
+    assert!(noted(&answered, "given room"));
     let limits: Vec<Value> = line
         .asked()
         .await
@@ -471,12 +474,12 @@ async fn reasoning_is_found_wherever_it_stands() {
             "sglang/m",
             "llamacpp/m",
         ] {
-            let heard = hear(name, &reply, &turn(), TEXT).await;
+            let answered = hear(name, &reply, &turn(), TEXT).await;
             assert!(
-                matches!(&heard.outcome, Outcome::Text { text, .. } if text == "A"),
+                matches!(&answered.outcome, Outcome::Text { text, .. } if text == "A"),
                 "{name}"
             );
-            assert!(noted(&heard, "reasoning: ") && heard.exchange.usage.reasoning > 0);
+            assert!(noted(&answered, "reasoning: ") && answered.exchange.usage.reasoning > 0);
         }
     }
     for (name, reply) in [
@@ -497,17 +500,17 @@ async fn reasoning_is_found_wherever_it_stands() {
             json!({"message": {"content": "A", "thinking": "hm"}, "done_reason": "stop"}),
         ),
     ] {
-        let heard = hear(name, &reply, &turn(), TEXT).await;
+        let answered = hear(name, &reply, &turn(), TEXT).await;
         assert!(
-            matches!(&heard.outcome, Outcome::Text { text, .. } if text == "A"),
+            matches!(&answered.outcome, Outcome::Text { text, .. } if text == "A"),
             "{name}"
         );
-        assert!(heard.exchange.usage.reasoning > 0);
+        assert!(answered.exchange.usage.reasoning > 0);
     }
     // Plain text that is gone on with is nobody's reasoning.
     let reply = json!({"choices": [{"text": "<think>x</think>A", "finish_reason": "stop"}]});
-    let heard = hear("vllm/m", &reply, &raw("x"), TEXT).await;
-    assert!(matches!(&heard.outcome, Outcome::Text { text, .. } if text.starts_with("<think>")));
+    let answered = hear("vllm/m", &reply, &raw("x"), TEXT).await;
+    assert!(matches!(&answered.outcome, Outcome::Text { text, .. } if text.starts_with("<think>")));
 }
 
 #[tokio::test]

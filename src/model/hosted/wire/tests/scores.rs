@@ -17,8 +17,8 @@ fn echoed(tokens: &[&str], numbers: &Value) -> Value {
     }}]})
 }
 
-fn score(heard: &Heard) -> (Option<f64>, usize) {
-    match &heard.outcome {
+fn score(answered: &Answered) -> (Option<f64>, usize) {
+    match &answered.outcome {
         Outcome::Score {
             log_probability,
             tokens,
@@ -31,37 +31,37 @@ fn score(heard: &Heard) -> (Option<f64>, usize) {
 async fn a_text_is_found_behind_its_prompt_without_the_token_written_after_it() {
     let numbers = json!([null, -1.0, -2.0, -3.0, -0.5]);
     let reply = echoed(&["a", " b", " c", " d", " e"], &numbers);
-    let heard = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (Some(-5.0), 2));
+    let answered = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (Some(-5.0), 2));
     // A token that begins the sequence is no part of it.
     let reply = echoed(&["<s>", "a b", " c d"], &json!([null, -1.0, -2.5]));
-    let heard = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (Some(-2.5), 1));
+    let answered = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (Some(-2.5), 1));
 }
 
 #[tokio::test]
 async fn a_token_across_the_boundary_leaves_no_number() {
     let reply = echoed(&["a", " b c", " d"], &json!([null, -1.0, -2.0]));
-    let heard = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (None, 2));
-    assert!(noted(&heard, "boundary: inside a token"));
+    let answered = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (None, 2));
+    assert!(noted(&answered, "boundary: inside a token"));
     let reply = echoed(&["a b c d"], &json!([null]));
-    let heard = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (None, 1));
+    let answered = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (None, 1));
 }
 
 #[tokio::test]
 async fn a_censored_or_missing_number_leaves_none() {
     for number in [json!(null), json!(-9999.0), json!("-inf")] {
         let reply = echoed(&["a b", " c", " d"], &json!([null, -1.0, number]));
-        let heard = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
-        assert_eq!(score(&heard), (None, 2));
-        assert!(noted(&heard, "without a number"));
+        let answered = hear("openai-completions/m", &reply, &raw("a b"), SCORE).await;
+        assert_eq!(score(&answered), (None, 2));
+        assert!(noted(&answered, "without a number"));
     }
     // Nothing is known of the first token of all.
     let reply = echoed(&[" c", " d"], &json!([null, -1.0]));
-    let heard = hear("openai-completions/m", &reply, &raw(""), SCORE).await;
-    assert_eq!(score(&heard), (None, 2));
+    let answered = hear("openai-completions/m", &reply, &raw(""), SCORE).await;
+    assert_eq!(score(&answered), (None, 2));
 }
 
 #[tokio::test]
@@ -71,11 +71,11 @@ async fn pieces_of_characters_are_told_by_offsets() {
     // Two pieces of one character: the second begins where the first does.
     reply["choices"][0]["logprobs"]["text_offset"] = json!([0, 1, 1, 2]);
     let want = Want::Score { text: " d" };
-    let heard = hear("openai-completions/m", &reply, &raw("\u{e9}\u{20ac}"), want).await;
-    assert_eq!(score(&heard), (Some(-2.0), 1));
-    let heard = hear("openai-completions/m", &reply, &raw("x\u{20ac}"), want).await;
+    let answered = hear("openai-completions/m", &reply, &raw("\u{e9}\u{20ac}"), want).await;
+    assert_eq!(score(&answered), (Some(-2.0), 1));
+    let answered = hear("openai-completions/m", &reply, &raw("x\u{20ac}"), want).await;
     assert!(
-        unavailable(&heard).contains("ignores echo"),
+        unavailable(&answered).contains("ignores echo"),
         "another prompt"
     );
 }
@@ -92,8 +92,8 @@ async fn an_ignored_echo_is_noticed() {
             _ => vec![no.clone(), ok(&reply)],
         };
         let line = Line::to(name, replies).await;
-        let heard = line.ask(&raw("a b"), SCORE).await;
-        assert!(unavailable(&heard).contains("ignores echo"), "{name}");
+        let answered = line.ask(&raw("a b"), SCORE).await;
+        assert!(unavailable(&answered).contains("ignores echo"), "{name}");
         // A server without a tokenizer is not asked for it again.
         line.asked().await;
         line.ask(&raw("a b"), SCORE).await;
@@ -158,9 +158,9 @@ async fn a_text_that_would_melt_into_its_prompt_is_tokenised_on_its_own() {
     let reply = at_ids(&[(1, "a", 0.0), (2, " b", -9.0), (3, "c", -1.5)]);
     let replies = vec![ids(&[1, 2]), ids(&[1, 7]), ids(&[3]), ok(&reply)];
     let line = Line::to("vllm/m", replies).await;
-    let heard = line.ask(&raw("a b"), Want::Score { text: "c" }).await;
-    assert_eq!(score(&heard), (Some(-1.5), 1));
-    assert!(noted(&heard, "boundary: inside a token, so"));
+    let answered = line.ask(&raw("a b"), Want::Score { text: "c" }).await;
+    assert_eq!(score(&answered), (Some(-1.5), 1));
+    assert!(noted(&answered, "boundary: inside a token, so"));
     let asked = line.asked().await;
     assert_eq!(asked[2].1["add_special_tokens"], json!(false));
 }
@@ -175,9 +175,9 @@ async fn tokens_that_are_not_the_text_leave_no_number() {
     ]);
     let replies = vec![ids(&[1, 2]), ids(&[1, 2, 3, 4]), ok(&reply)];
     let line = Line::to("vllm/m", replies).await;
-    let heard = line.ask(&raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (None, 2));
-    assert!(noted(&heard, "not those of the text"));
+    let answered = line.ask(&raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (None, 2));
+    assert!(noted(&answered, "not those of the text"));
 }
 
 #[tokio::test]
@@ -208,12 +208,12 @@ async fn a_text_after_a_chat_turn_is_scored_by_tokens() {
         "anthropic/m",
         "google/m",
     ] {
-        let heard = hear(name, &json!({}), &turn(), SCORE).await;
+        let answered = hear(name, &json!({}), &turn(), SCORE).await;
         assert!(
-            heard.exchange.calls.is_empty(),
+            answered.exchange.calls.is_empty(),
             "{name}: nothing is sent in vain"
         );
-        unavailable(&heard);
+        unavailable(&answered);
     }
 }
 
@@ -225,9 +225,9 @@ async fn sglang_reads_the_prompt_on_its_own_route() {
         "output_token_logprobs": [],
     }});
     let line = Line::to("sglang/m", vec![ok(&reply)]).await;
-    let heard = line.ask(&raw("a b"), SCORE).await;
-    assert_eq!(score(&heard), (Some(-3.0), 2));
-    assert!(noted(&heard, "shape: tuples"));
+    let answered = line.ask(&raw("a b"), SCORE).await;
+    assert_eq!(score(&answered), (Some(-3.0), 2));
+    assert!(noted(&answered, "shape: tuples"));
     let (path, body) = &line.asked().await[0];
     assert_eq!(
         (path.as_str(), &body["logprob_start_len"]),
@@ -237,9 +237,9 @@ async fn sglang_reads_the_prompt_on_its_own_route() {
 
 #[tokio::test]
 async fn an_empty_text_is_certain() {
-    let heard = hear("vllm/m", &json!({}), &raw("a"), Want::Score { text: "" }).await;
+    let answered = hear("vllm/m", &json!({}), &raw("a"), Want::Score { text: "" }).await;
     assert_eq!(
-        (score(&heard), heard.exchange.calls.len()),
+        (score(&answered), answered.exchange.calls.len()),
         ((Some(0.0), 0), 0)
     );
 }

@@ -2,10 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::args::{Compare, ControlsFrom};
-use super::endpoints::Endpoints;
-use super::error::CliError;
-use super::open::Target;
+use super::error::PipelineError;
+use super::request::{ControlsFrom, Request};
+use super::target::{Resolver, Target};
 use crate::model::local::LocalModel;
 use crate::panel::{Lineage, Panel, Pick, public};
 
@@ -16,21 +15,23 @@ const LISTED: usize = 40;
 
 /// A public model with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(super) struct PublicModel {
-    model: String,
-    parameters: u64,
+pub struct PublicModel {
+    /// Its name.
+    pub model: String,
+    /// How many parameters it has.
+    pub parameters: u64,
 }
 
 /// Public models in a panel that have to be at hand before anything is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
-pub(super) struct PublicModels(Vec<PublicModel>);
+pub struct PublicModels(Vec<PublicModel>);
 
 impl PublicModels {
     /// Those of the panel, if it was picked from the list.
-    pub(super) fn of(args: &Compare, panel: &Panel) -> Result<Self, CliError> {
+    pub(super) fn of(controls: &[ControlsFrom], panel: &Panel) -> Result<Self, PipelineError> {
         let from_list = |from: &ControlsFrom| !matches!(from, ControlsFrom::File(_));
-        if !args.controls.iter().any(from_list) {
+        if !controls.iter().any(from_list) {
             return Ok(Self::default());
         }
         let list = public()?;
@@ -44,7 +45,8 @@ impl PublicModels {
         Ok(Self(models.collect()))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether the panel was not picked from the list.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -58,8 +60,8 @@ impl PublicModels {
         Self(open.cloned().collect())
     }
 
-    /// A line a model, for `plan`.
-    pub(super) fn lines(&self) -> String {
+    /// A line a model.
+    pub fn lines(&self) -> String {
         let mut text = format!("Public controls: {self}\n");
         for model in &self.0 {
             let _ = writeln!(
@@ -110,23 +112,27 @@ fn parameters(count: u64) -> String {
 }
 
 /// The lineages that controls are taken from.
-pub(super) fn lineages(args: &Compare) -> Result<Vec<Lineage>, CliError> {
-    let files = args.controls.iter().filter_map(|from| match from {
+pub(super) fn lineages(
+    request: &Request,
+    resolver: &mut Resolver<'_>,
+) -> Result<Vec<Lineage>, PipelineError> {
+    let files = request.controls.iter().filter_map(|from| match from {
         ControlsFrom::File(path) => Some(Lineage::read(path)),
         ControlsFrom::Public(_) | ControlsFrom::Matched => None,
     });
     let mut lineages = files.collect::<Result<Vec<_>, _>>()?;
+    let named = &request.named;
     let named = [
-        Some(&args.protected),
-        Some(&args.suspect),
-        args.base.as_ref(),
+        Some(&named.protected),
+        Some(&named.suspect),
+        named.base.as_ref(),
     ];
     let others: Vec<&str> = named.into_iter().flatten().map(String::as_str).collect();
-    for from in &args.controls {
+    for from in &request.controls {
         let pick = match from {
             ControlsFrom::File(_) => continue,
             ControlsFrom::Public(class) => Pick::Class(*class),
-            ControlsFrom::Matched => like(args, &lineages)?,
+            ControlsFrom::Matched => like(&request.named.suspect, &lineages, resolver)?,
         };
         lineages.push(public()?.pick(&pick, &others)?);
     }
@@ -134,9 +140,12 @@ pub(super) fn lineages(args: &Compare) -> Result<Vec<Lineage>, CliError> {
 }
 
 /// The suspect's size and date: as declared, or counted in its weights.
-fn like(args: &Compare, lineages: &[Lineage]) -> Result<Pick, CliError> {
+fn like(
+    suspect: &str,
+    lineages: &[Lineage],
+    resolver: &mut Resolver<'_>,
+) -> Result<Pick, PipelineError> {
     let list = public()?;
-    let suspect = &args.suspect;
     let declared = lineages
         .iter()
         .chain([&list])
@@ -145,25 +154,24 @@ fn like(args: &Compare, lineages: &[Lineage]) -> Result<Pick, CliError> {
     let released = declared.iter().find_map(|entry| entry.released.clone());
     let size = match declared.iter().find_map(|entry| entry.size) {
         Some(size) => size,
-        None => counted(args)?,
+        None => counted(suspect, resolver)?,
     };
     Ok(Pick::Like { size, released })
 }
 
-fn counted(args: &Compare) -> Result<u64, CliError> {
-    let unknown = || CliError::UnknownSize {
-        model: args.suspect.clone(),
+/// How many parameters a model's weights have.
+fn counted(model: &str, resolver: &mut Resolver<'_>) -> Result<u64, PipelineError> {
+    let unknown = || PipelineError::UnknownSize {
+        model: model.to_owned(),
     };
-    if Endpoints::find(&args.suspect)?.is_some() {
+    // An endpoint would be asked for nothing: what it gives says nothing of its size.
+    if !resolver.is_local(model)? {
         return Err(unknown());
     }
-    match Target::here(&args.suspect, &args.engine, &mut |_| {})? {
+    match resolver.resolve_alone(model)? {
         Target::Weights { name, path, .. } => {
-            LocalModel::parameters_of(&name, &path).map_err(|source| CliError::Open {
-                model: name,
-                source,
-            })
+            LocalModel::parameters_of(&name, &path).map_err(PipelineError::Open)
         }
-        Target::Recording { .. } | Target::Endpoint { .. } => Err(unknown()),
+        Target::Recording { .. } | Target::Endpoint { .. } | Target::Given { .. } => Err(unknown()),
     }
 }

@@ -110,7 +110,7 @@ impl From<HostedError> for Halt {
 
 /// All that goes over the wire for one call.
 #[derive(Debug)]
-pub(in crate::model::hosted) struct Talk<'a> {
+pub(in crate::model::hosted) struct Conversation<'a> {
     transport: &'a Transport,
     exchange: Exchange,
 }
@@ -123,7 +123,7 @@ enum Remedy {
     Nothing,
 }
 
-impl<'a> Talk<'a> {
+impl<'a> Conversation<'a> {
     pub(in crate::model::hosted) fn new(transport: &'a Transport) -> Self {
         Self {
             transport,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use super::error::CliError;
-use super::open;
+use super::error::PipelineError;
+use super::target;
 use crate::bundle::CheckedBundle;
 use crate::case::Gates;
 use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
@@ -26,8 +26,8 @@ pub(super) type Layers = Vec<[Array2<f32>; 2]>;
 pub(super) fn gates(
     panel: &Panel,
     digest: &dyn Fn(&str) -> Option<String>,
-    layers: &dyn Fn(&str) -> Result<Option<Layers>, CliError>,
-) -> Result<Gates, CliError> {
+    layers: &dyn Fn(&str) -> Result<Option<Layers>, PipelineError>,
+) -> Result<Gates, PipelineError> {
     let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
     let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
     let none = Gates {
@@ -40,7 +40,7 @@ pub(super) fn gates(
     let Some(test) = paired(&own, &theirs) else {
         return Ok(none);
     };
-    let related = |model: &str| -> Result<bool, CliError> {
+    let related = |model: &str| -> Result<bool, PipelineError> {
         let test = layers(model)?.and_then(|l| paired(&own, &l));
         Ok(test.is_some_and(|t| t.p < lineage_p()))
     };
@@ -68,22 +68,19 @@ pub(super) fn gates(
     })
 }
 
-/// The layers of weights; nothing where they have no gates.
+/// The layers of weights; `None` if they have no gates.
 pub(super) fn layers(
     name: &str,
     path: &Path,
     options: Options,
-) -> Result<Option<Layers>, CliError> {
-    open::load(name, path, options)?
+) -> Result<Option<Layers>, PipelineError> {
+    target::load(name, path, options)?
         .gated_layers()
-        .map_err(|source| CliError::Open {
-            model: name.to_owned(),
-            source,
-        })
+        .map_err(PipelineError::Open)
 }
 
 /// The gates of a bundle, from weights whose digests it has; an error where they are not the ones that it holds.
-pub(super) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), CliError> {
+pub(crate) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), PipelineError> {
     let digest = |model: &str| {
         let digest = bundle.recordings[model].header.identity.source.digest();
         digest.map(str::to_owned)
@@ -91,7 +88,7 @@ pub(super) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), C
     let mut found: BTreeMap<String, &Path> = BTreeMap::new();
     for path in weights {
         let name = path.display().to_string();
-        let loaded = open::load(&name, path, Options::default())?;
+        let loaded = target::load(&name, path, Options::default())?;
         let digest_here = loaded.identity().source.digest();
         let digest_here = digest_here.unwrap_or_default().to_owned();
         if !bundle
@@ -99,7 +96,7 @@ pub(super) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), C
             .keys()
             .any(|m| digest(m).as_ref() == Some(&digest_here))
         {
-            return Err(CliError::OtherWeights {
+            return Err(PipelineError::OtherWeights {
                 path: path.clone(),
                 digest: digest_here,
             });
@@ -111,7 +108,7 @@ pub(super) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), C
         Some(digest) if !bundle.plan.replayed.iter().any(|m| m == model) => {
             match found.get(&digest) {
                 Some(path) => layers(model, path, Options::default()),
-                None => Err(CliError::NoSuchWeights {
+                None => Err(PipelineError::NoSuchWeights {
                     model: model.to_owned(),
                     digest,
                 }),
@@ -123,7 +120,7 @@ pub(super) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), C
     if is_same(&computed, &bundle.gates) {
         return Ok(());
     }
-    Err(CliError::OtherGates {
+    Err(PipelineError::OtherGates {
         held: words(&bundle.gates),
         computed: words(&computed),
     })
@@ -164,7 +161,7 @@ fn words(gates: &Gates) -> String {
     )
 }
 
-/// The test, when both models are of one shape.
+/// The test; `None` if the models are not of one shape.
 fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
     fn view(layers: &Layers) -> Vec<GatedLayer<'_>> {
         layers

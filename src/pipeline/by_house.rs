@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::error::CliError;
-use super::progress::Progress;
+use super::error::PipelineError;
+use super::watch::{Event, Stage, Watch};
 use crate::battery::Battery;
 use crate::evidence;
 use crate::fingerprint::Fingerprint;
@@ -26,53 +26,59 @@ const THINNINGS: [Thinning; 3] = [
 pub(super) fn score(
     houses: &Houses,
     recordings: &Path,
-    quiet: bool,
-) -> Result<Vec<Score>, CliError> {
+    watch: &dyn Watch,
+) -> Result<Vec<Score>, PipelineError> {
     let battery = Battery::open(&recordings.join("battery").to_string_lossy())?;
     let models: Vec<&str> = houses.models().collect();
-    let reading = Progress::new("reading", models.len(), quiet);
-    let read = |id: &&str| -> Result<(String, Fingerprint), CliError> {
+    watch.see(Event::Begun {
+        stage: Stage::Loading,
+        steps: models.len(),
+    });
+    let read = |id: &&str| -> Result<(String, Fingerprint), PipelineError> {
         let recording = evidence::read(&recordings.join(plain_name(id)))?;
-        reading.answered();
+        watch.see(Event::Advanced(1));
         Ok(((*id).to_owned(), Fingerprint::new(&recording, &battery)))
     };
-    let prints: Result<BTreeMap<String, Fingerprint>, CliError> =
+    let fingerprints: Result<BTreeMap<String, Fingerprint>, PipelineError> =
         models.par_iter().map(read).collect();
-    let prints = prints?;
-    reading.finish();
+    let fingerprints = fingerprints?;
+    watch.see(Event::Ended);
     let cases = houses.cases();
     let mut scores = Vec::new();
     for thinning in THINNINGS {
-        let prints = thinned(&prints, thinning);
-        let prepared = Prepared::new(&prints, &[], &Rules::HERE.screen);
-        let scoring = Progress::new("scoring", cases.len(), quiet);
+        let fingerprints = thinned(&fingerprints, thinning);
+        let prepared = Prepared::new(&fingerprints, &[], &Rules::HERE.screen);
+        watch.see(Event::Begun {
+            stage: Stage::Scoring,
+            steps: cases.len(),
+        });
         let scored = cases.par_iter().map(|case| {
-            let scored = houses.score(case, thinning, &prints, &prepared);
-            scoring.answered();
+            let scored = houses.score(case, thinning, &fingerprints, &prepared);
+            watch.see(Event::Advanced(1));
             scored
         });
         scores.extend(scored.collect::<Vec<Score>>());
-        scoring.finish();
+        watch.see(Event::Ended);
     }
     Ok(scores)
 }
 
 /// The answers without all but some prompts, in the order of their ids, which are digests.
 fn thinned(
-    prints: &BTreeMap<String, Fingerprint>,
+    fingerprints: &BTreeMap<String, Fingerprint>,
     thinning: Thinning,
 ) -> BTreeMap<String, Fingerprint> {
     let Thinning::Probes(count) = thinning else {
-        return prints.clone();
+        return fingerprints.clone();
     };
-    let all: BTreeSet<&str> = prints
+    let all: BTreeSet<&str> = fingerprints
         .values()
         .flat_map(|p| p.texts.keys())
         .map(String::as_str)
         .collect();
     let kept: BTreeSet<&str> = all.into_iter().take(count).collect();
-    prints
+    fingerprints
         .iter()
-        .map(|(id, print)| (id.clone(), print.part(&kept)))
+        .map(|(id, fingerprint)| (id.clone(), fingerprint.part(&kept)))
         .collect()
 }

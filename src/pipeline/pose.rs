@@ -1,7 +1,7 @@
 //! How all models of a comparison are asked alike: settled once, from what each can be asked.
 
-use super::args::Asking;
-use super::error::CliError;
+use super::error::PipelineError;
+use super::request::Asking;
 use crate::model::Abilities;
 use crate::question::{Access, Posing};
 
@@ -56,8 +56,8 @@ impl Known {
 }
 
 /// The posing that all of these models allow.
-pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing, CliError> {
-    let forced = asking.access.map_or(Access::Scored, Access::from);
+pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing, PipelineError> {
+    let forced = asking.access.unwrap_or(Access::Scored);
     let access = models
         .iter()
         .map(|(_, known)| known.access())
@@ -73,7 +73,7 @@ pub(super) fn settle(asking: &Asking, models: &[(&str, Known)]) -> Result<Posing
             let found = models.iter().find(|(_, known)| !f(known));
             found.map_or_else(String::new, |(name, _)| (*name).to_owned())
         };
-        return Err(CliError::NoCommonForm {
+        return Err(PipelineError::NoCommonForm {
             turns: without(Known::raw),
             plain: without(Known::chat),
         });
@@ -130,18 +130,13 @@ pub(super) fn at_most(abilities: Abilities, access: Option<Access>) -> Abilities
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
-    #[derive(clap::Parser)]
-    struct Flags {
-        #[command(flatten)]
-        asking: Asking,
-    }
-
-    fn asking(flags: &[&str]) -> Asking {
-        Flags::parse_from(std::iter::once("x").chain(flags.iter().copied())).asking
+    fn raw() -> Asking {
+        Asking {
+            raw: true,
+            ..Asking::default()
+        }
     }
 
     const WEIGHTS: Abilities = Abilities {
@@ -159,32 +154,40 @@ mod tests {
         ..WEIGHTS
     };
 
-    fn settled(flags: &[&str], models: &[Abilities]) -> Result<Posing, CliError> {
+    fn settled(asking: &Asking, models: &[Abilities]) -> Result<Posing, PipelineError> {
         let models: Vec<(&str, Known)> =
             models.iter().map(|a| ("m", Known::Abilities(*a))).collect();
-        settle(&asking(flags), &models)
+        settle(asking, &models)
     }
 
     #[test]
-    fn without_flags_plain_text_is_asked_as_it_was_validated() {
-        for (name, access) in [("text", Access::Text), ("top", Access::Top)] {
-            let posing = settled(&["--raw", "--access", name], &[WEIGHTS]).unwrap();
+    fn by_default_plain_text_is_asked_as_it_was_validated() {
+        for access in [Access::Text, Access::Top] {
+            let asking = Asking {
+                access: Some(access),
+                ..raw()
+            };
+            let posing = settled(&asking, &[WEIGHTS]).unwrap();
             assert_eq!(posing, Posing::usual(access));
         }
-        let posing = settled(&["--raw"], &[WEIGHTS]).unwrap();
+        let posing = settled(&raw(), &[WEIGHTS]).unwrap();
         assert_eq!(posing, Posing::usual(Access::Scored));
-        let fewer = settled(&["--raw", "--samples", "1"], &[WEIGHTS]).unwrap();
+        let fewer = Asking {
+            samples: 1,
+            ..raw()
+        };
+        let fewer = settled(&fewer, &[WEIGHTS]).unwrap();
         assert_ne!(fewer, Posing::usual(Access::Scored));
     }
 
     #[test]
     fn all_are_asked_as_the_least_open_one_allows() {
-        let posing = settled(&[], &[WEIGHTS, WEIGHTS]).unwrap();
+        let posing = settled(&Asking::default(), &[WEIGHTS, WEIGHTS]).unwrap();
         assert_eq!(
             (posing.chat, posing.raw, posing.access, posing.top),
             (true, true, Access::Scored, 32)
         );
-        let posing = settled(&[], &[WEIGHTS, TURNS]).unwrap();
+        let posing = settled(&Asking::default(), &[WEIGHTS, TURNS]).unwrap();
         assert_eq!(
             (
                 posing.chat,
@@ -196,9 +199,23 @@ mod tests {
             (true, false, Access::Top, 20, 0)
         );
         let text = Abilities { top: 0, ..TURNS };
-        let posing = settled(&["--repeats", "9"], &[WEIGHTS, TURNS, text]).unwrap();
+        let posing = settled(
+            &Asking {
+                repeats: 9,
+                ..Asking::default()
+            },
+            &[WEIGHTS, TURNS, text],
+        )
+        .unwrap();
         assert_eq!((posing.access, posing.repeats), (Access::Text, 9));
-        let posing = settled(&["--access", "top"], &[WEIGHTS]).unwrap();
+        let posing = settled(
+            &Asking {
+                access: Some(Access::Top),
+                ..Asking::default()
+            },
+            &[WEIGHTS],
+        )
+        .unwrap();
         assert_eq!(posing.access, Access::Top);
     }
 
@@ -208,7 +225,7 @@ mod tests {
             score_chat: false,
             ..WEIGHTS
         };
-        let posing = settled(&[], &[WEIGHTS, echo]).unwrap();
+        let posing = settled(&Asking::default(), &[WEIGHTS, echo]).unwrap();
         assert_eq!((posing.chat, posing.access), (false, Access::Scored));
     }
 
@@ -218,7 +235,10 @@ mod tests {
             chat: false,
             ..WEIGHTS
         };
-        let error = settled(&[], &[plain, TURNS]).unwrap_err();
-        assert!(matches!(error, CliError::NoCommonForm { .. }), "{error}");
+        let error = settled(&Asking::default(), &[plain, TURNS]).unwrap_err();
+        assert!(
+            matches!(error, PipelineError::NoCommonForm { .. }),
+            "{error}"
+        );
     }
 }

@@ -1,18 +1,16 @@
-//! Endpoints as the command line uses them: limits, the access check and where it is kept.
+//! Endpoints of a run: their common limits, the access check and where it is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::args::Hosted;
-use super::error::CliError;
-use super::write_whole;
+use super::error::PipelineError;
+use super::request::EndpointSettings;
 use crate::digest;
 use crate::estimate::Estimate;
-use crate::model::ModelError;
+use crate::files::write_whole;
 use crate::model::hosted::{
-    AccessReport, Budget, Endpoint, HostedError, HostedModel, Limits, Options, Price, Prices,
+    AccessReport, Budget, Endpoint, HostedError, HostedModel, Options, Price, Prices,
 };
 
 /// A kept access check beyond this size is no such thing.
@@ -30,40 +28,39 @@ pub(super) struct Reached {
 #[derive(Debug)]
 pub(super) struct Endpoints {
     options: Options,
-    /// Where access checks are kept; nothing when they are not.
+    /// Where access checks are kept; `None` if they are not.
     place: Option<PathBuf>,
     recheck: bool,
 }
 
 impl Endpoints {
-    pub(super) fn new(hosted: &Hosted, place: Option<PathBuf>) -> Result<Self, CliError> {
+    pub(super) fn new(
+        settings: &EndpointSettings,
+        place: Option<PathBuf>,
+    ) -> Result<Self, PipelineError> {
         let mut prices = Prices::built_in();
-        if let Some(path) = &hosted.prices {
-            prices = prices.with_file(path).map_err(CliError::Prices)?;
+        if let Some(path) = &settings.prices {
+            prices = prices.with_file(path).map_err(PipelineError::Prices)?;
         }
-        let limits = Limits {
-            calls: hosted.max_calls,
-            tokens: hosted.max_tokens,
-            cost: hosted.max_cost,
-        };
         Ok(Self {
             options: Options {
-                timeout: Duration::from_secs(hosted.timeout.into()),
-                concurrency: hosted.concurrency.into(),
-                requests_per_minute: hosted.requests_per_minute,
-                tokens_per_minute: hosted.tokens_per_minute,
-                budget: Arc::new(Budget::new(limits)),
+                timeout: settings.timeout,
+                concurrency: settings.concurrency.into(),
+                requests_per_minute: settings.requests_per_minute,
+                tokens_per_minute: settings.tokens_per_minute,
+                budget: Arc::new(Budget::new(settings.limits)),
                 prices,
                 ..Options::default()
             },
             place,
-            recheck: hosted.recheck,
+            recheck: settings.recheck,
         })
     }
 
-    /// The endpoint of a name; nothing when the name is none of an endpoint.
-    pub(super) fn find(name: &str) -> Result<Option<Endpoint>, CliError> {
-        Endpoint::parse(name, &|variable| std::env::var(variable).ok()).map_err(CliError::Endpoint)
+    /// The endpoint of a name; `None` if the name is not an endpoint's.
+    pub(super) fn find(name: &str) -> Result<Option<Endpoint>, PipelineError> {
+        Endpoint::parse(name, &|variable| std::env::var(variable).ok())
+            .map_err(PipelineError::Endpoint)
     }
 
     /// Whether an earlier run has checked an endpoint.
@@ -73,15 +70,9 @@ impl Endpoints {
     }
 
     /// Reaches an endpoint: by an access check, unless an earlier run has left one.
-    pub(super) fn reach(&self, endpoint: Endpoint) -> Result<Reached, CliError> {
+    pub(super) fn reach(&self, endpoint: Endpoint) -> Result<Reached, PipelineError> {
         let name = endpoint.name.clone();
-        let failed = |source: HostedError| CliError::Open {
-            source: ModelError::Hosted {
-                model: name.clone(),
-                source: Box::new(source),
-            },
-            model: name.clone(),
-        };
+        let failed = |source: HostedError| PipelineError::Open(source.of(&name));
         let path = self.place.as_ref().map(|place| place.join(file(&endpoint)));
         let kept = path.as_deref().filter(|_| !self.recheck).and_then(read);
         let kept = kept.filter(|report| !report.is_empty());
@@ -95,8 +86,8 @@ impl Endpoints {
         // A check that found nothing is made anew: the server may only have been starting.
         if let Some(path) = path.filter(|_| !report.is_empty()) {
             let json = serde_json::to_string_pretty(&report);
-            let json = json.map_err(|e| CliError::Output(e.into()))? + "\n";
-            write_whole(&path, json.as_bytes())?;
+            let json = json.map_err(PipelineError::Encode)? + "\n";
+            write_whole(&path, json.as_bytes()).map_err(PipelineError::writing(&path))?;
         }
         let price = self.options.prices.of(&report.provider, &report.asked);
         Ok(Reached {
@@ -127,7 +118,7 @@ impl Reached {
     }
 }
 
-/// A check that an earlier run left, if it can be read.
+/// A check that an earlier run left; `None` if there is none that can be read.
 fn read(path: &Path) -> Option<AccessReport> {
     let small = path.metadata().ok()?.len() <= MAX_REPORT;
     let text = small.then(|| fs::read_to_string(path).ok())??;

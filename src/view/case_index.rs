@@ -18,20 +18,20 @@ const DIRECTORIES: usize = 20_000;
 const CASES: usize = 2_000;
 
 /// The given directories and the cases that were seen in them.
-pub(super) struct Shelf {
+pub(super) struct CaseIndex {
     roots: Vec<PathBuf>,
     known: RwLock<BTreeMap<String, PathBuf>>,
 }
 
 /// What a look gave.
-pub(super) struct Look {
+pub(super) struct Listing {
     /// Id and path of every case, by path.
     pub(super) cases: Vec<(String, PathBuf)>,
     /// There may be more: a bound was reached.
     pub(super) cut: bool,
 }
 
-impl Shelf {
+impl CaseIndex {
     pub(super) fn new(roots: &[PathBuf]) -> Result<Self, ViewError> {
         let root = |path: &PathBuf| {
             let found = path.canonicalize().and_then(|found| {
@@ -51,7 +51,7 @@ impl Shelf {
     }
 
     /// Looks for cases anew: a run may have begun another.
-    pub(super) fn look(&self) -> Look {
+    pub(super) fn look(&self) -> Listing {
         let (mut found, mut cut) = (Vec::new(), false);
         let mut open: Vec<(PathBuf, usize)> = self.roots.iter().map(|r| (r.clone(), 0)).collect();
         let mut looked = 0;
@@ -76,7 +76,7 @@ impl Shelf {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // What is gone is forgotten, so that this stays bounded.
         *known = cases.iter().cloned().collect();
-        Look { cases, cut }
+        Listing { cases, cut }
     }
 
     /// The case of an id that a look has seen.
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    fn names(look: &Look) -> Vec<String> {
+    fn names(look: &Listing) -> Vec<String> {
         let name = |(_, path): &(String, PathBuf)| path.file_name().unwrap().to_owned();
         let names = look.cases.iter().map(name);
         names.map(|n| n.into_string().unwrap()).collect()
@@ -130,20 +130,20 @@ mod tests {
         case(&root.join("out/cases/a"));
         case(&root.join("out/cases/a/data/inner"));
         case(&root.join(".hidden"));
-        let shelf = Shelf::new(&[root.to_owned(), root.join("out")]).unwrap();
-        let look = shelf.look();
+        let cases = CaseIndex::new(&[root.to_owned(), root.join("out")]).unwrap();
+        let look = cases.look();
         assert_eq!(names(&look), ["a", "b"]);
         assert!(!look.cut);
         let (id, path) = &look.cases[0];
-        assert_eq!(shelf.find(id).as_ref(), Some(path));
+        assert_eq!(cases.find(id).as_ref(), Some(path));
         assert_eq!(id.len(), 16);
-        assert_eq!(shelf.find("0"), None);
+        assert_eq!(cases.find("0"), None);
         // A case of its own, and what is gone.
-        let alone = Shelf::new(&[root.join("out/cases/b")]).unwrap();
+        let alone = CaseIndex::new(&[root.join("out/cases/b")]).unwrap();
         assert_eq!(names(&alone.look()), ["b"]);
         fs::remove_dir_all(root.join("out/cases/a")).unwrap();
-        assert_eq!(names(&shelf.look()), ["b"]);
-        assert_eq!(shelf.find(id), None);
+        assert_eq!(names(&cases.look()), ["b"]);
+        assert_eq!(cases.find(id), None);
     }
 
     #[test]
@@ -151,11 +151,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         case(&root.join("1/2/3/4/five"));
-        let shelf = Shelf::new(&[root.to_owned()]).unwrap();
-        let look = shelf.look();
+        let cases = CaseIndex::new(&[root.to_owned()]).unwrap();
+        let look = cases.look();
         assert_eq!((names(&look), look.cut), (vec!["five".to_owned()], false));
         case(&root.join("1/2/3/4/other/six"));
-        let look = shelf.look();
+        let look = cases.look();
         assert_eq!((names(&look), look.cut), (vec!["five".to_owned()], true));
     }
 
@@ -165,8 +165,8 @@ mod tests {
         let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         case(&other.path().join("elsewhere"));
         std::os::unix::fs::symlink(other.path(), directory.path().join("link")).unwrap();
-        let shelf = Shelf::new(&[directory.path().to_owned()]).unwrap();
-        assert!(shelf.look().cases.is_empty());
+        let cases = CaseIndex::new(&[directory.path().to_owned()]).unwrap();
+        assert!(cases.look().cases.is_empty());
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         for path in [file, directory.path().join("nowhere")] {
             assert!(matches!(
-                Shelf::new(&[path]),
+                CaseIndex::new(&[path]),
                 Err(ViewError::Directory { .. })
             ));
         }

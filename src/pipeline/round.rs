@@ -1,17 +1,20 @@
 //! Running many models: who is asked when, on how many threads, into which recordings.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::args::{Asking, Engine};
-use super::error::CliError;
-use super::open::{self, Target};
+use super::error::PipelineError;
 use super::pose::{self, Known};
-use super::progress::Progress;
+use super::request::{Asking, Engine};
+use super::target::{self, Target};
+use super::watch::{Event, Stage, Watch};
+use super::weights::SMALL;
 use crate::battery::{BUILT_IN, Battery, Tier};
 use crate::collect::{self, Tally};
 use crate::digest;
@@ -19,13 +22,10 @@ use crate::estimate::Estimate;
 use crate::evidence::{self, BatteryMark, Header, Recording, Store};
 use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
-use crate::model::local::Options;
+use crate::model::local::{LocalModel, Options};
 use crate::model::{Abilities, Model, Seed};
-use crate::question::{Access, Posing, Question};
+use crate::question::{Posing, Question};
 use crate::sentinel;
-
-/// Models of less than this run one a core; larger ones share all cores.
-pub(super) const SMALL: u64 = 64 << 20;
 
 /// A model with what it is asked.
 pub(super) type Job<'a> = (&'a Target, Vec<Question>);
@@ -38,20 +38,19 @@ pub(super) struct Round<'a> {
     pub(super) posing: Posing,
     abilities: BTreeMap<String, Abilities>,
     pub(super) seed: Seed,
-    pub(super) engine: &'a Engine,
-    pub(super) quiet: bool,
-    pub(super) stop: &'static AtomicBool,
+    engine: Engine,
+    watch: &'a dyn Watch,
 }
 
 impl<'a> Round<'a> {
     /// Settles battery and posing. Also says whether a model with a chat form is asked without it.
     pub(super) fn new(
         asking: &Asking,
-        engine: &'a Engine,
-        quiet: bool,
+        engine: Engine,
+        watch: &'a dyn Watch,
         targets: &[Target],
-    ) -> Result<(Self, bool), CliError> {
-        let access = asking.access.map(Access::from);
+    ) -> Result<(Self, bool), PipelineError> {
+        let access = asking.access;
         let mut known = Vec::new();
         let mut abilities = BTreeMap::new();
         let mut imported = None;
@@ -60,12 +59,18 @@ impl<'a> Round<'a> {
                 target.name(),
                 match target {
                     Target::Weights { name, path, .. } => {
-                        let can = pose::at_most(open::abilities(name, path)?, access);
+                        let can = LocalModel::abilities_of(name, path);
+                        let can = pose::at_most(can.map_err(PipelineError::Open)?, access);
                         abilities.insert(name.clone(), can);
                         Known::Abilities(can)
                     }
                     Target::Endpoint { name, reached } => {
                         let can = pose::at_most(reached.report.model, access);
+                        abilities.insert(name.clone(), can);
+                        Known::Abilities(can)
+                    }
+                    Target::Given { name, model } => {
+                        let can = pose::at_most(model.abilities(), access);
                         abilities.insert(name.clone(), can);
                         Known::Abilities(can)
                     }
@@ -84,7 +89,7 @@ impl<'a> Round<'a> {
         }
         let posing = pose::settle(asking, &known)?;
         let battery = match imported {
-            Some((name, directory, mark)) if asking.battery.is_empty() => {
+            Some((name, directory, mark)) if asking.batteries.is_empty() => {
                 battery_beside(name, directory, &mark)?
             }
             other => open_battery(asking, other.is_some())?,
@@ -94,10 +99,9 @@ impl<'a> Round<'a> {
             battery,
             posing,
             abilities,
-            seed: Seed(asking.seed),
+            seed: asking.seed,
             engine,
-            quiet,
-            stop: stop_flag(),
+            watch,
         };
         let chats = known.iter().any(|(_, k)| k.chat());
         Ok((round, !posing.chat && chats))
@@ -118,12 +122,12 @@ impl<'a> Round<'a> {
     /// Asks every model its questions; gives the directory of each model's recording, by name.
     pub(super) fn ask(
         &self,
-        stage: &'static str,
+        stage: Stage,
         jobs: &[Job<'_>],
         place: &(dyn Fn(&Header) -> PathBuf + Sync),
-    ) -> Result<BTreeMap<String, PathBuf>, CliError> {
-        let answers = jobs.iter().map(|(_, q)| q.len()).sum();
-        let progress = Progress::new(stage, answers, self.quiet);
+    ) -> Result<BTreeMap<String, PathBuf>, PipelineError> {
+        let steps = jobs.iter().map(|(_, q)| q.len()).sum();
+        self.watch.see(Event::Begun { stage, steps });
         let done = Mutex::new(BTreeMap::new());
         let failed = Mutex::new(None);
         let next = AtomicUsize::new(0);
@@ -136,7 +140,7 @@ impl<'a> Round<'a> {
             if lock(&failed).is_some() {
                 return;
             }
-            match self.one(target, questions, place, &progress) {
+            match self.one(target, questions, place) {
                 Ok(path) => {
                     lock(&done).insert(target.name().to_owned(), path);
                 }
@@ -164,7 +168,7 @@ impl<'a> Round<'a> {
                 });
             }
         });
-        progress.finish();
+        self.watch.see(Event::Ended);
         match failed
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -181,9 +185,9 @@ impl<'a> Round<'a> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let small = jobs.iter().all(|(target, _)| match target {
             Target::Weights { bytes, .. } => *bytes < SMALL,
-            Target::Endpoint { .. } | Target::Recording { .. } => true,
+            Target::Endpoint { .. } | Target::Recording { .. } | Target::Given { .. } => true,
         });
-        let asked = self.engine.jobs.map(usize::from);
+        let asked = self.engine.jobs.map(NonZeroUsize::get);
         let workers = asked
             .unwrap_or(if small { cores } else { 1 })
             .min(jobs.len().max(1));
@@ -195,8 +199,7 @@ impl<'a> Round<'a> {
         target: &Target,
         questions: &[Question],
         place: &dyn Fn(&Header) -> PathBuf,
-        progress: &Progress,
-    ) -> Result<PathBuf, CliError> {
+    ) -> Result<PathBuf, PipelineError> {
         let weights;
         let model: &dyn Model = match target {
             Target::Weights {
@@ -204,21 +207,22 @@ impl<'a> Round<'a> {
             } => {
                 let options = Options {
                     served: *served,
-                    ..self.engine.options()
+                    ..self.engine.options
                 };
-                weights = open::load(name, path, options)?;
+                weights = target::load(name, path, options)?;
                 &weights
             }
             Target::Endpoint { reached, .. } => &*reached.model,
+            Target::Given { model, .. } => &**model,
             Target::Recording { directory, .. } => {
-                progress.kept(questions.len());
+                self.watch.see(Event::Advanced(questions.len()));
                 return Ok(directory.clone());
             }
         };
         let header = collect::header(model, &self.battery, self.posing, self.seed);
         let directory = place(&header);
-        let tally = self.collect(target, model, questions, &directory, &header, progress)?;
-        progress.note(&format!(
+        let tally = self.collect(target, model, questions, &directory, &header)?;
+        self.watch.see(Event::Note(&format!(
             "{}: {} answers, {} kept from before{}",
             target.name(),
             tally.answered,
@@ -228,7 +232,7 @@ impl<'a> Round<'a> {
             } else {
                 String::new()
             }
-        ));
+        )));
         Ok(directory)
     }
 
@@ -239,9 +243,8 @@ impl<'a> Round<'a> {
         questions: &[Question],
         directory: &Path,
         header: &Header,
-        progress: &Progress,
-    ) -> Result<Tally, CliError> {
-        let failed = |source| CliError::Collect {
+    ) -> Result<Tally, PipelineError> {
+        let failed = |source| PipelineError::Collect {
             model: model.identity().name.clone(),
             source,
         };
@@ -252,17 +255,23 @@ impl<'a> Round<'a> {
                 let round = sentinel::next_round(&self.battery, self.posing, &|q| store.has(q));
                 guarded = sentinel::guard(&self.battery, self.posing, questions.to_vec(), round);
                 let missing = guarded.iter().filter(|q| !store.has(q));
-                progress.note(&reached.announce(missing.map(Estimate::of).sum()));
+                let announced = reached.announce(missing.map(Estimate::of).sum());
+                self.watch.see(Event::Note(&announced));
                 &guarded
             }
             _ => questions,
         };
         let seed = collect::sampling_seed(header);
-        let tally = collect::collect(model, questions, seed, &mut store, self.stop, &|| {
-            progress.answered();
+        let tally = collect::collect(model, questions, seed, &mut store, &|| {
+            self.watch.see(Event::Advanced(1));
+            if self.watch.is_stopped() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .map_err(failed)?;
-        progress.kept(tally.kept);
+        self.watch.see(Event::Advanced(tally.kept));
         Ok(tally)
     }
 
@@ -270,7 +279,7 @@ impl<'a> Round<'a> {
     pub(super) fn read(
         &self,
         directories: &BTreeMap<String, PathBuf>,
-    ) -> Result<BTreeMap<String, Recording>, CliError> {
+    ) -> Result<BTreeMap<String, Recording>, PipelineError> {
         let digest = self.battery.digest();
         let read = |(model, directory): (&String, &PathBuf)| {
             Ok((model.clone(), self.read_one(model, directory, &digest)?))
@@ -283,9 +292,9 @@ impl<'a> Round<'a> {
         &self,
         directories: &BTreeMap<String, PathBuf>,
         of: impl Fn(Recording) -> T + Sync,
-    ) -> Result<BTreeMap<String, T>, CliError> {
+    ) -> Result<BTreeMap<String, T>, PipelineError> {
         let digest = self.battery.digest();
-        let read: Vec<Result<(String, T), CliError>> = directories
+        let read: Vec<Result<(String, T), PipelineError>> = directories
             .par_iter()
             .map(|(model, directory)| {
                 let recording = self.read_one(model, directory, &digest)?;
@@ -296,10 +305,10 @@ impl<'a> Round<'a> {
     }
 
     /// What is compared of each recording.
-    pub(super) fn prints(
+    pub(super) fn fingerprints(
         &self,
         directories: &BTreeMap<String, PathBuf>,
-    ) -> Result<BTreeMap<String, Fingerprint>, CliError> {
+    ) -> Result<BTreeMap<String, Fingerprint>, PipelineError> {
         self.each(directories, |recording| {
             Fingerprint::new(&recording, &self.battery)
         })
@@ -310,10 +319,10 @@ impl<'a> Round<'a> {
         model: &str,
         directory: &Path,
         battery: &str,
-    ) -> Result<Recording, CliError> {
+    ) -> Result<Recording, PipelineError> {
         let recording = evidence::read(directory)?;
         let mixed = |what| {
-            Err(CliError::Mixed {
+            Err(PipelineError::Mixed {
                 model: model.to_owned(),
                 what,
             })
@@ -339,13 +348,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The batteries of `--battery`, joined, with the tier cut from them. Imported answers are to all of theirs.
-fn open_battery(asking: &Asking, imported: bool) -> Result<Battery, CliError> {
-    let mut names: Vec<&str> = asking.battery.iter().map(String::as_str).collect();
+fn open_battery(asking: &Asking, imported: bool) -> Result<Battery, PipelineError> {
+    let mut names: Vec<&str> = asking.batteries.iter().map(String::as_str).collect();
     if names.is_empty() {
         names.push(BUILT_IN[0]);
     }
     let tier = match asking.tier {
-        Some(tier) => tier.into(),
+        Some(tier) => tier,
         None if imported => Tier::Full,
         None => Tier::Standard,
     };
@@ -358,9 +367,13 @@ fn open_battery(asking: &Asking, imported: bool) -> Result<Battery, CliError> {
 }
 
 /// The battery that an import wrote beside its recordings.
-fn battery_beside(model: &str, recording: &Path, mark: &BatteryMark) -> Result<Battery, CliError> {
+fn battery_beside(
+    model: &str,
+    recording: &Path,
+    mark: &BatteryMark,
+) -> Result<Battery, PipelineError> {
     let path = recording.parent().unwrap_or(Path::new("")).join("battery");
-    let missing = || CliError::NoBattery {
+    let missing = || PipelineError::NoBattery {
         model: model.to_owned(),
         path: path.clone(),
     };
@@ -383,17 +396,4 @@ pub(super) fn slug(header: &Header) -> String {
     anonymous.identity.source = anonymous.identity.source.item();
     anonymous.tool.clear();
     format!("{name}-{}", &digest::of_value(&anonymous)[..8])
-}
-
-/// Raised by the first Ctrl-C, so that the answer in hand is still kept; a second one ends at once.
-fn stop_flag() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    // A handler can be set once in a process; a second round uses the same flag.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            #[expect(clippy::exit, reason = "the user insists")]
-            std::process::exit(130);
-        }
-    });
-    &STOP
 }

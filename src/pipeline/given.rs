@@ -1,0 +1,35 @@
+//! Models that the caller hands over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::Model;
+
+/// Models that are at hand, by the names in their identities. A name that is one of these means no file and no
+/// endpoint.
+#[derive(Clone, Default)]
+pub struct Given(BTreeMap<String, Arc<dyn Model>>);
+
+impl Given {
+    /// The model of a name; `None` if no model here has it.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Model>> {
+        self.0.get(name)
+    }
+}
+
+impl<M: Model + 'static> FromIterator<M> for Given {
+    fn from_iter<I: IntoIterator<Item = M>>(models: I) -> Self {
+        let named = models.into_iter().map(|model| {
+            let name = model.identity().name.clone();
+            (name, Arc::new(model) as Arc<dyn Model>)
+        });
+        Self(named.collect())
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
