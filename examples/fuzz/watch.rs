@@ -17,6 +17,10 @@ const FAULT: i32 = 3;
 /// No input is under way.
 const IDLE: u64 = u64::MAX;
 
+/// Libraries that the tool calls behind a guard that makes an error of a panic. What gets through the guard is a fault all
+/// the same.
+const GUARDED: [&str; 2] = ["/tokenizers-", "/minijinja-"];
+
 static PANICS: AtomicU64 = AtomicU64::new(0);
 static STARTED: OnceLock<Instant> = OnceLock::new();
 
@@ -31,8 +35,11 @@ impl Watch {
         elapsed();
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            PANICS.fetch_add(1, Ordering::SeqCst);
-            usual(info);
+            let file = info.location().map_or("", |place| place.file());
+            if !GUARDED.iter().any(|library| file.contains(library)) {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+                usual(info);
+            }
         }));
         let begun = Arc::new(AtomicU64::new(IDLE));
         let seen = Arc::clone(&begun);

@@ -100,6 +100,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         byte_fallback: Option<bool>,
         unk_token: Option<String>,
         unk_id: Option<u32>,
+        continuing_subword_prefix: Option<String>,
     }
     let json = |source| TokenizerError::Json {
         path: path.to_owned(),
@@ -113,6 +114,9 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         });
     }
     let head: Head = serde_json::from_str(definition.model.get()).map_err(json)?;
+    if let Some(prefix) = head.continuing_subword_prefix.filter(|p| !p.is_empty()) {
+        check_merges(definition.model.get(), &prefix, path)?;
+    }
     let model = guard("build a tokenizer", || {
         let text = definition.model.get();
         // The wrapper would hold the whole model as JSON values in between, many times its size.
@@ -139,6 +143,34 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         },
     };
     Ok((parts, loaded))
+}
+
+/// Refuses merges whose second part does not begin with the prefix of parts inside words: the library takes the prefix off by
+/// its length, and would make text of bytes that are none.
+fn check_merges(model: &str, prefix: &str, path: &Path) -> Result<(), TokenizerError> {
+    #[derive(Deserialize)]
+    struct Merges {
+        #[serde(default)]
+        merges: Vec<Value>,
+    }
+    let Merges { merges } = serde_json::from_str(model).map_err(|source| TokenizerError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    let fits = |merge: &Value| {
+        let second = match merge {
+            Value::String(text) => text.split_once(' ').map(|(_, second)| second),
+            other => other[1].as_str(),
+        };
+        second.is_some_and(|second| second.starts_with(prefix))
+    };
+    if merges.iter().all(fits) {
+        return Ok(());
+    }
+    Err(TokenizerError::Build {
+        path: path.to_owned(),
+        source: "a merge whose second part does not begin with its 'continuing_subword_prefix'".into(),
+    })
 }
 
 /// The library's tokenizers for the ways in which a text is read.
