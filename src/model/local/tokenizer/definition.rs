@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
@@ -25,6 +26,10 @@ use super::{
     shared::Shared,
     vocabulary::{Kind, MAX_TOKENS, Speller, Spelling, Vocabulary, byte_token, is_markup},
 };
+
+/// The longest piece of a vocabulary with scores, in bytes. The library keeps one level of a tree for each byte and takes the
+/// tree down level by level, on the stack. Published pieces have a few dozen.
+const MAX_PIECE: usize = 4096;
 
 /// Runs library code that may panic on a hostile definition (it indexes and unwraps freely) and
 /// turns a panic into an error, so that a model's files cannot end the run.
@@ -117,6 +122,9 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
     if let Some(prefix) = head.continuing_subword_prefix.filter(|p| !p.is_empty()) {
         check_merges(definition.model.get(), &prefix, path)?;
     }
+    if !matches!(head.kind.as_deref(), Some("BPE" | "WordPiece" | "WordLevel")) {
+        check_pieces(definition.model.get(), path)?;
+    }
     let model = guard("build a tokenizer", || {
         let text = definition.model.get();
         // The wrapper would hold the whole model as JSON values in between, many times its size.
@@ -171,6 +179,25 @@ fn check_merges(model: &str, prefix: &str, path: &Path) -> Result<(), TokenizerE
         path: path.to_owned(),
         source: "a merge whose second part does not begin with its 'continuing_subword_prefix'".into(),
     })
+}
+
+/// Refuses a vocabulary with scores that has a piece longer than [`MAX_PIECE`].
+fn check_pieces(model: &str, path: &Path) -> Result<(), TokenizerError> {
+    #[derive(Deserialize)]
+    struct Pieces {
+        #[serde(default)]
+        vocab: Vec<(String, IgnoredAny)>,
+    }
+    // What is of another form is refused by the library.
+    let pieces = serde_json::from_str(model).map_or(Vec::new(), |Pieces { vocab }| vocab);
+    let longest = pieces.iter().map(|(piece, _)| piece.len()).max();
+    match longest.filter(|longest| *longest > MAX_PIECE) {
+        None => Ok(()),
+        Some(longest) => Err(TokenizerError::Build {
+            path: path.to_owned(),
+            source: format!("a piece of {longest} bytes is over the limit of {MAX_PIECE}").into(),
+        }),
+    }
 }
 
 /// The library's tokenizers for the ways in which a text is read.

@@ -496,6 +496,23 @@ fn merges_that_do_not_begin_with_their_prefix_are_refused() {
 }
 
 #[test]
+fn pieces_that_would_overflow_the_stack_are_refused() {
+    // Found by fuzzing: the library takes a tree apart whose depth is the longest piece.
+    for kind in [json!("Unigram"), json!(null)] {
+        let mut definition = byte_level_json();
+        definition["model"] = json!({
+            "type": kind, "unk_id": 0, "vocab": [["a", -1.0], ["b".repeat(1 << 18), -2.0]],
+        });
+        if kind.is_null() {
+            definition["model"].as_object_mut().unwrap().remove("type");
+        }
+        let error = from_files(&[("tokenizer.json", definition)]).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("262144 bytes is over the limit"), "{cause}");
+    }
+}
+
+#[test]
 fn hostile_definitions_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
