@@ -34,6 +34,7 @@
 //! candidate parents wrote ([`passes`]).
 
 pub mod adequacy;
+pub mod again;
 pub mod battery;
 pub mod bundle;
 pub mod case;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::check::CheckedBundle;
-use super::error::{ChainError, CompletenessError, StepError};
+use super::check::{CheckedBundle, Step};
+use super::error::{ChainError, CompletenessError, StepError, VerifyError};
 use super::form::RECORDINGS;
 use super::pass::Keys;
 use super::payload::Planned;
@@ -132,6 +132,23 @@ impl Planned {
 }
 
 impl CheckedBundle {
+    /// Goes through the answers of a model once more, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When its recording cannot be read any more.
+    pub fn each_answer(
+        &self,
+        model: &str,
+        take: &mut dyn FnMut(&Entry),
+    ) -> Result<(), VerifyError> {
+        let gone = |source| VerifyError {
+            step: Step::Completeness,
+            source,
+        };
+        each(self, model, take).map(drop).map_err(gone)
+    }
+
     /// Of protected model and suspect a recording may lack no more than a share: it would stand for somebody who was
     /// asked something else. Imported answers are what somebody else asked for.
     fn enough(&self) -> Result<(), CompletenessError> {

@@ -112,6 +112,21 @@ pub(super) enum CliError {
         "a redacted copy holds no weights' digests in full; only a whole bundle can be checked with --weights"
     )]
     RedactedWeights,
+    #[error("of a redacted copy no answers can be asked again; --ask takes a whole bundle")]
+    RedactedAsk,
+    #[error("'{model}' is a recording; only weights and endpoints can be asked again")]
+    AskedRecording { model: String },
+    #[error("the bundle has no model '{model}'; it has {}", members.join(", "))]
+    NoSuchMember {
+        model: String,
+        members: Vec<String>,
+    },
+    #[error("the answers of '{of}' in the bundle have not come from '{asked}': {found}")]
+    OtherAnswers {
+        of: String,
+        asked: String,
+        found: String,
+    },
     #[error("cannot seal the bundle")]
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
@@ -179,6 +194,9 @@ impl CliError {
             | Self::OtherWeights { .. }
             | Self::NoSuchWeights { .. }
             | Self::RedactedWeights
+            | Self::RedactedAsk
+            | Self::AskedRecording { .. }
+            | Self::NoSuchMember { .. }
             | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
@@ -199,7 +217,7 @@ impl CliError {
                 } => 1,
                 _ => 2,
             },
-            Self::Verify(_) | Self::OtherGates { .. } => 6,
+            Self::Verify(_) | Self::OtherGates { .. } | Self::OtherAnswers { .. } => 6,
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -287,6 +305,10 @@ impl CliError {
             Self::NoSuchWeights { .. } => {
                 Some("name every directory of weights that the comparison took, after --weights".to_owned())
             }
+            Self::OtherAnswers { .. } => Some(
+                "a model that was quantised, updated or set up otherwise since gives other answers as well"
+                    .to_owned(),
+            ),
             Self::Mixed { .. } => Some(
                 "collect it again with the same --battery, --tier, --samples, --seed and posing; imported answers all in one go"
                     .to_owned(),

@@ -1,5 +1,6 @@
 //! The command line: arguments to settings, stages to exit codes.
 
+mod again;
 mod args;
 mod battery;
 mod by_house;
