@@ -300,9 +300,7 @@ pub(crate) fn redacted() -> Result<Vec<Seed>, String> {
         reason: "privileged".to_owned(),
         ..Choice::default()
     };
-    Ok(vec![bundle(
-        Copy::committed(1).redacted(&choice).path(),
-    )?])
+    Ok(vec![bundle(Copy::committed(1).redacted(&choice).path())?])
 }
 
 fn bundle(directory: &Path) -> Result<Seed, String> {

@@ -65,7 +65,7 @@ impl Planned {
         let pass = SecondPass::new(&plan.panel, &bundle.prints, posing.access);
         let mut second: BTreeMap<bool, (Keyed, Vec<u128>)> = BTreeMap::new();
         let mut known = None;
-        let (mut planned, mut waived) = (0, 0);
+        let (mut planned, mut waived, mut besides) = (0, 0, 0);
         // What is asked of readers depends on what was answered: where that is doubtful, nothing else is looked at.
         for (model, asked) in &asked {
             once_each(&bundle, model, asked)?;
@@ -95,6 +95,7 @@ impl Planned {
                 (&[], known.get_or_insert_with(|| sorted(&[&first, &rest])))
             };
             planned_each(&bundle, model, asked, all)?;
+            besides += asked.all.par_iter().filter(|key| !has(all, **key)).count();
             let absent = |(key, _): &&(u128, usize)| !has(&asked.all, *key);
             let missing = |of: &[(u128, usize)]| -> Vec<usize> {
                 let absent = of.par_iter().filter(absent);
@@ -120,13 +121,18 @@ impl Planned {
         bundle.missing = lacking;
         bundle.enough()?;
         bundle.weight_manifests()?;
-        let note = match waived {
+        let mut note = match waived {
             0 => format!("all {planned} planned questions have a record"),
             waived => format!(
                 "{} of {planned} planned questions have a record; {waived} are to recordings that could not be asked",
                 planned - waived
             ),
         };
+        if besides > 0 {
+            note += &format!(
+                "; {besides} more are questions that were repeated on purpose, or readings for other panels, which change no figure"
+            );
+        }
         Ok((bundle, note))
     }
 }

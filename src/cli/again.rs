@@ -163,7 +163,9 @@ fn answers(
         source: source.into(),
     })?;
     let mut given = given.into_values();
-    let groups = sizes.into_iter().map(|size| given.by_ref().take(size).collect());
+    let groups = sizes
+        .into_iter()
+        .map(|size| given.by_ref().take(size).collect());
     Ok(groups.collect())
 }
 

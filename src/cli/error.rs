@@ -117,10 +117,7 @@ pub(super) enum CliError {
     #[error("'{model}' is a recording; only weights and endpoints can be asked again")]
     AskedRecording { model: String },
     #[error("the bundle has no model '{model}'; it has {}", members.join(", "))]
-    NoSuchMember {
-        model: String,
-        members: Vec<String>,
-    },
+    NoSuchMember { model: String, members: Vec<String> },
     #[error("the answers of '{of}' in the bundle have not come from '{asked}': {found}")]
     OtherAnswers {
         of: String,

@@ -122,7 +122,10 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
     if let Some(prefix) = head.continuing_subword_prefix.filter(|p| !p.is_empty()) {
         check_merges(definition.model.get(), &prefix, path)?;
     }
-    if !matches!(head.kind.as_deref(), Some("BPE" | "WordPiece" | "WordLevel")) {
+    if !matches!(
+        head.kind.as_deref(),
+        Some("BPE" | "WordPiece" | "WordLevel")
+    ) {
         check_pieces(definition.model.get(), path)?;
     }
     let model = guard("build a tokenizer", || {
@@ -177,7 +180,8 @@ fn check_merges(model: &str, prefix: &str, path: &Path) -> Result<(), TokenizerE
     }
     Err(TokenizerError::Build {
         path: path.to_owned(),
-        source: "a merge whose second part does not begin with its 'continuing_subword_prefix'".into(),
+        source: "a merge whose second part does not begin with its 'continuing_subword_prefix'"
+            .into(),
     })
 }
 
