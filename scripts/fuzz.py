@@ -6,7 +6,7 @@
     scripts/fuzz.py --seconds 600 --jobs 2 gguf bundle
     scripts/fuzz.py --check             # that a panic, a hang and hunger are noticed
 
-A target fails on a panic, an abort, an input that takes longer than 10 seconds, or more than 1 GB of memory. What it was
+A target fails on a panic, an abort, an input that takes longer than 10 seconds of the processor's time (or a minute), or more than 1 GB of memory. What it was
 given is then kept under --work as TARGET-SEED, and `fuzz TARGET --replay DIR` runs it again. Every run begins to draw
 at --seed; without it a seed is taken from the clock and printed.
 """
@@ -44,7 +44,7 @@ def run(arguments, target):
                "--work", str(work)]
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "RUST_BACKTRACE": "1"}
     # An input may take 10 seconds, and the watch of the program may itself be stuck.
-    patience = arguments.seconds + 60
+    patience = arguments.seconds + 120
     try:
         done = subprocess.run(command, preexec_fn=limited, env=environment, capture_output=True, timeout=patience)
     except subprocess.TimeoutExpired:

@@ -8,8 +8,8 @@ For collect, compare, import, seal and redact an undisturbed run is made first. 
 moment, a full disk (no file may grow beyond a random size, RLIMIT_FSIZE), or a torn copy (a file in the output is cut at a
 random place, as a power cut leaves it, after a kill). The same command is run again, up to three times; it must succeed
 within 30 seconds, and every file must be the one of the undisturbed run: nothing lost, doubled or stuck. A torn file
-whose damage is told (the run ends with an error that names it) counts as told, not as a fault: it cannot be known what stood
-there. Needs ssh-keygen and Python 3.9.
+whose damage is told (the run ends with an error that names it or its directory) counts as told, not as a fault: it cannot be
+known what stood there. Needs ssh-keygen and Python 3.9.
 """
 
 import argparse
@@ -183,7 +183,7 @@ def recover(binary, place, stage, whole, torn):
             break
         if code is None:
             return f"does not end within {LONGEST} s"
-        if torn and pathlib.Path(torn).name in said:
+        if torn and any(part in said for part in pathlib.Path(torn).parts):
             return "told"
         if stage.name == "seal" and "is sealed already" in said:
             # The fault came when all was done.

@@ -3,7 +3,7 @@
 //! Each input is a few files: a seed that the repository holds, changed at its bytes, its words or its JSON values, and with
 //! lengths, chains and manifests mended most of the time, so that what lies behind them is reached as well. An input that
 //! ends in an error not met before becomes a seed too. An input fails if anything panics, if it takes longer than ten
-//! seconds, or if the process comes to hold more than 1 GB. The program ends at the first one that does, and
+//! seconds of the processor's time or a minute, or if the process comes to hold more than 1 GB. The program ends at the first one that does, and
 //! leaves it in `WORK/input`; `fuzz TARGET --replay DIR` runs it again. `scripts/fuzz.py` runs all targets.
 //!
 //! There is no guidance by coverage: that needs a second build of everything with another compiler.

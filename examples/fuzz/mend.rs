@@ -72,7 +72,9 @@ pub(crate) fn bundle(files: &mut Files) {
         let Ok(mut event) = serde_json::from_slice::<Value>(line) else {
             return line.to_vec();
         };
-        marks(&mut event["event"], &heads, &plan, &made);
+        if let Some(event) = event.get_mut("event") {
+            marks(event, &heads, &plan, &made);
+        }
         serde_json::to_vec(&event).unwrap_or_default()
     });
     *log = lines.collect::<Vec<_>>().join(&b'\n');
@@ -87,7 +89,7 @@ fn marks(
     made: &[Option<String>; 2],
 ) {
     for kind in ["begun", "ended"] {
-        let Some(mark) = event.get_mut(kind) else {
+        let Some(mark) = event.get_mut(kind).filter(|mark| mark.is_object()) else {
             continue;
         };
         let heads = mark["recording"].as_str().and_then(|name| heads.get(name));
@@ -101,10 +103,10 @@ fn marks(
             mark["head"] = heads[answers].as_str().into();
         }
     }
-    if let Some(planned) = event.get_mut("planned") {
+    if let Some(planned) = event.get_mut("planned").filter(|event| event.is_object()) {
         planned["plan"] = plan.into();
     }
-    if let Some(assessed) = event.get_mut("assessed") {
+    if let Some(assessed) = event.get_mut("assessed").filter(|event| event.is_object()) {
         for (name, digest) in ["gates", "report"].into_iter().zip(made) {
             if let Some(digest) = digest {
                 assessed[name] = digest.as_str().into();

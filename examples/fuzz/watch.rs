@@ -6,8 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest that an input may take.
+/// The longest that an input may take, of the processor's time: a machine that has much else to do is no fault.
 const LONGEST: Duration = Duration::from_secs(10);
+/// The longest that it may take by the clock, for what waits instead of working.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Parts of a second in which the system counts the processor's time.
+const TICKS: u64 = 100;
 /// The most memory that the process may come to hold, in bytes.
 const MOST: u64 = 1 << 30;
 /// How often an input under way is looked at.
@@ -26,8 +30,8 @@ static STARTED: OnceLock<Instant> = OnceLock::new();
 
 /// Looks at the input that is under way.
 pub(crate) struct Watch {
-    /// When it began, in milliseconds from the start.
-    begun: Arc<AtomicU64>,
+    /// When it began, in milliseconds from the start, and the processor's time then.
+    begun: Arc<[AtomicU64; 2]>,
 }
 
 impl Watch {
@@ -41,14 +45,18 @@ impl Watch {
                 usual(info);
             }
         }));
-        let begun = Arc::new(AtomicU64::new(IDLE));
+        let begun = Arc::new([AtomicU64::new(IDLE), AtomicU64::new(0)]);
         let seen = Arc::clone(&begun);
         thread::spawn(move || {
             loop {
                 thread::sleep(LOOK);
-                let begun = seen.load(Ordering::SeqCst);
-                if begun != IDLE && millis() > begun + millis_of(LONGEST) {
-                    stop("an input takes longer than 10 s");
+                let [begun, worked] = [0, 1].map(|i| seen[i].load(Ordering::SeqCst));
+                let is_over = |now: u64, then: u64, most| now > then + millis_of(most);
+                if begun != IDLE
+                    && (is_over(worked_millis(), worked, LONGEST)
+                        || is_over(millis(), begun, PATIENCE))
+                {
+                    stop("an input takes longer than 10 s of the processor's time, or a minute");
                 }
                 if peak() > MOST {
                     stop("the process holds more than 1 GB");
@@ -61,9 +69,10 @@ impl Watch {
     /// Runs an input; an error says why it fails.
     pub(crate) fn over<T>(&self, run: impl FnOnce() -> T) -> Result<T, String> {
         let before = PANICS.load(Ordering::SeqCst);
-        self.begun.store(millis(), Ordering::SeqCst);
+        self.begun[1].store(worked_millis(), Ordering::SeqCst);
+        self.begun[0].store(millis(), Ordering::SeqCst);
         let done = panic::catch_unwind(AssertUnwindSafe(run));
-        self.begun.store(IDLE, Ordering::SeqCst);
+        self.begun[0].store(IDLE, Ordering::SeqCst);
         if PANICS.load(Ordering::SeqCst) > before {
             return Err("an input panics".to_owned());
         }
@@ -102,6 +111,16 @@ fn millis() -> u64 {
 
 fn millis_of(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(IDLE)
+}
+
+/// The processor's time that the process has taken, in milliseconds; 0 where the system does not tell.
+fn worked_millis() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything: user and system time are the 12th and 13th field.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    ticks * 1000 / TICKS
 }
 
 /// The most memory that the process has held, in bytes; 0 where the system does not tell.
