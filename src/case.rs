@@ -2,6 +2,7 @@
 
 mod family;
 mod houses;
+mod parts;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing};
 
 pub use family::FamilyAnswer;
+pub use parts::Parts;
 pub use screen::{NoControl, Screened};
 pub use without::{LeftOut, WithoutOne, without_each};
 

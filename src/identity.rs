@@ -283,3 +283,21 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_is_no_option_and_hides_nothing() {
+        for (name, plain) in [
+            ("org/model-1.5", "model-1.5"),
+            ("-rf", "rf"),
+            ("models/--\u{1b}[31mred", "31mred"),
+            ("a/..", "model"),
+            ("hf:org/.hidden/", "hidden"),
+        ] {
+            assert_eq!(plain_name(name), plain, "{name}");
+        }
+    }
+}

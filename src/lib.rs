@@ -69,6 +69,7 @@
 //! | population | models of known descent on which the method is validated ([`population::Population`]) |
 
 pub mod adequacy;
+pub mod again;
 pub mod battery;
 pub mod bundle;
 pub mod case;

@@ -87,6 +87,8 @@ const PURE: &[&str] = &[
     "src/verdict.rs",
     "src/case",
     "src/adequacy.rs",
+    "src/again.rs",
+    "src/again",
     "src/detail",
     "src/panel",
     "src/passes.rs",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod bundle {
+    mod again;
     pub(crate) mod bench;
     mod forged;
     mod live;
@@ -9,6 +10,10 @@ mod bundle {
     mod redacted;
     mod sealed;
 }
+
+#[expect(dead_code, reason = "the tests of serve use the rest")]
+#[path = "serve/server.rs"]
+mod server;
 
 use bundle::bench::{FIXTURE, failure, verify};
 use parentage::bundle::{Bundle, Demand, Step, recompute};

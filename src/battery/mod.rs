@@ -131,11 +131,17 @@ impl Battery {
     /// Whether all its probes ship with the tool, by what they are and not by where they were read: a suspect could have
     /// been trained to answer them differently.
     pub fn is_published(&self) -> bool {
+        self.published().len() == self.probes.len()
+    }
+
+    /// The ids of those probes that ship with the tool.
+    pub fn published(&self) -> BTreeSet<&str> {
         let built_in = BUILT_IN.iter().filter_map(|name| Self::built_in(name).ok());
         let built_in: Vec<Probe> = built_in.flat_map(|battery| battery.probes).collect();
         let known: HashMap<&str, &Probe> = built_in.iter().map(|p| (p.id.as_str(), p)).collect();
-        let mut probes = self.probes.iter();
-        probes.all(|probe| known.get(probe.id.as_str()) == Some(&probe))
+        let probes = self.probes.iter();
+        let probes = probes.filter(|probe| known.get(probe.id.as_str()) == Some(probe));
+        probes.map(|probe| probe.id.as_str()).collect()
     }
 
     /// The first probes of a tier. Probes stand in turns over the families, so a tier is balanced.

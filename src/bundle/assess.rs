@@ -10,7 +10,7 @@ use super::error::{StepError, VerdictError, VerifyError};
 use super::form::{GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, json};
 use super::{Event, bag};
 use crate::adequacy::adequacy;
-use crate::case::{self, Case};
+use crate::case::{self, Case, Parts};
 use crate::detail::describe;
 use crate::digest;
 use crate::fingerprint::Fingerprint;
@@ -110,6 +110,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         unanswered: counts(|print| print.unanswered),
         missing: lacking(bundle, &panel),
         planned_after: bundle.planned_after,
+        parts: parts(bundle, &panel),
         posing: plan.posing,
         seed: plan.seed.0,
         endpoints: of(|source| matches!(source, Source::Endpoint { .. })),
@@ -150,6 +151,12 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)
+}
+
+/// What published and private probes say apart; `None` if all are of one kind.
+fn parts(bundle: &CheckedBundle, panel: &Panel) -> Option<Parts> {
+    let published = bundle.battery.published();
+    Parts::of(panel, &bundle.prints, &bundle.plan.order, &published)
 }
 
 /// What recordings that stand for members lack, by id.

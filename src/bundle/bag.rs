@@ -261,6 +261,16 @@ pub(super) fn layout(root: &Path, kind: Kind) -> Result<Layout, LayoutError> {
         });
     }
     let declared = information(root)?;
+    // A hole in a file takes no room, and would be read to its end before its digest is known to be another one.
+    let outgrown =
+        |(file, bytes): &(&String, &u64)| file.starts_with("data/") && **bytes > declared.0;
+    if let Some((file, bytes)) = files.iter().find(outgrown) {
+        return Err(LayoutError::Outgrown {
+            file: file.clone(),
+            bytes: *bytes,
+            declared: declared.0,
+        });
+    }
     let payload = manifest(root, MANIFEST_FILE)?;
     let tags = manifest(root, TAG_MANIFEST_FILE)?;
     let below_data = |file: &&String| file.starts_with("data/");
@@ -486,6 +496,16 @@ pub(super) fn write_tag_manifest(root: &Path) -> Result<(), LayoutError> {
     put(root, TAG_MANIFEST_FILE, render(&tags).as_bytes())
 }
 
+/// Removes the parts of files that a run which was killed had begun to write: no bundle may hold them.
+pub(super) fn sweep(root: &Path) -> Result<(), LayoutError> {
+    let files = walk(root)?;
+    for file in files.keys().filter(|file| file.ends_with(".partial")) {
+        let path = root.join(file);
+        fs::remove_file(&path).map_err(|source| LayoutError::Write { path, source })?;
+    }
+    Ok(())
+}
+
 /// Writes a file of the bundle whole or not at all; one that has these bytes already is left alone.
 pub(super) fn put(root: &Path, file: &str, bytes: &[u8]) -> Result<(), LayoutError> {
     let path = root.join(file);
@@ -498,5 +518,9 @@ pub(super) fn put(root: &Path, file: &str, bytes: &[u8]) -> Result<(), LayoutErr
         .and_then(|()| fs::write(&partial, bytes))
         .and_then(|()| File::open(&partial)?.sync_data())
         .and_then(|()| fs::rename(&partial, &path));
+    if written.is_err() {
+        // What a full disk cut off; what cannot be removed is swept away by the next run.
+        let _ = fs::remove_file(&partial);
+    }
     written.map_err(|source| LayoutError::Write { path, source })
 }

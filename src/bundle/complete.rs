@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::check::CheckedBundle;
-use super::error::{ChainError, CompletenessError, StepError};
+use super::check::{CheckedBundle, Step};
+use super::error::{ChainError, CompletenessError, StepError, VerifyError};
 use super::form::RECORDINGS;
 use super::pass::Keys;
 use super::payload::Planned;
@@ -65,7 +65,7 @@ impl Planned {
         let pass = SecondPass::new(&plan.panel, &bundle.prints, posing.access);
         let mut second: BTreeMap<bool, (Keyed, Vec<u128>)> = BTreeMap::new();
         let mut known = None;
-        let (mut planned, mut waived) = (0, 0);
+        let (mut planned, mut waived, mut besides) = (0, 0, 0);
         // What is asked of readers depends on what was answered: where that is doubtful, nothing else is looked at.
         for (model, asked) in &asked {
             once_each(&bundle, model, asked)?;
@@ -95,6 +95,7 @@ impl Planned {
                 (&[], known.get_or_insert_with(|| sorted(&[&first, &rest])))
             };
             planned_each(&bundle, model, asked, all)?;
+            besides += asked.all.par_iter().filter(|key| !has(all, **key)).count();
             let absent = |(key, _): &&(u128, usize)| !has(&asked.all, *key);
             let missing = |of: &[(u128, usize)]| -> Vec<usize> {
                 let absent = of.par_iter().filter(absent);
@@ -120,18 +121,40 @@ impl Planned {
         bundle.missing = lacking;
         bundle.enough()?;
         bundle.weight_manifests()?;
-        let note = match waived {
+        let mut note = match waived {
             0 => format!("all {planned} planned questions have a record"),
             waived => format!(
                 "{} of {planned} planned questions have a record; {waived} are to recordings that could not be asked",
                 planned - waived
             ),
         };
+        if besides > 0 {
+            note += &format!(
+                "; {besides} more are questions that were repeated on purpose, or readings for other panels, which change no figure"
+            );
+        }
         Ok((bundle, note))
     }
 }
 
 impl CheckedBundle {
+    /// Goes through the answers of a model once more, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When its recording cannot be read any more.
+    pub fn each_answer(
+        &self,
+        model: &str,
+        take: &mut dyn FnMut(&Entry),
+    ) -> Result<(), VerifyError> {
+        let gone = |source| VerifyError {
+            step: Step::Completeness,
+            source,
+        };
+        each(self, model, take).map(drop).map_err(gone)
+    }
+
     /// Of protected model and suspect a recording may lack no more than a share: it would stand for somebody who was
     /// asked something else. Imported answers are what somebody else asked for.
     fn enough(&self) -> Result<(), CompletenessError> {

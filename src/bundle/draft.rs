@@ -140,6 +140,9 @@ impl Draft {
             }
             _ => {}
         }
+        if !path.join(SIGNATURE_FILE).exists() {
+            bag::sweep(&path)?;
+        }
         if path.join(PLAN_FILE).exists() {
             if bag::whole(&path, PLAN_FILE, MAX_WHOLE)? != bytes {
                 return Err(DraftError::Other {

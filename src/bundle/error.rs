@@ -126,6 +126,18 @@ pub enum LayoutError {
         /// The limit.
         limit: u64,
     },
+    /// A file larger than all together are said to be.
+    #[error(
+        "'{file}' is {bytes} bytes long, where all files together are declared to have {declared}"
+    )]
+    Outgrown {
+        /// The file.
+        file: String,
+        /// Its length.
+        bytes: u64,
+        /// What is declared.
+        declared: u64,
+    },
     /// Not the declaration of BagIt 1.0 in UTF-8.
     #[error("'{file}' does not declare BagIt 1.0 in UTF-8")]
     Declaration {

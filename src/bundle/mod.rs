@@ -87,5 +87,5 @@ pub use outline::{Outline, Place, Stage};
 pub use piece::Found;
 pub use redact::{Choice, RedactError, redact};
 pub use redacted::{Disclosed, RedactedCopy, Share};
-pub use seal::{NAMESPACE, SealError, Signer, seal};
+pub use seal::{NAMESPACE, SealError, Signer, seal, take_back};
 pub use stamp::{Stamp, stamp_request, store_stamp};

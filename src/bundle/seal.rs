@@ -27,7 +27,7 @@ use super::form::{
     SIGNATURE_FILE, STATEMENT_FILE, TAG_MANIFEST_FILE, json,
 };
 use super::piece::Pieces;
-use super::{CheckedBundle, Demand, Rendering, stamp};
+use super::{CheckedBundle, Demand, Plan, Rendering, stamp};
 use crate::digest;
 
 /// What a seal is made for, unless said otherwise: `ssh-keygen -Y verify -n` takes it.
@@ -224,6 +224,46 @@ pub fn seal(
     let public = private.public_key().to_openssh().map_err(SealError::Sign)?;
     // Without the comment, which is nobody's business.
     Ok(public.split(' ').take(2).collect::<Vec<_>>().join(" "))
+}
+
+/// Takes back what a seal that was broken off has left in a bundle: what is not signed is no seal, and beside the bundle's
+/// own files it would be refused. Every other file stays listed by the digest that it was listed by. A bundle that is sealed, and
+/// one that nobody began to seal, stay as they are.
+///
+/// # Errors
+///
+/// When it cannot be read or written.
+pub fn take_back(root: &Path) -> Result<(), SealError> {
+    const OWN: [&str; 3] = [SECRET_FILE, COMMITMENTS_FILE, STATEMENT_FILE];
+    if root.join(SIGNATURE_FILE).exists() || !root.join(TAG_MANIFEST_FILE).exists() {
+        return Ok(());
+    }
+    let take = || {
+        bag::sweep(root)?;
+        let mut payload = bag::manifest(root, MANIFEST_FILE)?;
+        let tags = bag::manifest(root, TAG_MANIFEST_FILE)?;
+        let begun = |file: &&str| {
+            payload.contains_key(*file) || tags.contains_key(*file) || root.join(file).exists()
+        };
+        if !OWN.iter().any(|file| begun(file)) {
+            return Ok(());
+        }
+        // The lists are mended last: as long as they name one of these, this is not done.
+        for path in OWN.map(|file| root.join(file)) {
+            if path.exists() {
+                fs::remove_file(&path).map_err(|source| LayoutError::Write { path, source })?;
+            }
+        }
+        payload.remove(SECRET_FILE);
+        let plan = bag::whole(root, PLAN_FILE, MAX_WHOLE)?;
+        let files = bag::walk(root)?;
+        match serde_json::from_slice::<Plan>(&plan) {
+            Ok(plan) => bag::write_bag(root, &plan.case(), &payload, &files),
+            // The check of the bundle says what is wrong with it.
+            Err(_) => Ok(()),
+        }
+    };
+    take().map_err(SealError::Write)
 }
 
 /// Writes the secret and the commitments, and lists them.

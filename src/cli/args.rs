@@ -250,8 +250,14 @@ fn controls_from(text: &str) -> Result<ControlsFrom, String> {
 /// is counted. The verdict cannot be drawn again from the rest: it rests on the signature alone, so give
 /// --signer.
 ///
-/// Exit codes: 0 every step was passed; 5 a redacted copy, of which all steps but the verdict were passed; 6
-/// a step failed.
+/// With --ask a model at hand, which is named as anywhere else, is asked some of the suspect's questions again. Told is
+/// how often the answers in the bundle could have come from it: probabilities must lie near those that it gives, and
+/// texts must be no less probable to it (or, where it tells no probabilities, no less like its texts) than nine that it
+/// writes anew.
+///
+/// Exit codes: 0 every step was passed; 3 a model that was asked again did not answer, run again; 4 a limit was reached;
+/// 5 a redacted copy, of which all steps but the verdict were passed, or too few answers to compare with --ask; 6
+/// a step failed, or the weights of --weights or the answers of --ask contradict the bundle; 7 a model cannot be opened.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// Directory of the bundle, as `compare` names it.
@@ -267,6 +273,30 @@ pub(super) struct Verify {
     /// What the seal must have been made for.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     pub(super) namespace: String,
+    #[command(flatten)]
+    pub(super) ask: Ask,
+}
+
+/// Who is asked again, and what.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Asking again")]
+pub(super) struct Ask {
+    /// A model that some of the suspect's questions are asked again: weights or an endpoint.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) ask: Option<String>,
+    /// Hold it against the answers of another model of the bundle, named as in its report.
+    #[arg(long, value_name = "NAME", requires = "ask")]
+    pub(super) ask_of: Option<String>,
+    /// How many answers are drawn. An endpoint takes up to twenty requests for each.
+    #[arg(long, value_name = "N", default_value_t = 40, requires = "ask", value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    pub(super) ask_count: u16,
+    /// By which they are drawn: take one that nobody could know beforehand.
+    #[arg(long, value_name = "N", default_value_t = SEED, requires = "ask")]
+    pub(super) ask_seed: u64,
+    #[command(flatten)]
+    pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
 }
 
 /// Write the report of a bundle again, in any form.

@@ -30,6 +30,14 @@ pub(super) enum CliError {
         "a redacted copy holds no weights' digests in full; only a whole bundle can be checked with --weights"
     )]
     RedactedWeights,
+    #[error("of a redacted copy no answers can be asked again; --ask takes a whole bundle")]
+    RedactedAsk,
+    #[error("the answers of '{of}' in the bundle have not come from '{asked}': {found}")]
+    OtherAnswers {
+        of: String,
+        asked: String,
+        found: String,
+    },
     #[error("cannot seal the bundle")]
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
@@ -65,6 +73,7 @@ impl CliError {
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::RedactedWeights
+            | Self::RedactedAsk
             | Self::View(ViewError::Directory { .. })
             | Self::Serve(ServeError::TokenRequired { .. }) => 2,
             Self::Seal(error) => match error {
@@ -75,7 +84,7 @@ impl CliError {
                 RedactError::Layout(_) | RedactError::Commit(_) => 1,
                 _ => 2,
             },
-            Self::Verify(_) => 6,
+            Self::Verify(_) | Self::OtherAnswers { .. } => 6,
             Self::NothingShared => 5,
             Self::Tree(_) | Self::Serve(_) | Self::View(_) | Self::Output(_) => 1,
         })
@@ -98,6 +107,10 @@ impl CliError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Pipeline(error) => pipeline_hint(error),
+            Self::OtherAnswers { .. } => Some(
+                "a model that was quantised, updated or set up otherwise since gives other answers as well"
+                    .to_owned(),
+            ),
             Self::Serve(ServeError::TokenRequired { .. }) => Some(
                 "give --token-file FILE or PARENTAGE_SERVE_TOKEN; `openssl rand -hex 32` makes a good token"
                     .to_owned(),
@@ -130,7 +143,9 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         )
         | PipelineError::NotWeights { .. }
         | PipelineError::OtherWeights { .. }
-        | PipelineError::NoSuchWeights { .. } => 2,
+        | PipelineError::NoSuchWeights { .. }
+        | PipelineError::AskedRecording { .. }
+        | PipelineError::NoSuchMember { .. } => 2,
         PipelineError::Import(error) => match error {
             ImportError::Read { .. }
             | ImportError::Archive { .. }
@@ -141,7 +156,7 @@ fn pipeline_code(error: &PipelineError) -> u8 {
             } => 1,
             _ => 2,
         },
-        PipelineError::OtherGates { .. } => 6,
+        PipelineError::OtherGates { .. } | PipelineError::Verify(_) => 6,
         PipelineError::Open(error) => failure_code(error.kind),
         PipelineError::Fetch { .. } | PipelineError::PublicControls { .. } => 7,
         PipelineError::Collect { source, .. } => match source {

@@ -1,5 +1,6 @@
 //! The command line: arguments to settings, stages to exit codes.
 
+mod again;
 mod args;
 mod battery;
 mod collect;
@@ -23,7 +24,9 @@ mod validate;
 mod verify;
 mod view;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -69,6 +72,10 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     settle_threads();
+    panic::set_hook(Box::new(|info| {
+        // Nothing is left to be done when standard error is closed.
+        let _ = tell_panic(info, &mut Screen::new(io::stderr().lock(), Kind::Text));
+    }));
     let mut stdout = Screen::new(io::stdout().lock(), printed(&args));
     let result = match args.command {
         Command::Compare(compare) => compare::run(&compare, &args.common, &mut stdout),
@@ -103,6 +110,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What is said of a panic, those included that libraries are guarded against: its words may hold text from outside.
+fn tell_panic(info: &PanicHookInfo<'_>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{info}")?;
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        writeln!(out, "{trace}")?;
+    }
+    out.flush()
+}
+
 /// What a command prints on standard output.
 fn printed(args: &Args) -> Kind {
     match &args.command {
@@ -135,4 +152,29 @@ fn misused(error: &clap::Error) -> ExitCode {
 /// Writes a file whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PipelineError> {
     files::write_whole(path, bytes).map_err(PipelineError::writing(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_panic_do_nothing_on_a_terminal() {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        panic::set_hook(Box::new(move |info| {
+            let mut out = Vec::new();
+            tell_panic(info, &mut Screen::new(&mut out, Kind::Text)).expect("a vector takes all");
+            heard.lock().expect("it is held for a moment").push(out);
+        }));
+        let caught = panic::catch_unwind(|| panic!("\u{1b}[2Jok  7\u{202e}"));
+        drop(panic::take_hook());
+        assert!(caught.is_err());
+        let said = said.lock().expect("it is held for a moment").concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(said.contains("[2Jok  7\u{2039}U+202E\u{203a}"), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said}");
+    }
 }

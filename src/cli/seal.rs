@@ -9,7 +9,9 @@ use rand::rngs::SysRng;
 use super::args::{Common, Seal};
 use super::error::CliError;
 use super::verify::checked;
-use crate::bundle::{Demand, SealError, Secret, Stamp, seal, stamp_request, store_stamp};
+use crate::bundle::{
+    Demand, SealError, Secret, Stamp, seal, stamp_request, store_stamp, take_back,
+};
 
 /// Where the passphrase of an encrypted key is looked for before it is asked for.
 const PASSPHRASE: &str = "PARENTAGE_KEY_PASSPHRASE";
@@ -23,6 +25,9 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
         ..Demand::default()
     };
+    if args.key.is_some() {
+        take_back(&args.bundle)?;
+    }
     // Nobody should put a name to what does not hold.
     let (bundle, _) = checked(&args.bundle, &demand, &mut |_, _| ())?;
     let mut lines = Vec::new();

@@ -108,7 +108,7 @@ impl Asking {
 }
 
 impl Engine {
-    fn settled(&self) -> pipeline::Engine {
+    pub(super) fn settled(&self) -> pipeline::Engine {
         pipeline::Engine {
             options: options(self.device, self.arithmetic),
             jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),

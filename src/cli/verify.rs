@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::again::{self, Told};
 use super::args::{Common, Verify};
 use super::error::CliError;
 use super::gates;
@@ -46,18 +47,28 @@ pub(super) fn run(
     let outcome = if RedactedCopy::is_at(&args.bundle) {
         let checked = RedactedCopy::at(&args.bundle).check(&demand, &mut told);
         checked.map_err(CliError::from).and_then(|copy| {
-            let asked = !args.weights.is_empty();
-            if asked {
+            if !args.weights.is_empty() {
                 return Err(CliError::RedactedWeights);
+            }
+            if args.ask.ask.is_some() {
+                return Err(CliError::RedactedAsk);
             }
             Ok(Outcome::Redacted(copy))
         })
     } else {
         checked(&args.bundle, &demand, &mut told).and_then(|(bundle, report)| {
             let weights = Weights::of(&bundle, &args.weights);
+            let again = weights.and_then(|weights| {
+                let told = again::ask(&bundle, &args.ask, common.quiet)?;
+                if let Some(told) = &told {
+                    told.contradiction()?;
+                }
+                Ok((weights, told))
+            });
             // The program ends here: to free millions of small things before would take a tenth of its time.
             std::mem::forget(bundle);
-            Ok(Outcome::Whole(Box::new(report), weights?))
+            let (weights, again) = again?;
+            Ok(Outcome::Whole(Box::new(report), weights, again))
         })
     };
     if let Some(error) = failed {
@@ -133,7 +144,7 @@ impl Weights {
 /// What came of a check that no step ended.
 enum Outcome {
     /// The verdict was drawn again.
-    Whole(Box<Report>, Weights),
+    Whole(Box<Report>, Weights, Option<Told>),
     /// It could not be.
     Redacted(Disclosed),
 }
@@ -142,10 +153,11 @@ impl Outcome {
     /// The last lines. A redacted copy must not pass for a bundle that was verified to the end.
     fn words(&self) -> String {
         match self {
-            Self::Whole(report, weights) => {
+            Self::Whole(report, weights, again) => {
                 format!(
-                    "{}{}{}\n",
+                    "{}{}{}{}\n",
                     weights.words(),
+                    again.as_ref().map(Told::words).unwrap_or_default(),
                     imported(report),
                     report.sentence
                 )
@@ -174,7 +186,10 @@ impl Outcome {
     /// The same in JSON.
     fn note(&self, summary: &mut Value) {
         match self {
-            Self::Whole(report, weights) => {
+            Self::Whole(report, weights, again) => {
+                if let Some(again) = again {
+                    summary["again"] = serde_json::json!(again);
+                }
                 summary["weights"] = serde_json::json!(weights.name());
                 summary["finding"] = serde_json::json!(report.finding);
                 let imported = of_imports(report);
@@ -196,6 +211,7 @@ impl Outcome {
 
     fn code(&self) -> ExitCode {
         match self {
+            Self::Whole(_, _, Some(again)) if !again.is_enough() => ExitCode::from(INSUFFICIENT),
             Self::Whole(..) => ExitCode::SUCCESS,
             Self::Redacted(_) => ExitCode::from(INSUFFICIENT),
         }

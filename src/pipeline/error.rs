@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::battery::BatteryError;
-use crate::bundle::DraftError;
+use crate::bundle::{DraftError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::import::ImportError;
@@ -177,6 +177,23 @@ pub enum PipelineError {
         held: String,
         /// Those of the weights at hand.
         computed: String,
+    },
+    /// A bundle that was checked cannot be read again.
+    #[error("cannot read the bundle")]
+    Verify(#[from] VerifyError),
+    /// A recording answers what it was asked and nothing else.
+    #[error("'{model}' is a recording; only weights and endpoints can be asked again")]
+    AskedRecording {
+        /// The recording.
+        model: String,
+    },
+    /// A bundle has no model of that name.
+    #[error("the bundle has no model '{model}'; it has {}", members.join(", "))]
+    NoSuchMember {
+        /// The name.
+        model: String,
+        /// The ids of those that it has.
+        members: Vec<String>,
     },
     /// The report.
     #[error("the report could not be rendered")]

@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod again;
 mod by_house;
 mod by_source;
 mod collect;
@@ -51,6 +52,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
+pub use again::{AgainRequest, AskedAgain, ask_again};
 pub use collect::{CollectRequest, collect};
 pub use compare::{Comparison, compare};
 pub use error::PipelineError;

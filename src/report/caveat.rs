@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Case, MeasureResult, NoControl, Screened};
+use crate::case::{Case, MeasureResult, NoControl, Parts, Screened};
 use crate::identity::{AbilityStatus, AnswerFormat, Source};
 use crate::measure::Basis;
 use crate::panel::{Matching, Member, Panel};
 use crate::question::{Access, Posing, SEED};
 use crate::rules::MIN_CONTROLS;
 use crate::validation::CaseRatio;
+use crate::verdict::Finding;
 
 /// From this many controls on the conformal p can reach 0.05 and leads.
 const CONFORMAL_LEADS: usize = 19;
@@ -166,6 +167,13 @@ pub enum Caveat {
     },
     /// The suspect's answers are older than the plan.
     PlannedAfter,
+    /// Published and private probes speak against each other.
+    PartsDisagree {
+        /// What published ones say.
+        published: Finding,
+        /// What private ones say.
+        private: Finding,
+    },
 }
 
 impl Caveat {
@@ -204,6 +212,7 @@ impl Caveat {
             Self::NothingHeld { .. } => "nothing_held",
             Self::ChosenSeed { .. } => "chosen_seed",
             Self::PlannedAfter => "planned_after",
+            Self::PartsDisagree { .. } => "parts_disagree",
         }
     }
 
@@ -356,6 +365,11 @@ impl Caveat {
                 "answers of the suspect are older than the plan, so the panel could have been chosen knowing them"
                     .to_owned()
             }
+            Self::PartsDisagree { published, private } => format!(
+                "published and private probes contradict each other: the published ones alone give '{}', the private ones alone '{}'; whoever serves the suspect may know the published ones and have another model answer them",
+                published.name(),
+                private.name()
+            ),
         }
     }
 
@@ -434,6 +448,9 @@ impl Caveat {
             Self::PlannedAfter => {
                 "ask the suspect anew into an empty --out, with the panel settled"
             }
+            Self::PartsDisagree { .. } => {
+                "do not use the finding; ask both sides private probes alone, and new ones"
+            }
         }
     }
 }
@@ -453,6 +470,8 @@ pub struct Conditions {
     pub missing: BTreeMap<String, (usize, usize)>,
     /// The suspect had answered before the plan was committed.
     pub planned_after: bool,
+    /// What published and private probes say apart, where there are both.
+    pub parts: Option<Parts>,
     /// The seed of everything random.
     pub seed: u64,
     /// How all were asked.
@@ -699,5 +718,8 @@ fn of_asking(conditions: &Conditions) -> Vec<Caveat> {
     let seed = conditions.seed;
     add(seed != SEED && !imported, Caveat::ChosenSeed { seed });
     add(conditions.planned_after, Caveat::PlannedAfter);
+    if let Some(Parts { published, private }) = conditions.parts.filter(|p| p.contradict()) {
+        add(true, Caveat::PartsDisagree { published, private });
+    }
     caveats
 }

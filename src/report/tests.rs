@@ -214,6 +214,7 @@ impl World {
             endpoints: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             planned_after: false,
+            parts: None,
         };
         Report::new(Sources {
             panel: &self.panel,

@@ -3,6 +3,7 @@
 use std::fs;
 
 use parentage::battery::Battery;
+use parentage::bundle::{Bundle, Demand, Step};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -565,6 +566,14 @@ fn records_that_nobody_planned_are_refused() {
         Err(error) => (error.step.number(), failure(&error)),
     };
     assert_eq!(step, VERDICT, "{text}");
+    let mut told = String::new();
+    let checked = Bundle::at(copy.path()).check(&Demand::default(), &mut |step, note| {
+        if step == Step::Completeness {
+            note.clone_into(&mut told);
+        }
+    });
+    assert!(checked.is_ok());
+    assert!(told.contains("; 1 more are questions"), "{told}");
 }
 
 #[test]

@@ -557,4 +557,17 @@ fn a_copy_that_a_full_disk_cut_off_is_made_whole() {
         assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
         assert!(all_bytes(&bundle) == whole);
     }
+    // So are parts of the bundle's own files that a kill left: listed in a manifest, they would be missed later.
+    for part in [
+        "data/results/report.partial",
+        "data/report/report.partial",
+        "data/plan.partial",
+        "bag-info.partial",
+    ] {
+        fs::write(bundle.join(part), "cut off").unwrap();
+        fs::remove_file(bundle.join("manifest-sha256.txt")).unwrap();
+        let again = compare(out, &[]);
+        assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+        assert!(all_bytes(&bundle) == whole, "{part}");
+    }
 }

@@ -70,17 +70,21 @@ fn touched(copy: &Copy, check: Check) -> usize {
     tried
 }
 
+fn choice() -> Choice {
+    Choice {
+        probes: ["small-3".to_owned()].into(),
+        reason: "privileged".to_owned(),
+        ..Choice::default()
+    }
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "how much was tried is worth knowing")]
 fn a_touched_file_is_refused_by_name() {
     let whole: Check = |copy| verify(copy.path()).map(|_| ());
     let redacted: Check = |copy| verify_redacted(copy.path(), &Demand::default()).map(|_| ());
     let committed = Copy::committed(1);
-    let choice = Choice {
-        probes: ["small-3".to_owned()].into(),
-        reason: "privileged".to_owned(),
-        ..Choice::default()
-    };
+    let choice = choice();
     let tried = [
         touched(&Copy::new(), whole),
         touched(&committed, whole),
@@ -229,6 +233,30 @@ fn absurd_lengths_are_refused_before_anything_is_allocated() {
         "{text}"
     );
     copy.write("data/plan.json", &whole);
+
+    // The same of what may be of any length, in the whole and in a redacted one.
+    let committed = Copy::committed(1);
+    let redacted = committed.redacted(&choice());
+    let records = format!("data/recordings/{}/answers.jsonl", copy.recordings()[0]);
+    for (copy, file) in [
+        (&copy, records.as_str()),
+        (&redacted, "data/recordings/1.jsonl"),
+    ] {
+        let whole = copy.read(file);
+        let open = fs::OpenOptions::new().write(true).open(copy.at(file));
+        open.unwrap().set_len(1 << 40).unwrap();
+        let error = if copy.at("data/sealed").exists() {
+            verify_redacted(copy.path(), &Demand::default()).map(drop)
+        } else {
+            verify(copy.path()).map(drop)
+        };
+        let text = failure(&error.unwrap_err());
+        assert!(
+            text.contains(&format!("'{file}' is 1099511627776 bytes long")),
+            "{text}"
+        );
+        copy.write(file, &whole);
+    }
 
     copy.write(
         "bagit.txt",

@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
-use parentage::bundle::{Choice, Demand, SealError, Signer, seal, stamp_request, store_stamp};
+use parentage::bundle::{
+    Choice, Demand, SealError, Signer, seal, stamp_request, store_stamp, take_back,
+};
 use tempfile::TempDir;
 
-use super::bench::{Copy, FIXTURE, failure, key, verify_as, verify_redacted};
+use super::bench::{Copy, FIXTURE, failure, key, verify, verify_as, verify_redacted};
 
 const NAMESPACE: &str = "parentage-bundle";
 
@@ -46,6 +48,53 @@ fn the_fixture_is_sealed_by_the_key_of_the_tests() {
             "{file}"
         );
     }
+}
+
+#[test]
+fn a_seal_that_was_broken_off_is_taken_back_and_made_anew() {
+    // In the order in which they are written.
+    let written = [
+        "data/secret.txt",
+        "commitments.txt",
+        "bag-info.txt",
+        "manifest-sha256.txt",
+        "statement.dsse.json",
+        "tagmanifest-sha256.txt",
+    ];
+    let (bare, sealed) = (Copy::unsealed(), Copy::committed(1));
+    for count in 0..=written.len() {
+        let copy = Copy::unsealed();
+        for file in &written[..count] {
+            copy.write(file, sealed.read(file));
+        }
+        copy.write("bag-info.partial", "cut off");
+        assert!(verify(copy.path()).is_err());
+        take_back(copy.path()).unwrap();
+        let files = copy.files();
+        assert_eq!(files, bare.files(), "{count}");
+        assert!(
+            files.iter().all(|file| copy.read(file) == bare.read(file)),
+            "{count}"
+        );
+        // Breaking off again changes nothing of that.
+        copy.write(
+            "tagmanifest-sha256.txt",
+            sealed.read("tagmanifest-sha256.txt"),
+        );
+        take_back(copy.path()).unwrap();
+        assert_eq!(verify(copy.path()).unwrap(), "undecided");
+    }
+    // What somebody changed meanwhile is not listed anew, and a seal is not touched.
+    let copy = Copy::unsealed();
+    copy.write("data/secret.txt", sealed.read("data/secret.txt"));
+    copy.write("data/environment.json", "{}");
+    take_back(copy.path()).unwrap();
+    let error = failure(&verify(copy.path()).unwrap_err());
+    assert!(error.contains("data/environment.json"), "{error}");
+    let before: Vec<Vec<u8>> = sealed.files().iter().map(|f| sealed.read(f)).collect();
+    take_back(sealed.path()).unwrap();
+    let after: Vec<Vec<u8>> = sealed.files().iter().map(|f| sealed.read(f)).collect();
+    assert!(before == after);
 }
 
 #[test]

@@ -337,7 +337,8 @@ fn prepared(source: &str) -> String {
     let mut rest = source;
     while let Some(open) = rest.find("{%") {
         let (before, tag) = rest.split_at(open);
-        let Some(close) = tag.find("%}") else {
+        // Behind the opening: in `{%}` both signs share one character.
+        let Some(close) = tag[2..].find("%}").map(|found| found + 2) else {
             break;
         };
         let (tag, after) = tag.split_at(close + 2);

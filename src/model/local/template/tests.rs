@@ -191,6 +191,18 @@ fn text_of_values_is_what_it_was() {
 }
 
 #[test]
+fn signs_that_share_a_character_are_no_tag() {
+    // Found by fuzzing: the closing was looked for from the opening on.
+    for source in ["{%}", "a{%}b%}", "{%", "{%%}", "{%-%}", "{%}{% raw %}"] {
+        let failed = render(source).expect_err(source);
+        assert!(
+            matches!(failed, TemplateError::Parse { .. }),
+            "{source}: {failed}"
+        );
+    }
+}
+
+#[test]
 fn output_is_bounded() {
     let source = "{% set x = 'x' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}";
     assert!(matches!(

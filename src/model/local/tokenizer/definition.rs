@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
@@ -25,6 +26,10 @@ use super::{
     shared::Shared,
     vocabulary::{Kind, MAX_TOKENS, Speller, Spelling, Vocabulary, byte_token, is_markup},
 };
+
+/// The longest piece of a vocabulary with scores, in bytes. The library keeps one level of a tree for each byte and takes the
+/// tree down level by level, on the stack. Published pieces have a few dozen.
+const MAX_PIECE: usize = 4096;
 
 /// Runs library code that may panic on a hostile definition (it indexes and unwraps freely) and
 /// turns a panic into an error, so that a model's files cannot end the run.
@@ -100,6 +105,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         byte_fallback: Option<bool>,
         unk_token: Option<String>,
         unk_id: Option<u32>,
+        continuing_subword_prefix: Option<String>,
     }
     let json = |source| TokenizerError::Json {
         path: path.to_owned(),
@@ -113,6 +119,15 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         });
     }
     let head: Head = serde_json::from_str(definition.model.get()).map_err(json)?;
+    if let Some(prefix) = head.continuing_subword_prefix.filter(|p| !p.is_empty()) {
+        check_merges(definition.model.get(), &prefix, path)?;
+    }
+    if !matches!(
+        head.kind.as_deref(),
+        Some("BPE" | "WordPiece" | "WordLevel")
+    ) {
+        check_pieces(definition.model.get(), path)?;
+    }
     let model = guard("build a tokenizer", || {
         let text = definition.model.get();
         // The wrapper would hold the whole model as JSON values in between, many times its size.
@@ -139,6 +154,54 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Parts, Loaded), Tokenizer
         },
     };
     Ok((parts, loaded))
+}
+
+/// Refuses merges whose second part does not begin with the prefix of parts inside words: the library takes the prefix off by
+/// its length, and would make text of bytes that are none.
+fn check_merges(model: &str, prefix: &str, path: &Path) -> Result<(), TokenizerError> {
+    #[derive(Deserialize)]
+    struct Merges {
+        #[serde(default)]
+        merges: Vec<Value>,
+    }
+    let Merges { merges } = serde_json::from_str(model).map_err(|source| TokenizerError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    let fits = |merge: &Value| {
+        let second = match merge {
+            Value::String(text) => text.split_once(' ').map(|(_, second)| second),
+            other => other[1].as_str(),
+        };
+        second.is_some_and(|second| second.starts_with(prefix))
+    };
+    if merges.iter().all(fits) {
+        return Ok(());
+    }
+    Err(TokenizerError::Build {
+        path: path.to_owned(),
+        source: "a merge whose second part does not begin with its 'continuing_subword_prefix'"
+            .into(),
+    })
+}
+
+/// Refuses a vocabulary with scores that has a piece longer than [`MAX_PIECE`].
+fn check_pieces(model: &str, path: &Path) -> Result<(), TokenizerError> {
+    #[derive(Deserialize)]
+    struct Pieces {
+        #[serde(default)]
+        vocab: Vec<(String, IgnoredAny)>,
+    }
+    // What is of another form is refused by the library.
+    let pieces = serde_json::from_str(model).map_or(Vec::new(), |Pieces { vocab }| vocab);
+    let longest = pieces.iter().map(|(piece, _)| piece.len()).max();
+    match longest.filter(|longest| *longest > MAX_PIECE) {
+        None => Ok(()),
+        Some(longest) => Err(TokenizerError::Build {
+            path: path.to_owned(),
+            source: format!("a piece of {longest} bytes is over the limit of {MAX_PIECE}").into(),
+        }),
+    }
 }
 
 /// The library's tokenizers for the ways in which a text is read.

@@ -473,6 +473,46 @@ fn a_normalizer_that_makes_texts_without_end_is_refused() {
 }
 
 #[test]
+fn merges_that_do_not_begin_with_their_prefix_are_refused() {
+    // The library would cut the first byte off a character of two, and take what is left for text.
+    let with = |prefix: &str, second: &str| {
+        let mut definition = byte_level_json();
+        definition["model"]["continuing_subword_prefix"] = json!(prefix);
+        for (n, token) in [second, "cut"].into_iter().enumerate() {
+            definition["model"]["vocab"][token] = json!(1000 + n);
+        }
+        definition["model"]["merges"] = json!([["a", second]]);
+        from_files(&[("tokenizer.json", definition)])
+    };
+    for second in ["\u{e9}", "b"] {
+        let error = with("#", second).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("continuing_subword_prefix"), "{cause}");
+    }
+    // What begins with it goes on to the library, which misses the token that it would make.
+    let error = with("#", "#b").unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(!cause.contains("continuing_subword_prefix"), "{cause}");
+}
+
+#[test]
+fn pieces_that_would_overflow_the_stack_are_refused() {
+    // Found by fuzzing: the library takes a tree apart whose depth is the longest piece.
+    for kind in [json!("Unigram"), json!(null)] {
+        let mut definition = byte_level_json();
+        definition["model"] = json!({
+            "type": kind, "unk_id": 0, "vocab": [["a", -1.0], ["b".repeat(1 << 18), -2.0]],
+        });
+        if kind.is_null() {
+            definition["model"].as_object_mut().unwrap().remove("type");
+        }
+        let error = from_files(&[("tokenizer.json", definition)]).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("262144 bytes is over the limit"), "{cause}");
+    }
+}
+
+#[test]
 fn hostile_definitions_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     assert!(matches!(
