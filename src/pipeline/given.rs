@@ -12,6 +12,12 @@ use crate::model::Model;
 pub struct Given(BTreeMap<String, Arc<dyn Model>>);
 
 impl Given {
+    /// Adds a model; one of the same name that was there before goes.
+    pub fn add(&mut self, model: Arc<dyn Model>) {
+        let name = model.identity().name.clone();
+        self.0.insert(name, model);
+    }
+
     /// The model of a name; `None` if no model here has it.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Model>> {
         self.0.get(name)
@@ -20,11 +26,11 @@ impl Given {
 
 impl<M: Model + 'static> FromIterator<M> for Given {
     fn from_iter<I: IntoIterator<Item = M>>(models: I) -> Self {
-        let named = models.into_iter().map(|model| {
-            let name = model.identity().name.clone();
-            (name, Arc::new(model) as Arc<dyn Model>)
-        });
-        Self(named.collect())
+        let mut given = Self::default();
+        for model in models {
+            given.add(Arc::new(model));
+        }
+        given
     }
 }
 
