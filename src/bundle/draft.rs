@@ -183,7 +183,7 @@ impl Draft {
 
     /// The request for a time stamp of the plan as it is committed (RFC 3161), to be sent to an authority.
     pub fn stamp_request(&self) -> Vec<u8> {
-        stamp::plan_request(&json(&self.plan))
+        stamp::file_request(&json(&self.plan))
     }
 
     /// Stores an authority's answer beside the plan.
@@ -209,7 +209,7 @@ impl Draft {
         let read = file.take(MAX_SMALL + 1).read_to_end(&mut bytes);
         read.map_err(failed)?;
         let plan = digest::of_bytes(&json(&self.plan));
-        if bytes.len() as u64 > MAX_SMALL || !stamp::dates_plan(&bytes, &plan) {
+        if bytes.len() as u64 > MAX_SMALL || !stamp::dates_file(&bytes, &plan) {
             return Err(wrong());
         }
         Ok(bag::put(&self.path, PLAN_STAMP_FILE, &bytes)?)

@@ -56,6 +56,7 @@ mod bag;
 mod check;
 mod commit;
 mod complete;
+mod detached;
 mod diff;
 mod draft;
 mod error;
@@ -75,6 +76,9 @@ pub use bag::write_manifests;
 pub use check::{Bundle, CheckedBundle, Demand, Step};
 pub use commit::Secret;
 pub use complete::Missing;
+pub use detached::{
+    FileSealError, check_file_seal, request_file_stamp, seal_file, seal_files, store_file_stamp,
+};
 pub use diff::{Change, Difference, difference};
 pub use draft::{Draft, DraftError, Source};
 pub use error::{

@@ -276,7 +276,7 @@ impl Linked {
         };
         if let Some(stamp) = &self.stamp {
             let digest = self.digests.get(PLAN_FILE).map_or("", String::as_str);
-            if !stamp::dates_plan(stamp, digest) {
+            if !stamp::dates_file(stamp, digest) {
                 return Err(PlanError::Stamp {
                     file: PLAN_STAMP_FILE.to_owned(),
                 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::marks::args::Marks;
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
@@ -50,6 +51,7 @@ pub(super) enum Command {
     Diff(Diff),
     Collect(Collect),
     Import(Import),
+    Marks(Marks),
     Plan(Box<Plan>),
     Probe(Probe),
     Battery(Battery),

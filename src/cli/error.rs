@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::battery::BatteryError;
-use crate::bundle::{DraftError, RedactError, SealError, VerifyError};
+use crate::bundle::{DraftError, FileSealError, RedactError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::import::ImportError;
+use crate::marks::MarksError;
+use crate::marks::store::StoreError;
 use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::hub::{HubError, HubReferenceError};
@@ -116,6 +118,12 @@ pub(super) enum CliError {
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
     Redact(#[from] RedactError),
+    #[error("cannot use the marks")]
+    Marks(#[from] StoreError),
+    #[error("the test of marks does not hold")]
+    MarksCase(#[source] StoreError),
+    #[error("a seal of the marks does not hold")]
+    MarksSeal(#[from] FileSealError),
     #[error("cannot draw the tree")]
     Tree(#[from] TreeError),
     #[error(
@@ -146,6 +154,12 @@ pub(super) enum CliError {
     NotWeights { model: String },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+}
+
+impl From<MarksError> for CliError {
+    fn from(error: MarksError) -> Self {
+        Self::Marks(error.into())
+    }
 }
 
 impl CliError {
@@ -199,7 +213,16 @@ impl CliError {
                 } => 1,
                 _ => 2,
             },
-            Self::Verify(_) | Self::OtherGates { .. } => 6,
+            Self::Verify(_)
+            | Self::OtherGates { .. }
+            | Self::MarksCase(_)
+            | Self::MarksSeal(_)
+            | Self::Marks(StoreError::Marks(MarksError::Opening { .. })) => 6,
+            Self::Marks(error) => match error {
+                StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
+                | StoreError::Recording(_) => 1,
+                StoreError::Marks(_) | StoreError::Battery(_) => 2,
+            },
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
