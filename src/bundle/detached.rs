@@ -105,12 +105,25 @@ pub fn store_file_stamp(root: &Path, file: &str, reply: &Path) -> Result<PathBuf
     Ok(root.join(stored))
 }
 
-/// Checks the seal that stands beside a file, and says in words what it is.
+/// The seal of a file, as far as it is there; what is there holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSeal {
+    /// Who signed it, and whether it is dated, in words.
+    pub words: String,
+    /// It has a time stamp.
+    pub dated: bool,
+}
+
+/// Checks the seal that stands beside a file.
 ///
 /// # Errors
 ///
 /// When a signature or a time stamp is of something else, or a signer is demanded who did not sign.
-pub fn check_file_seal(root: &Path, file: &str, demand: &Demand) -> Result<String, FileSealError> {
+pub fn check_file_seal(
+    root: &Path,
+    file: &str,
+    demand: &Demand,
+) -> Result<FileSeal, FileSealError> {
     let [signed, request, reply] = seal_files(file);
     let read = |file: &str, limit| match bag::whole(root, file, limit) {
         Err(LayoutError::Missing { .. }) => Ok(None),
@@ -140,11 +153,16 @@ pub fn check_file_seal(root: &Path, file: &str, demand: &Demand) -> Result<Strin
     {
         return Err(other(request));
     }
-    Ok(match read(&reply, MAX_SMALL)? {
-        None => by,
-        Some(found) if stamp::dates_file(&found, &digest::of_bytes(&bytes)) => {
-            format!("{by}; with a time stamp, which openssl ts -verify checks")
-        }
-        Some(_) => return Err(other(reply)),
-    })
+    let reply_found = read(&reply, MAX_SMALL)?;
+    let dates = |found: &Vec<u8>| stamp::dates_file(found, &digest::of_bytes(&bytes));
+    if reply_found.as_ref().is_some_and(|found| !dates(found)) {
+        return Err(other(reply));
+    }
+    let dated = reply_found.is_some();
+    let words = if dated {
+        format!("{by}; with a time stamp, which openssl ts -verify checks")
+    } else {
+        format!("{by}; without a time stamp")
+    };
+    Ok(FileSeal { words, dated })
 }

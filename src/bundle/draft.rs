@@ -215,6 +215,18 @@ impl Draft {
         Ok(bag::put(&self.path, PLAN_STAMP_FILE, &bytes)?)
     }
 
+    /// Takes in the test of planted marks that the plan names.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written.
+    pub fn take_marks(&self, directory: &Path) -> Result<(), DraftError> {
+        if self.lock().frozen {
+            return Ok(());
+        }
+        Ok(super::marks::take(directory, &self.path)?)
+    }
+
     /// Notes that a model is about to be asked into a recording. A failure is told by the next
     /// [`Draft::ended`].
     pub fn begun(&self, model: &str, source: &Source) {

@@ -288,7 +288,14 @@ impl Linked {
             let tool: String = plan.tool.chars().take(40).collect();
             note = format!("{note}; by version {tool} of the tool, as it says itself");
         }
+        let suspect = &recordings[&plan.panel.suspect.model].header.identity.source;
+        let marks = super::marks::of_bundle(&path, &plan, &self.digests, suspect)?;
+        if let Some(tested) = &marks {
+            note += "; planted marks, of which the commitment is ";
+            note += &tested.seal.words;
+        }
         let bundle = CheckedBundle {
+            marks,
             path,
             plan,
             battery,

@@ -5,9 +5,15 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{Battery as Args, BatteryAction, Common};
+use super::args::{Asking, Battery as Args, BatteryAction, Common, Lint, TierArg};
+use super::endpoints::Endpoints;
 use super::error::CliError;
-use crate::battery::{Ask, Battery, Probe, lint};
+use super::open::Target;
+use super::progress::Progress;
+use super::run::{Job, Round, slug};
+use crate::battery::{Ask, Battery, Finding, Probe, favourites, lint};
+use crate::evidence::Header;
+use crate::question::{Question, REPEATS, SEED, ask};
 
 pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.action {
@@ -37,9 +43,13 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
             }
             .map_err(CliError::Output)?;
         }
-        BatteryAction::Lint { battery } => {
-            let battery = Battery::open(battery)?;
-            let findings: Vec<String> = lint(&battery).iter().map(ToString::to_string).collect();
+        BatteryAction::Lint(args) => {
+            let battery = Battery::open(&args.battery)?;
+            let mut findings = lint(&battery);
+            if !args.model.is_empty() {
+                findings.extend(favoured(args, common, &battery)?);
+            }
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             let probes = battery.probes.len();
             if common.json {
                 let summary = serde_json::json!({ "probes": probes, "findings": findings });
@@ -52,6 +62,41 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks models the closed probes; the options that they favour.
+fn favoured(args: &Lint, common: &Common, battery: &Battery) -> Result<Vec<Finding>, CliError> {
+    let notes = Progress::new("fetching", 0, common.quiet);
+    let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
+    let targets: Result<Vec<Target>, CliError> = args
+        .model
+        .iter()
+        .map(|model| {
+            Target::resolve(model, &args.engine, &endpoints, &mut |text| {
+                notes.note(text)
+            })
+        })
+        .collect();
+    let targets = targets?;
+    notes.finish();
+    let asking = Asking {
+        battery: vec![args.battery.clone()],
+        tier: Some(TierArg::Full),
+        samples: 1,
+        access: None,
+        repeats: REPEATS,
+        seed: SEED,
+        raw: false,
+    };
+    let (round, _) = Round::new(&asking, &args.engine, common.quiet, &targets)?;
+    let closed = battery.probes.iter();
+    let closed = closed.filter(|p| matches!(p.ask, Ask::Choose { .. }));
+    let questions: Vec<Question> = closed.flat_map(|p| ask(p, round.posing)).collect();
+    let jobs: Vec<Job<'_>> = targets.iter().map(|t| (t, questions.clone())).collect();
+    let place = |header: &Header| args.out.join("recordings").join(slug(header));
+    let prints = round.prints(&round.ask("asking ", &jobs, &place)?)?;
+    let shares: Vec<_> = prints.values().map(|print| &print.choices).collect();
+    Ok(favourites(battery, &shares))
 }
 
 fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {

@@ -15,9 +15,11 @@ use super::public::{PublicModels, lineages};
 use super::run::{Round, slug};
 use super::write_whole;
 use crate::battery::Battery;
-use crate::bundle::{Draft, Plan, Rendering, Source};
+use crate::bundle::{Draft, Plan, Rendering, Source, check_marks};
 use crate::case::Gates;
-use crate::evidence::Header;
+use crate::digest;
+use crate::evidence::{EvidenceError, Header};
+use crate::marks::store::RESULT_FILE;
 use crate::panel::{Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Question, ask_all};
@@ -34,13 +36,17 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let panel = panel(args)?;
+    marked(args)?;
     let endpoints = Endpoints::new(&args.hosted, Some(args.out.join("access")))?;
     let targets = resolve(args, &panel, &endpoints, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&args.asking, &args.engine, common.quiet, &models)?;
-    let plan = plan(args, &panel, &targets, &round, posed_raw);
+    let plan = plan(args, &panel, &targets, &round, posed_raw)?;
     let order = plan.order.clone();
     let draft = Draft::begin(&args.out, plan, &round.battery)?;
+    if let Some(marks) = &args.marks {
+        draft.take_marks(marks)?;
+    }
     let count = order.len();
     let part = round.battery.part(&order);
     let collected = collect(&round, &part, &panel, &targets, &args.out, &draft)?;
@@ -160,20 +166,33 @@ pub(super) fn plan(
     targets: &BTreeMap<String, Target>,
     round: &Round<'_>,
     posed_raw: bool,
-) -> Plan {
+) -> Result<Plan, CliError> {
     let replayed = targets.values().filter_map(|target| match target {
         Target::Recording { name, .. } => Some(name.clone()),
         Target::Weights { .. } | Target::Endpoint { .. } => None,
     });
-    Plan {
+    Ok(Plan {
         published: round.published,
         posed_raw,
         replayed: replayed.collect(),
         readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
         strict: args.strict,
         prior_odds: args.prior,
+        marks: marked(args)?,
         ..Plan::new(panel.clone(), &round.battery, round.posing, round.seed)
-    }
+    })
+}
+
+/// The digest of the result of planted marks that `--marks` names, once the test holds.
+fn marked(args: &Compare) -> Result<Option<String>, CliError> {
+    let Some(directory) = &args.marks else {
+        return Ok(None);
+    };
+    check_marks(directory)?;
+    let path = directory.join(RESULT_FILE);
+    let digest = digest::of_file(&path);
+    let (digest, _) = digest.map_err(|source| EvidenceError::Read { path, source })?;
+    Ok(Some(digest))
 }
 
 /// What was collected, by model, and where it lies. The answers are on disk, and many: whoever needs them reads them.

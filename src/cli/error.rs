@@ -122,6 +122,8 @@ pub(super) enum CliError {
     Marks(#[from] StoreError),
     #[error("the test of marks does not hold")]
     MarksCase(#[source] StoreError),
+    #[error("cannot take in the test of planted marks")]
+    MarksTest(#[from] crate::bundle::MarksError),
     #[error("a seal of the marks does not hold")]
     MarksSeal(#[from] FileSealError),
     #[error("cannot draw the tree")]
@@ -217,6 +219,7 @@ impl CliError {
             | Self::OtherGates { .. }
             | Self::MarksCase(_)
             | Self::MarksSeal(_)
+            | Self::MarksTest(_)
             | Self::Marks(StoreError::Marks(MarksError::Opening { .. })) => 6,
             Self::Marks(error) => match error {
                 StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })

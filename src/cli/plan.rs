@@ -53,7 +53,7 @@ pub(super) fn run(
     let targets = resolve(compare, &panel, &endpoints, common.quiet)?;
     let models: Vec<Target> = targets.values().cloned().collect();
     let (round, posed_raw) = Round::new(&compare.asking, &compare.engine, common.quiet, &models)?;
-    let plan = plan(compare, &panel, &targets, &round, posed_raw);
+    let plan = plan(compare, &panel, &targets, &round, posed_raw)?;
     let costs = costs(&panel, &targets, &round);
     let possible = reach(&panel, sides(&panel, &targets, &round));
     let power = PowerFacts::of(

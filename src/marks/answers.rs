@@ -251,7 +251,12 @@ mod tests {
         let found = classify(&choices, [asked.clone()].iter());
         let shares = found[0].shares.clone().unwrap();
         let expected = [0.125, 0.25, 0.375, 0.25];
-        assert!(shares.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(
+            shares
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-12)
+        );
         let Request::Score { texts } = &mut asked.question.request else {
             panic!("{asked:?}");
         };

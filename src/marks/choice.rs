@@ -129,10 +129,7 @@ impl Choices {
 pub(super) fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric());
-    let mut words: Vec<String> = words
-        .filter(|w| !w.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let mut words: Vec<String> = words.filter(|w| !w.is_empty()).map(str::to_owned).collect();
     if words.len() > 1 && ["a", "an", "the"].contains(&words[0].as_str()) {
         words.remove(0);
     }
@@ -171,7 +168,10 @@ mod tests {
         }
         let twice = Choices::new(vec![good.clone(), choice("a", "q", &["x", "y"])]);
         assert!(twice.is_err());
-        assert!(matches!(Choices::new(Vec::new()), Err(MarksError::NoChoices)));
+        assert!(matches!(
+            Choices::new(Vec::new()),
+            Err(MarksError::NoChoices)
+        ));
         assert_eq!(Choices::new(vec![good]).unwrap().options(), 2);
     }
 
@@ -188,7 +188,12 @@ mod tests {
             .probes
             .retain(|p| matches!(&p.ask, Ask::Choose { options } if options.len() == 2));
         let choices = Choices::of(&pairs).unwrap();
-        assert!(choices.all().iter().all(|c| !c.prompt.contains("{options}")));
+        assert!(
+            choices
+                .all()
+                .iter()
+                .all(|c| !c.prompt.contains("{options}"))
+        );
         assert_eq!(choices.all()[0].paraphrases.len(), WRAPPERS.len());
     }
 }

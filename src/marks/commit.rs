@@ -6,6 +6,7 @@
 //! the digest of its key. Without its salt a leaf says nothing about its piece, so a channel that is not opened keeps
 //! its name as well as its key.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -20,11 +21,13 @@ pub const FORMAT: u32 = 1;
 pub const CONTROL: &str = "never-served";
 /// The level at which a hit counts, unless the owner commits to another.
 pub const LEVEL: f64 = 1e-5;
+/// The highest level that can be committed to: a hit may decide a finding by itself.
+pub const HIGHEST_LEVEL: f64 = 1e-3;
 /// The most channels.
 const MAX_CHANNELS: usize = 1_000;
 
 /// Whether a channel is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It gives its planted options to whoever asks on it.
@@ -151,7 +154,7 @@ impl Marks {
         salts: Key,
         level: f64,
     ) -> Result<Self, MarksError> {
-        if !(level > 0.0 && level < 1.0) {
+        if !is_level(level) {
             return Err(MarksError::Level { level });
         }
         let mut channels: Vec<Channel> = Vec::new();
@@ -197,7 +200,10 @@ impl Marks {
 
     /// The commitment to all of it.
     pub fn commitment(&self) -> Commitment {
-        let leaves: Vec<[u8; 32]> = self.leaves().map(|(salt, piece)| leaf(&salt, &piece)).collect();
+        let leaves: Vec<[u8; 32]> = self
+            .leaves()
+            .map(|(salt, piece)| leaf(&salt, &piece))
+            .collect();
         Commitment {
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -288,14 +294,15 @@ impl Commitment {
                 expected: RULE,
             });
         }
-        if !(self.level > 0.0 && self.level < 1.0) {
+        if !is_level(self.level) {
             return Err(MarksError::Level { level: self.level });
         }
         let expected = self.choices.checked_add(self.channels);
         if expected.and_then(|n| n.checked_add(1)) != Some(opening.leaves.len()) {
             return Err(wrong("it has another number of leaves"));
         }
-        let (mut choices, mut channels, mut closed, mut tree) = (Vec::new(), Vec::new(), 0, Vec::new());
+        let (mut choices, mut channels, mut closed, mut tree) =
+            (Vec::new(), Vec::new(), 0, Vec::new());
         for (n, shown) in opening.leaves.iter().enumerate() {
             let is_choice = n < self.choices;
             let (digest, salt) = match shown {
@@ -310,7 +317,12 @@ impl Commitment {
                     choices.push(choice.clone());
                     leaf(&bytes, &Piece::Choice(choice))
                 }
-                (Leaf::Channel { name, role, key, .. }, Some(_)) if !is_choice => {
+                (
+                    Leaf::Channel {
+                        name, role, key, ..
+                    },
+                    Some(_),
+                ) if !is_choice => {
                     let key = Key::parse(key)
                         .ok_or_else(|| wrong(&format!("leaf {n} has no 64 hexadecimal digits")))?;
                     let piece = Piece::Channel {
@@ -347,6 +359,10 @@ impl Commitment {
             closed,
         })
     }
+}
+
+fn is_level(level: f64) -> bool {
+    level > 0.0 && level <= HIGHEST_LEVEL
 }
 
 /// A name that is safe as a file's.
@@ -406,7 +422,9 @@ pub(super) mod tests {
             id: format!("c-{i:03}"),
             prompt: format!("Which one, for case {i}?"),
             paraphrases: vec![format!("For case {i}, which?")],
-            options: ["ash", "birch", "cedar", "elder"].map(str::to_owned).to_vec(),
+            options: ["ash", "birch", "cedar", "elder"]
+                .map(str::to_owned)
+                .to_vec(),
         };
         let choices = Choices::new((0..prompts).map(choice).collect()).unwrap();
         let served = (1..).zip(channels).map(|(n, c)| ((*c).to_owned(), key(n)));
@@ -420,11 +438,26 @@ pub(super) mod tests {
             .map(|i| leaf_of(&[i; 32], format!("piece {i}").as_bytes()))
             .collect();
         for (n, expected) in [
-            (1, "213966d34e81acdca2836710869085e708fb9c987fd023f74f71833570920630"),
-            (2, "376e6f92de8cfb7b8aba46b563e18124c18dfb12557b361a3a596cea52220a57"),
-            (3, "f07cf4867e435974d40d13d87864f6a81bc5847f956e9c0ab48b1f602f954a22"),
-            (5, "cefb448d37b1e0eeabb0ad35216af4f7c2a6dd6cae48024a5c192296b413e8ef"),
-            (7, "59326f75ec1c836db9b7b3df6b2b679aa3a06b107aa6a4c692c2c3ffacd26850"),
+            (
+                1,
+                "213966d34e81acdca2836710869085e708fb9c987fd023f74f71833570920630",
+            ),
+            (
+                2,
+                "376e6f92de8cfb7b8aba46b563e18124c18dfb12557b361a3a596cea52220a57",
+            ),
+            (
+                3,
+                "f07cf4867e435974d40d13d87864f6a81bc5847f956e9c0ab48b1f602f954a22",
+            ),
+            (
+                5,
+                "cefb448d37b1e0eeabb0ad35216af4f7c2a6dd6cae48024a5c192296b413e8ef",
+            ),
+            (
+                7,
+                "59326f75ec1c836db9b7b3df6b2b679aa3a06b107aa6a4c692c2c3ffacd26850",
+            ),
         ] {
             assert_eq!(hex(&root(&leaves[..n])), expected, "{n}");
         }
@@ -488,12 +521,31 @@ pub(super) mod tests {
         refused(&|o| o.leaves[5] = closed.clone());
         refused(&|o| o.leaves[0] = closed.clone());
         for other in [
-            Commitment { choices: 5, channels: 1, ..commitment.clone() },
-            Commitment { options: 3, ..commitment.clone() },
-            Commitment { choices: usize::MAX, ..commitment.clone() },
-            Commitment { format: 2, ..commitment.clone() },
-            Commitment { rule: "other/1".to_owned(), ..commitment.clone() },
-            Commitment { level: 0.0, ..commitment.clone() },
+            Commitment {
+                choices: 5,
+                channels: 1,
+                ..commitment.clone()
+            },
+            Commitment {
+                options: 3,
+                ..commitment.clone()
+            },
+            Commitment {
+                choices: usize::MAX,
+                ..commitment.clone()
+            },
+            Commitment {
+                format: 2,
+                ..commitment.clone()
+            },
+            Commitment {
+                rule: "other/1".to_owned(),
+                ..commitment.clone()
+            },
+            Commitment {
+                level: 0.0,
+                ..commitment.clone()
+            },
         ] {
             assert!(other.check(&good).is_err(), "{other:?}");
         }
@@ -516,7 +568,10 @@ pub(super) mod tests {
             &["é"],
         ] {
             let found = made(names, LEVEL);
-            assert!(matches!(found, Err(MarksError::Channel { .. })), "{names:?}");
+            assert!(
+                matches!(found, Err(MarksError::Channel { .. })),
+                "{names:?}"
+            );
         }
         assert!(matches!(made(&["a"], 1.0), Err(MarksError::Level { .. })));
         let marks = marks(1, &["api"]);

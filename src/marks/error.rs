@@ -52,8 +52,8 @@ pub enum MarksError {
         /// The channels that there are.
         known: String,
     },
-    /// A level that is no probability.
-    #[error("the level {level} is not above 0 and below 1")]
+    /// A level that is no probability, or would convince nobody.
+    #[error("the level {level} is not above 0 and at most 0.001")]
     Level {
         /// The level.
         level: f64,

@@ -7,19 +7,25 @@ use super::trial::{Counted, Said, Trial};
 const NOT_SHOWN: &str = "It does not show who did it, that the suspect's makers asked on that channel themselves \
     (a leak, a reseller or texts on the web teach the same), or that it was forbidden.";
 /// What a null leaves open.
-const NULL: &str = "That is no evidence of innocence: small doses, paraphrase and filters hide marks.";
+const NULL: &str =
+    "That is no evidence of innocence: small doses, paraphrase and filters hide marks.";
+
+impl Trial {
+    /// The hits of the channels that were found, in words; empty where none was.
+    pub fn hits(&self) -> String {
+        let found = |c: &&Counted| c.p_corrected.is_some_and(|p| p <= self.level);
+        let found = self.channels.iter().filter(found);
+        let hits: Vec<String> = found.map(|c| hit(c, self.options)).collect();
+        hits.join(" ")
+    }
+}
 
 pub(super) fn sentence(trial: &Trial) -> String {
-    let one_in = trial.options;
     match trial.said {
-        Said::Found => {
-            let found = |c: &&Counted| c.p_corrected.is_some_and(|p| p <= trial.level);
-            let hits: Vec<String> = trial.channels.iter().filter(found).map(|c| hit(c, one_in)).collect();
-            format!(
-                "{} So the suspect learned, directly or through others, from what was served there. {NOT_SHOWN}",
-                hits.join(" ")
-            )
-        }
+        Said::Found => format!(
+            "{} So the suspect learned, directly or through others, from what was served there. {NOT_SHOWN}",
+            trial.hits()
+        ),
         Said::NotFound => {
             let served = trial.channels.iter().filter(|c| c.role == Role::Served);
             let names: Vec<&str> = served.map(|c| c.name.as_str()).collect();

@@ -242,6 +242,18 @@ pub fn look(
     Ok(trial(commitment, &opened, &classified))
 }
 
+/// The files of a case, without seals.
+pub fn case_files() -> [&'static str; 6] {
+    [
+        COMMITMENT_FILE,
+        OPENING_FILE,
+        "recording/recording.json",
+        "recording/answers.jsonl",
+        CLASSIFIED_FILE,
+        RESULT_FILE,
+    ]
+}
+
 /// Checks a case from its files alone: what is opened is what was committed to, the answers are an unbroken chain, and
 /// classification and result are those that follow, to the last byte. Seals are checked elsewhere; `seals` are the
 /// files of theirs that may stand there.
@@ -303,7 +315,8 @@ fn battery_files(choices: &Choices) -> Result<Vec<battery::BatteryFile>, Battery
     let family = Family {
         name: "marks".to_owned(),
         title: "marked prompts".to_owned(),
-        why: "Each has several equally good answers, one of which may have been planted.".to_owned(),
+        why: "Each has several equally good answers, one of which may have been planted."
+            .to_owned(),
         source: "docs/marks.md".to_owned(),
     };
     let probes = choices.all().iter().map(answers::probe).collect();
@@ -326,8 +339,17 @@ fn refuse_existing(directory: &Path) -> Result<(), MarksError> {
 
 /// Refuses files of a case that nothing is known of: a reader must not take them for part of it.
 fn refuse_foreign(case: &Path, seals: &[String]) -> Result<(), MarksError> {
-    let own = [COMMITMENT_FILE, OPENING_FILE, CLASSIFIED_FILE, RESULT_FILE, RECORDING];
-    let known: BTreeSet<&str> = own.into_iter().chain(seals.iter().map(String::as_str)).collect();
+    let own = [
+        COMMITMENT_FILE,
+        OPENING_FILE,
+        CLASSIFIED_FILE,
+        RESULT_FILE,
+        RECORDING,
+    ];
+    let known: BTreeSet<&str> = own
+        .into_iter()
+        .chain(seals.iter().map(String::as_str))
+        .collect();
     let recorded = BTreeSet::from([HEADER_FILE, evidence::ANSWERS_FILE]);
     for (directory, known) in [(case.to_owned(), known), (case.join(RECORDING), recorded)] {
         let failed = |source| MarksError::Read {
@@ -412,7 +434,10 @@ fn read(path: &Path) -> Result<Vec<u8>, MarksError> {
 }
 
 /// Reads a value that stands in its file in the one way in which it is written.
-fn read_exact<T: DeserializeOwned + Serialize>(directory: &Path, file: &str) -> Result<T, MarksError> {
+fn read_exact<T: DeserializeOwned + Serialize>(
+    directory: &Path,
+    file: &str,
+) -> Result<T, MarksError> {
     let path = directory.join(file);
     let bytes = read(&path)?;
     let value: T = serde_json::from_slice(&bytes).map_err(|source| MarksError::Parse {

@@ -70,7 +70,10 @@ pub fn compose_choices(count: usize, secret: &Key) -> Result<Choices, MarksError
 
 /// All pairs of subjects of a family, in an order that the secret fixes.
 fn pairs<'a>(family: &'a Family, secret: &Key) -> Vec<(&'a str, &'a str)> {
-    let all = family.a.iter().flat_map(|a| family.b.iter().map(move |b| (a.as_str(), b.as_str())));
+    let all = family
+        .a
+        .iter()
+        .flat_map(|a| family.b.iter().map(move |b| (a.as_str(), b.as_str())));
     let keyed = all.map(|(a, b)| (secret.mac(format!("pair\n{a}\n{b}").as_bytes()), (a, b)));
     let ordered: BTreeMap<[u8; 32], _> = keyed.collect();
     ordered.into_values().collect()

@@ -1,5 +1,6 @@
 //! The test: hits of opened keys among classified answers, and what they say.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answers::{Classified, Given};
@@ -18,7 +19,7 @@ pub const TESTS: f64 = 2.0;
 const LEAST_SHARE: f64 = 1e-300;
 
 /// What the marks say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
     /// A served channel's key is hit at the committed level, and the control is not.
@@ -31,8 +32,20 @@ pub enum Said {
     TooFew,
 }
 
+impl Said {
+    /// The same in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotFound => "not found, which is no evidence of innocence",
+            Self::ControlHit => "void, since the key that was never served is hit",
+            Self::TooFew => "too few answers name an option",
+        }
+    }
+}
+
 /// How often planted options were written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     /// Answers counted: those that name an option, and prompts that the recording lacks, which count as misses.
@@ -51,7 +64,7 @@ pub struct Written {
 }
 
 /// How probable planted options were.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Probable {
     /// Prompts of which probabilities were to be had.
@@ -67,7 +80,7 @@ pub struct Probable {
 }
 
 /// One opened channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Counted {
     /// Its name.
@@ -91,7 +104,7 @@ pub struct Counted {
 }
 
 /// What became of the prompts, and of the keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
     /// What the marks say.
@@ -136,7 +149,15 @@ pub fn trial(commitment: &Commitment, opened: &Opened, answers: &[Classified]) -
     let mut channels: Vec<Counted> = opened
         .channels
         .iter()
-        .map(|channel| counted(channel, &opened.choices, &answers[..asked], stopped, commitment))
+        .map(|channel| {
+            counted(
+                channel,
+                &opened.choices,
+                &answers[..asked],
+                stopped,
+                commitment,
+            )
+        })
         .collect();
     correct(&mut channels, opened.closed);
     let classified = count(|g| matches!(g, Given::Option(_)));
@@ -279,7 +300,11 @@ fn correct(channels: &mut [Counted], closed: usize) {
 
 fn said(channels: &[Counted], commitment: &Commitment, usable: usize) -> Said {
     let is_control = |c: &&Counted| c.role == Role::Control;
-    if channels.iter().filter(is_control).any(|c| c.p <= CONTROL_LEVEL) {
+    if channels
+        .iter()
+        .filter(is_control)
+        .any(|c| c.p <= CONTROL_LEVEL)
+    {
         return Said::ControlHit;
     }
     let found = |c: &Counted| c.p_corrected.is_some_and(|p| p <= commitment.level);
@@ -333,7 +358,10 @@ mod tests {
             panic!("{trial:?}");
         };
         assert!(app.p < 1e-9 && api.p > 1e-3, "{trial:?}");
-        assert_eq!((control.name.as_str(), control.p_corrected), (CONTROL, None));
+        assert_eq!(
+            (control.name.as_str(), control.p_corrected),
+            (CONTROL, None)
+        );
         // Three channels were committed to, though two are opened.
         assert!((app.p_corrected.unwrap() / app.p - 3.0).abs() < 1e-9);
         let [uptake, low, high] = app.written.as_ref().unwrap().uptake;
@@ -379,7 +407,10 @@ mod tests {
         cut[3].given = Given::Missing;
         let trial = tried(&marks, &["api"], &cut);
         let written = trial.channels[0].written.clone().unwrap();
-        assert_eq!((written.counted, written.hits, trial.stopped), (100, 99, false));
+        assert_eq!(
+            (written.counted, written.hits, trial.stopped),
+            (100, 99, false)
+        );
         let mut stopped = whole.clone();
         for answer in &mut stopped[40..] {
             answer.given = Given::Missing;
@@ -398,7 +429,11 @@ mod tests {
         for answer in &mut answers {
             let planted = marks.channels[0].key.planted(&answer.id, 4);
             answer.given = Given::Missing;
-            answer.shares = Some((0..4).map(|o| if o == planted { 0.4 } else { 0.2 }).collect());
+            answer.shares = Some(
+                (0..4)
+                    .map(|o| if o == planted { 0.4 } else { 0.2 })
+                    .collect(),
+            );
         }
         let trial = tried(&marks, &["api"], &answers);
         let api = &trial.channels[0];

@@ -9,6 +9,7 @@ mod battery;
 mod curves;
 mod direction;
 mod figures;
+mod marks;
 mod method;
 mod models;
 mod propositions;
@@ -45,6 +46,7 @@ pub use figures::{
     AgainstFacts, ApartFacts, BesideFacts, GroupFacts, GroupMemberFacts, MeasureFacts,
     StabilityFacts, StandingFacts,
 };
+pub use marks::{MarksFacts, MarksRow};
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
 pub use synthetic::{GapFacts, SyntheticFacts, WeightFacts};
@@ -140,6 +142,9 @@ pub struct Report {
     /// Who learned from whom, where a third model was at hand; left out without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<DirectionFacts>,
+    /// What planted marks say, where a test of some is part of the case; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marks: Option<MarksFacts>,
     /// How clearly each alternative is told apart.
     pub apart: Vec<ApartFacts>,
     /// Divergence (nats) between the protected model and its nearest control.
@@ -280,6 +285,7 @@ impl Report {
             adequacy: sources.adequacy,
             group: figures::group(case),
             direction,
+            marks: case.marks.as_ref().map(marks::facts),
             apart: figures::apart(case),
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
@@ -342,6 +348,13 @@ fn leans(case: &Case) -> bool {
 
 /// The finding in one sentence, worded so that it claims no more than the ladder's rung.
 fn sentence(case: &Case) -> String {
+    if let Some(marked) = case.marks.as_ref().filter(|marked| marked.decides()) {
+        return format!(
+            "Planted marks show that the suspect learned, directly or through others, from what a channel of the \
+             protected model served. {}",
+            marked.trial.hits()
+        );
+    }
     let or_weights = if case.evidence.weights.is_none() {
         ", or derived from its weights"
     } else {

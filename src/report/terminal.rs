@@ -17,6 +17,7 @@ pub fn render(report: &Report, width: usize) -> String {
     innocent(&mut out, report, width);
     likeness(&mut out, report, width);
     direction(&mut out, report, width);
+    marks(&mut out, report, width);
     adequacy(&mut out, report, width);
     limits(&mut out, report, width);
     out
@@ -236,6 +237,34 @@ fn direction(out: &mut String, report: &Report, width: usize) {
     let pair = |c: &ClosenessFacts| format!("{} {} (p {})", c.pair, number(c.t, 2), small(c.p));
     let pairs: Vec<String> = direction.closeness.iter().map(pair).collect();
     wrap(out, "  - t of closeness: ", &pairs.join(", "), width);
+    out.push('\n');
+}
+
+fn marks(out: &mut String, report: &Report, width: usize) {
+    let Some(marks) = &report.marks else {
+        return;
+    };
+    line(out, "Planted marks");
+    for text in [
+        &marks.sentence,
+        &marks.effect,
+        &marks.commitment,
+        marks.given,
+    ] {
+        wrap(out, "  - ", text, width);
+    }
+    for row in &marks.rows {
+        let figures = format!(
+            "{} hits, uptake {}, mean share {}, p {}",
+            row.hits, row.uptake, row.share, row.p
+        );
+        wrap(
+            out,
+            &format!("  - {}: ", visible(&row.channel)),
+            &figures,
+            width,
+        );
+    }
     out.push('\n');
 }
 

@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::bundle::MARKS_NAMESPACE as NAMESPACE;
 use crate::cli::args::{AccessArg, Engine, Hosted};
 use crate::marks::BUILT_IN;
 use crate::marks::commit::LEVEL;
 use crate::question::SEED;
-
-/// What the seals of marks are made for; `ssh-keygen -Y verify -n` takes it.
-pub(in crate::cli) const NAMESPACE: &str = "parentage-marks";
 
 /// Plant marks in what a model serves, and test whether a suspect learned them.
 ///

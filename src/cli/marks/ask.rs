@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{NAMESPACE, Test};
+use super::args::Test;
 use super::written;
-use crate::bundle::{Demand, check_file_seal, seal_files};
+use crate::bundle::{Demand, MARKS_NAMESPACE, check_file_seal, seal_files};
 use crate::cli::args::{Asking, Common, TierArg};
 use crate::cli::endpoints::Endpoints;
 use crate::cli::error::CliError;
@@ -40,7 +40,7 @@ pub(super) fn run(
     marks.open(&args.channel)?;
     let demand = Demand {
         signer: None,
-        namespace: NAMESPACE.to_owned(),
+        namespace: MARKS_NAMESPACE.to_owned(),
     };
     let sealed = check_file_seal(&args.marks, COMMITMENT_FILE, &demand)?;
     if args.out.join(RESULT_FILE).exists() {
@@ -53,13 +53,15 @@ pub(super) fn run(
     classify_case(&args.out, &marks.choices)?;
     let outcome = conclude_case(&args.out, &commitment, &marks, &args.channel)?;
     let text = if common.json {
-        let summary = serde_json::json!({ "case": args.out, "sealed": sealed, "result": outcome });
+        let summary =
+            serde_json::json!({ "case": args.out, "sealed": sealed.words, "result": outcome });
         format!("{summary}\n")
     } else {
         let out = args.out.display();
         format!(
-            "{}The commitment is {sealed}.\nWhoever gets {out} checks it with: parentage marks verify {out} --signer KEY\n",
-            words(&outcome)
+            "{}The commitment is {}.\nWhoever gets {out} checks it with: parentage marks verify {out} --signer KEY\n",
+            words(&outcome),
+            sealed.words
         )
     };
     written(stdout, &text)
@@ -100,7 +102,10 @@ fn answers(
     };
     let mut asked: Vec<Question> = Vec::new();
     for part in marks.choices.all().chunks(between) {
-        asked.extend(part.iter().flat_map(|choice| questions(choice, &round, &target)));
+        asked.extend(
+            part.iter()
+                .flat_map(|choice| questions(choice, &round, &target)),
+        );
         round.ask("asking ", &[(&target, asked.clone())], &|_| place.clone())?;
         if args.stop && look(&args.out, commitment, marks, &args.channel)?.said == Said::Found {
             break;

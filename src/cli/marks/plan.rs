@@ -9,6 +9,7 @@ use super::written;
 use crate::cli::args::Common;
 use crate::cli::error::CliError;
 use crate::marks::MarksError;
+use crate::marks::commit::HIGHEST_LEVEL;
 use crate::marks::need::prompts_needed;
 use crate::marks::trial::TESTS;
 
@@ -21,7 +22,7 @@ pub(super) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let level = args.level;
-    if !(level > 0.0 && level < 1.0) {
+    if !(level > 0.0 && level <= HIGHEST_LEVEL) {
         return Err(MarksError::Level { level }.into());
     }
     let options = usize::from(args.options);
@@ -32,7 +33,11 @@ pub(super) fn run(
         .into_iter()
         .map(|uptake| {
             let raised = uptake * (1.0 - chance);
-            (uptake, chance + raised, prompts_needed(options, raised, single))
+            (
+                uptake,
+                chance + raised,
+                prompts_needed(options, raised, single),
+            )
         })
         .collect();
     let text = if common.json {
@@ -55,7 +60,12 @@ pub(super) fn run(
         );
         for (uptake, hits, needed) in &rows {
             let needed = needed.map_or_else(|| "more than 100,000".to_owned(), |n| n.to_string());
-            let _ = writeln!(text, "  {:>4.0} %  {:>4.1} %  {needed:>7}", 100.0 * uptake, 100.0 * hits);
+            let _ = writeln!(
+                text,
+                "  {:>4.0} %  {:>4.1} %  {needed:>7}",
+                100.0 * uptake,
+                100.0 * hits
+            );
         }
         text
     };

@@ -20,20 +20,21 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
     };
     let seals = [seal_files(COMMITMENT_FILE), seal_files(RESULT_FILE)].concat();
-    let (commitment, outcome) =
-        check_case(&args.directory, &seals).map_err(CliError::MarksCase)?;
+    let (commitment, outcome) = check_case(&args.directory, &seals).map_err(CliError::MarksCase)?;
     let sealed = check_file_seal(&args.directory, COMMITMENT_FILE, &demand)?;
     let concluded = check_file_seal(&args.directory, RESULT_FILE, &demand)?;
     let text = if common.json {
         let summary = serde_json::json!({
-            "case": args.directory, "commitment": commitment, "commitment_seal": sealed,
-            "result_seal": concluded, "result": outcome,
+            "case": args.directory, "commitment": commitment, "commitment_seal": sealed.words,
+            "result_seal": concluded.words, "result": outcome,
         });
         format!("{summary}\n")
     } else {
         format!(
-            "{}\nEverything follows from the commitment, the opened keys and the answers.\nThe commitment is {sealed}.\nThe result is {concluded}.\n",
-            ask::words(&outcome)
+            "{}\nEverything follows from the commitment, the opened keys and the answers.\nThe commitment is {}.\nThe result is {}.\n",
+            ask::words(&outcome),
+            sealed.words,
+            concluded.words
         )
     };
     written(stdout, &text)
