@@ -2,6 +2,7 @@
 
 mod family;
 mod houses;
+mod marked;
 mod parts;
 mod screen;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
 use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing};
 
 pub use family::FamilyAnswer;
+pub use marked::Marked;
 pub use parts::Parts;
 pub use screen::{NoControl, Screened};
 pub use without::{LeftOut, WithoutOne, without_each};
@@ -143,6 +145,8 @@ pub struct Case {
     /// The answer about the protected model's group, when that was the question; the pooled figures and the
     /// finding are then about the group.
     pub family: Option<FamilyAnswer>,
+    /// What planted marks say, where a test of some is part of the case.
+    pub marks: Option<Marked>,
     /// The finding.
     pub verdict: Verdict,
 }
@@ -220,6 +224,7 @@ pub(crate) fn weigh_prepared(
         suspect_is: Vec::new(),
         sequential,
         family: None,
+        marks: None,
         verdict: judge(&Evidence::default(), rules),
     };
     case.evidence.pooled = pooled(&rows, &null);

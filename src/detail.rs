@@ -353,6 +353,7 @@ mod tests {
             suspect_is: Vec::new(),
             sequential: None,
             family: None,
+            marks: None,
         }
     }
 

@@ -84,6 +84,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod import;
 mod lenient;
+pub mod marks;
 pub mod measure;
 pub mod model;
 pub mod panel;

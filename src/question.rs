@@ -326,7 +326,7 @@ fn ends_open(prompt: &Prompt) -> bool {
 }
 
 /// "b, c or a" for options a, b, c rotated by one.
-fn or_list(options: &[String], rotation: usize) -> String {
+pub(crate) fn or_list(options: &[String], rotation: usize) -> String {
     let rotated: Vec<&str> = (0..options.len())
         .map(|i| options[(i + rotation) % options.len()].as_str())
         .collect();

@@ -110,6 +110,7 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
         suspect_is: Vec::new(),
         sequential: None,
         family: None,
+        marks: None,
         verdict: judge(&Evidence::default(), &rules),
     };
     case.verdict = judge(&case.evidence, &rules);

@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Ask, Battery, Probe};
 
 /// One weakness.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
     /// Two probes ask the same, but for case, space and punctuation.
     Duplicate {
@@ -36,6 +36,17 @@ pub enum Finding {
     TrailingSpace {
         /// The probe.
         id: String,
+    },
+    /// Models give one option far more often than the others.
+    Favoured {
+        /// The probe.
+        id: String,
+        /// The option.
+        option: String,
+        /// Its mean share of probability among the options.
+        share: f64,
+        /// How many models gave any of the options.
+        models: u32,
     },
     /// A family has so few probes that its share of the result is one answer's luck.
     SmallFamily {
@@ -70,6 +81,16 @@ impl fmt::Display for Finding {
             Self::TrailingSpace { id } => {
                 write!(f, "{id}: ends in a space; end at the last letter of a word")
             }
+            Self::Favoured {
+                id,
+                option,
+                share,
+                models,
+            } => write!(
+                f,
+                "{id}: {models} models give '{option}' {:.0} % of the options' probability; a mark planted there would be everybody's answer, and one planted elsewhere sounds odd, so choose options that are equally good",
+                100.0 * share
+            ),
             Self::SmallFamily { family, probes } => write!(
                 f,
                 "family {family}: has {probes} probes; write at least four"
@@ -113,6 +134,44 @@ pub fn lint(battery: &Battery) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// An option with more than this share of the options' probability is a favourite.
+const FAVOURED: f64 = 0.75;
+
+/// The options that models favour. `shares` has, for every model, what it gave to the options of each `choose` probe by
+/// id: a probability or a frequency each, and further entries (other answers) behind them, which count for nothing.
+/// Probes to which no model gave any option are passed over.
+pub fn favourites(battery: &Battery, shares: &[&BTreeMap<String, Vec<f64>>]) -> Vec<Finding> {
+    let found = battery.probes.iter().filter_map(|probe| {
+        let Ask::Choose { options } = &probe.ask else {
+            return None;
+        };
+        let (mut mean, mut models) = (vec![0.0; options.len()], 0_u32);
+        for of in shares {
+            let given = of
+                .get(&probe.id)
+                .and_then(|given| given.get(..options.len()));
+            let total: f64 = given.map_or(0.0, |given| given.iter().sum());
+            let Some(given) = given.filter(|_| total > 0.0) else {
+                continue;
+            };
+            mean.iter_mut()
+                .zip(given)
+                .for_each(|(m, g)| *m += g / total);
+            models += 1;
+        }
+        let named = options.iter().zip(mean);
+        let (option, sum) = named.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let share = sum / f64::from(models.max(1));
+        (share > FAVOURED).then(|| Finding::Favoured {
+            id: probe.id.clone(),
+            option: option.clone(),
+            share,
+            models,
+        })
+    });
+    found.collect()
 }
 
 fn lint_options(probe: &Probe, options: &[String]) -> Vec<Finding> {
@@ -205,6 +264,46 @@ mod tests {
         let findings = lint(&Battery::built_in("core-v1").unwrap());
         let shown: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(findings.is_empty(), "{shown:#?}");
+    }
+
+    #[test]
+    fn options_that_models_favour_are_found() {
+        let battery = battery(&[
+            ("Which one?", &["tea", "coffee"]),
+            ("Who?", &["ann", "bob"]),
+            ("Go on", &[]),
+        ]);
+        let of = |a: &[f64], b: &[f64]| {
+            BTreeMap::from([
+                ("f-0".to_owned(), a.to_vec()),
+                ("f-1".to_owned(), b.to_vec()),
+            ])
+        };
+        // Other answers behind the options count for nothing, and a model that gives no option neither.
+        let models = [
+            of(&[0.1, 0.4, 0.5], &[0.5, 0.5]),
+            of(&[0.2, 0.8], &[0.0, 0.9]),
+            of(&[0.0, 0.0, 1.0], &[1.0, 0.0]),
+        ];
+        let models: Vec<&BTreeMap<String, Vec<f64>>> = models.iter().collect();
+        let found = favourites(&battery, &models);
+        let [
+            Finding::Favoured {
+                id,
+                option,
+                share,
+                models,
+            },
+        ] = &found[..]
+        else {
+            panic!("{found:?}");
+        };
+        assert_eq!(
+            (id.as_str(), option.as_str(), *models),
+            ("f-0", "coffee", 2)
+        );
+        assert!((share - 0.8).abs() < 1e-12, "{share}");
+        assert_eq!(favourites(&battery, &[]), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest;
 
 pub use file::BatteryError;
-pub use lint::{Finding, lint};
+pub use lint::{Finding, favourites, lint};
 pub use write::{BatteryFile, compose};
 
 /// The batteries that ship with the tool.

@@ -91,7 +91,11 @@ impl Rendering {
 pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
     let plan = &bundle.plan;
     let panel = plan.panel.clone();
-    let case = case::weigh(&panel, &bundle.prints, bundle.gates.clone(), &plan.order);
+    let mut case = case::weigh(&panel, &bundle.prints, bundle.gates.clone(), &plan.order);
+    if let Some(tested) = &bundle.marks {
+        let (trial, seal) = (tested.outcome.trial.clone(), &tested.seal);
+        case.mark(trial, seal.words.clone(), seal.dated);
+    }
     let counts = |count: fn(&Fingerprint) -> usize| {
         let members = panel.members().into_iter();
         let counts = members.map(|m| (m.id.clone(), count(&bundle.prints[&m.model])));

@@ -13,7 +13,7 @@ use super::form::{
     SIGNATURE_FILE, STAMP_REPLY_FILE, TAG_MANIFEST_FILE, TAGGED, UNTAGGED, WEIGHTS, is_plain_name,
 };
 use super::seal::MAX_SMALL;
-use super::{Rendering, form, piece};
+use super::{Rendering, form, marks, piece};
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, HEADER_FILE};
 use crate::printable::visible_line;
@@ -187,6 +187,9 @@ impl Kind {
                 }
                 if file == PLAN_STAMP_FILE {
                     return Some(MAX_SMALL);
+                }
+                if marks::is_place(file) {
+                    return Some(MAX_WHOLE);
                 }
                 if let Some(rest) = within(RECORDINGS) {
                     let (_, name) = rest.split_once('/')?;

@@ -8,6 +8,7 @@ use super::complete::Missing;
 use super::error::{CompletenessError, StepError, VerifyError};
 use super::form::{Plan, WEIGHTS, weight_manifest};
 use super::log::Log;
+use super::marks::Tested;
 use super::payload::{read, tags};
 use super::seal::{self, Signer};
 use crate::battery::Battery;
@@ -110,6 +111,8 @@ pub struct CheckedBundle {
     pub missing: BTreeMap<String, Missing>,
     /// Probes asked: the first of the plan's order.
     pub asked: usize,
+    /// The test of planted marks that is part of the case.
+    pub marks: Option<Tested>,
     pub(super) log: Log,
     /// SHA-256 of every file below `data/`.
     pub(super) digests: Manifest,

@@ -186,7 +186,7 @@ impl Draft {
 
     /// The request for a time stamp of the plan as it is committed (RFC 3161), to be sent to an authority.
     pub fn stamp_request(&self) -> Vec<u8> {
-        stamp::plan_request(&json(&self.plan))
+        stamp::file_request(&json(&self.plan))
     }
 
     /// Stores an authority's answer beside the plan.
@@ -212,10 +212,22 @@ impl Draft {
         let read = file.take(MAX_SMALL + 1).read_to_end(&mut bytes);
         read.map_err(failed)?;
         let plan = digest::of_bytes(&json(&self.plan));
-        if bytes.len() as u64 > MAX_SMALL || !stamp::dates_plan(&bytes, &plan) {
+        if bytes.len() as u64 > MAX_SMALL || !stamp::dates_file(&bytes, &plan) {
             return Err(wrong());
         }
         Ok(bag::put(&self.path, PLAN_STAMP_FILE, &bytes)?)
+    }
+
+    /// Takes in the test of planted marks that the plan names.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or written.
+    pub fn take_marks(&self, directory: &Path) -> Result<(), DraftError> {
+        if self.lock().frozen {
+            return Ok(());
+        }
+        Ok(super::marks::take(directory, &self.path)?)
     }
 
     /// Notes that a model is about to be asked into a recording. A failure is told by the next

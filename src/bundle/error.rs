@@ -35,6 +35,8 @@ pub enum StepError {
     Plan(#[from] PlanError),
     /// What was to be answered.
     Completeness(#[from] CompletenessError),
+    /// A test of planted marks.
+    Marks(#[from] super::MarksError),
     /// The verdict.
     Verdict(#[from] VerdictError),
     /// Its report.

@@ -37,6 +37,8 @@ pub(super) const GATES_FILE: &str = "data/gates.json";
 pub(super) const ENVIRONMENT_FILE: &str = "data/environment.json";
 pub(super) const RECORDINGS: &str = "data/recordings";
 pub(super) const WEIGHTS: &str = "data/weights";
+/// A test of planted marks, as `marks test` wrote it.
+pub(super) const MARKS: &str = "data/marks";
 /// What the salts of the commitments are made of.
 pub(super) const SECRET_FILE: &str = "data/secret.txt";
 /// The seal of a bundle in a redacted copy of it.
@@ -134,6 +136,9 @@ pub struct Plan {
     /// Prior odds that the user stated.
     #[serde(default)]
     pub prior_odds: Option<f64>,
+    /// SHA-256 of the result of a test of planted marks that is part of the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<String>,
     /// Who stands in which role, and what is declared of their descent.
     pub panel: Panel,
 }
@@ -164,6 +169,7 @@ impl Plan {
             validation: validation::built_in_digest(),
             strict: false,
             prior_odds: None,
+            marks: None,
             panel,
         }
     }

@@ -16,6 +16,7 @@
 //! data/battery.json                 the probes asked
 //! data/recordings/NAME/             every answer, hash-chained (see [`crate::evidence`])
 //! data/weights/NAME.json            the weight files of a recorded model, in the OpenSSF manifest's shape
+//! data/marks/                       a test of planted marks, where there is one (see [`crate::marks::store`])
 //! data/gates.json                   what the gates saw in weights, which are not in the bundle
 //! data/environment.json             tool, features, machine
 //! data/results/report.json          the report
@@ -56,11 +57,13 @@ mod bag;
 mod check;
 mod commit;
 mod complete;
+mod detached;
 mod diff;
 mod draft;
 mod error;
 mod form;
 mod log;
+mod marks;
 mod outline;
 mod pass;
 mod payload;
@@ -75,6 +78,10 @@ pub use bag::write_manifests;
 pub use check::{Bundle, CheckedBundle, Demand, Step};
 pub use commit::Secret;
 pub use complete::Missing;
+pub use detached::{
+    FileSeal, FileSealError, check_file_seal, request_file_stamp, seal_file, seal_files,
+    store_file_stamp,
+};
 pub use diff::{Change, Difference, difference};
 pub use draft::{Draft, DraftError, Source};
 pub use error::{
@@ -83,6 +90,7 @@ pub use error::{
 };
 pub use form::{Environment, FORMAT, Plan};
 pub use log::{Event, Mark};
+pub use marks::{MARKS_NAMESPACE, MarksError, Tested, check_marks};
 pub use outline::{Outline, Place, Stage};
 pub use piece::Found;
 pub use redact::{Choice, RedactError, redact};

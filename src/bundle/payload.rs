@@ -276,7 +276,7 @@ impl Linked {
         };
         if let Some(stamp) = &self.stamp {
             let digest = self.digests.get(PLAN_FILE).map_or("", String::as_str);
-            if !stamp::dates_plan(stamp, digest) {
+            if !stamp::dates_file(stamp, digest) {
                 return Err(PlanError::Stamp {
                     file: PLAN_STAMP_FILE.to_owned(),
                 }
@@ -288,7 +288,14 @@ impl Linked {
             let tool: String = plan.tool.chars().take(40).collect();
             note = format!("{note}; by version {tool} of the tool, as it says itself");
         }
+        let suspect = &recordings[&plan.panel.suspect.model].header.identity.source;
+        let marks = super::marks::of_bundle(&path, &plan, &self.digests, suspect)?;
+        if let Some(tested) = &marks {
+            note += "; planted marks, of which the commitment is ";
+            note += &tested.seal.words;
+        }
         let bundle = CheckedBundle {
+            marks,
             path,
             plan,
             battery,

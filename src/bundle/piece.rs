@@ -25,14 +25,15 @@ use super::bag::{self, Take};
 use super::commit::{Commitments, Committed, Gathering, Secret, commitment};
 use super::error::{CommitError, LayoutError};
 use super::form::{
-    BATTERY_FILE, ENVIRONMENT_FILE, Environment, GATES_FILE, LOG_FILE, MAX_WHOLE, PLAN_FILE, Plan,
-    RECORDINGS,
+    BATTERY_FILE, ENVIRONMENT_FILE, Environment, GATES_FILE, LOG_FILE, MARKS, MAX_WHOLE, PLAN_FILE,
+    Plan, RECORDINGS,
 };
 use super::log::{Event, Log};
 use crate::battery::{Battery, Probe};
 use crate::case::Gates;
 use crate::digest;
 use crate::evidence::{ANSWERS_FILE, HEADER_FILE, parse_header};
+use crate::marks::store::{Outcome, RESULT_FILE};
 use crate::verdict::Finding;
 
 pub(super) const CASE: &str = "data/case.jsonl";
@@ -50,6 +51,9 @@ pub(super) enum CasePiece {
     Finding(Found),
     /// The report as text, with the figures.
     Figures(String),
+    /// What a test of planted marks concludes, with the digests of its files, which hold keys and salts that nobody
+    /// can guess: who shall see prompts, keys and answers gets the files themselves.
+    Marks(Box<Outcome>),
 }
 
 /// The finding of a report, in its words.
@@ -107,6 +111,8 @@ impl Pieces {
         let mut plan: Plan = parse(PLAN_FILE, &plan)?;
         plan.battery.digest.clear();
         plan.order.clear();
+        let marks = tested(root, &plan)?;
+        plan.marks = marks.as_ref().map(|_| String::new());
         let mut environment: Environment = parse(ENVIRONMENT_FILE, &bytes(ENVIRONMENT_FILE)?)?;
         let arithmetic = std::mem::take(&mut environment.arithmetic).into_iter();
         environment.arithmetic = arithmetic
@@ -116,13 +122,16 @@ impl Pieces {
         let figures = String::from_utf8_lossy(&bytes(Rendering::Terminal.file())?).into_owned();
         Ok(Self {
             battery: parse(BATTERY_FILE, &bytes(BATTERY_FILE)?)?,
-            case: vec![
+            case: [
                 CasePiece::Plan(Box::new(plan)),
                 CasePiece::Gates(parse(GATES_FILE, &bytes(GATES_FILE)?)?),
                 CasePiece::Environment(environment),
                 CasePiece::Finding(parse(report, &bytes(report)?)?),
                 CasePiece::Figures(figures),
-            ],
+            ]
+            .into_iter()
+            .chain(marks.map(CasePiece::Marks))
+            .collect(),
             events: log.events.into_iter().map(|e| e.open(&numbers)).collect(),
             numbers,
             root: root.to_owned(),
@@ -213,6 +222,16 @@ impl Pieces {
         })?;
         Ok(gathering.end())
     }
+}
+
+/// What the test of planted marks in a bundle concludes, where the plan names one.
+fn tested(root: &Path, plan: &Plan) -> Result<Option<Box<Outcome>>, CommitError> {
+    if plan.marks.is_none() {
+        return Ok(None);
+    }
+    let file = format!("{MARKS}/{RESULT_FILE}");
+    let bytes = bag::whole(root, &file, MAX_WHOLE)?;
+    Ok(Some(Box::new(parse(&file, &bytes)?)))
 }
 
 fn all<T: Serialize, E>(values: &[T], first: u64, take: Take<'_, E>) -> Result<(), E> {

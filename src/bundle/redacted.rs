@@ -36,6 +36,7 @@ use super::{seal, stamp};
 use crate::battery::{Battery, Probe};
 use crate::digest;
 use crate::evidence::Header;
+use crate::marks::store::Outcome;
 use crate::question::{Question, ask};
 use crate::response::Response;
 
@@ -407,6 +408,7 @@ struct Case {
     log: Log,
     found: Found,
     figures: Option<String>,
+    marks: Option<Outcome>,
     battery: Battery,
     probes: Share,
 }
@@ -459,13 +461,14 @@ impl Open {
     }
 
     fn case(&self) -> Result<Case, StepError> {
-        let (mut plan, mut found, mut figures) = (None, None, None);
+        let (mut plan, mut found, mut figures, mut marks) = (None, None, None, None);
         for (n, piece) in (0..).zip(&self.case) {
             let Some(piece) = piece else { continue };
             match parse(CASE, n, piece)? {
                 CasePiece::Plan(piece) => plan = Some(*piece),
                 CasePiece::Finding(piece) => found = Some(piece),
                 CasePiece::Figures(piece) => figures = Some(piece),
+                CasePiece::Marks(piece) => marks = Some(*piece),
                 CasePiece::Gates(_) | CasePiece::Environment(_) => {}
             }
         }
@@ -473,6 +476,9 @@ impl Open {
             file: CASE.to_owned(),
             what,
         };
+        if plan.as_ref().is_some_and(|plan| plan.marks.is_some()) && marks.is_none() {
+            return Err(needed("result of the planted marks").into());
+        }
         let frame = self.battery.first().cloned().flatten();
         let frame = frame.ok_or_else(|| DisclosureError::Needed {
             file: BATTERY.to_owned(),
@@ -488,6 +494,7 @@ impl Open {
             plan: plan.ok_or_else(|| needed("plan"))?,
             found: found.ok_or_else(|| needed("finding"))?,
             figures,
+            marks,
             log: Log {
                 events: every::<Event>(LOG, &self.log, "log")?,
                 ..Log::default()
@@ -539,10 +546,14 @@ impl Case {
         }
         self.every_question(open)?;
         let Share { withheld, of } = self.probes;
-        let note = format!(
+        let mut note = format!(
             "withheld are {withheld} of {of} probes and {} of {} records, as many as are declared",
             records.withheld, records.of
         );
+        if let Some(marks) = &self.marks {
+            note += "; planted marks: ";
+            note += marks.trial.said.words();
+        }
         let disclosed = Disclosed {
             found: self.found,
             figures: self.figures,

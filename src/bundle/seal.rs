@@ -189,6 +189,27 @@ pub fn seal(
             path: root.to_owned(),
         });
     }
+    let private = private_key(key, passphrase)?;
+    if let Some(secret) = secret {
+        commit(bundle, secret)?;
+    }
+    let keyid = private.fingerprint(HashAlg::Sha256).to_string();
+    let payload = statement(root).map_err(SealError::Write)?;
+    let signature = sign(&private, &pae(&payload)).map_err(SealError::Sign)?;
+    let envelope = envelope(&payload, &keyid, &BASE64.encode(signature));
+    bag::put(root, STATEMENT_FILE, &envelope).map_err(SealError::Write)?;
+    bag::write_tag_manifest(root).map_err(SealError::Write)?;
+    let manifest = bag::whole(root, TAG_MANIFEST_FILE, MAX_WHOLE).map_err(SealError::Write)?;
+    let (signature, public) = signature_over(&private, namespace, &manifest)?;
+    bag::put(root, SIGNATURE_FILE, signature.as_bytes()).map_err(SealError::Write)?;
+    Ok(public)
+}
+
+/// An Ed25519 key from its file. `passphrase` is asked for only if the key is encrypted.
+pub(super) fn private_key(
+    key: &Path,
+    passphrase: impl FnOnce() -> io::Result<String>,
+) -> Result<PrivateKey, SealError> {
     let unusable = |source| SealError::Key {
         path: key.to_owned(),
         source,
@@ -206,24 +227,23 @@ pub fn seal(
         })?;
         private = private.decrypt(passphrase).map_err(unusable)?;
     }
-    if let Some(secret) = secret {
-        commit(bundle, secret)?;
-    }
-    let keyid = private.fingerprint(HashAlg::Sha256).to_string();
-    let payload = statement(root).map_err(SealError::Write)?;
-    let signature = sign(&private, &pae(&payload)).map_err(SealError::Sign)?;
-    let envelope = envelope(&payload, &keyid, &BASE64.encode(signature));
-    bag::put(root, STATEMENT_FILE, &envelope).map_err(SealError::Write)?;
-    bag::write_tag_manifest(root).map_err(SealError::Write)?;
-    let manifest = bag::whole(root, TAG_MANIFEST_FILE, MAX_WHOLE).map_err(SealError::Write)?;
+    Ok(private)
+}
+
+/// The SSH signature over some bytes, and the public key as `allowed_signers` wants it.
+pub(super) fn signature_over(
+    private: &PrivateKey,
+    namespace: &str,
+    bytes: &[u8],
+) -> Result<(String, String), SealError> {
     let signature = private
-        .sign(namespace, HashAlg::Sha512, &manifest)
+        .sign(namespace, HashAlg::Sha512, bytes)
         .and_then(|signature| signature.to_pem(LineEnding::LF))
         .map_err(SealError::Sign)?;
-    bag::put(root, SIGNATURE_FILE, signature.as_bytes()).map_err(SealError::Write)?;
     let public = private.public_key().to_openssh().map_err(SealError::Sign)?;
     // Without the comment, which is nobody's business.
-    Ok(public.split(' ').take(2).collect::<Vec<_>>().join(" "))
+    let public = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    Ok((signature, public))
 }
 
 /// Takes back what a seal that was broken off has left in a bundle: what is not signed is no seal, and beside the bundle's
@@ -447,9 +467,20 @@ pub(super) fn check_signature(
     root: &Path,
     demand: &Demand,
 ) -> Result<(PublicKey, String), SignatureError> {
-    let file = || SIGNATURE_FILE.to_owned();
     let pem = whole(root, SIGNATURE_FILE)?;
-    let signature = SshSig::from_pem(&pem).map_err(|source| SignatureError::Signature {
+    let manifest = whole(root, TAG_MANIFEST_FILE)?;
+    check_over(SIGNATURE_FILE, &pem, &manifest, demand)
+}
+
+/// A signature over some bytes holds, and is by the signer demanded; who signed, in words. `file` is the signature's.
+pub(super) fn check_over(
+    file: &str,
+    pem: &[u8],
+    signed: &[u8],
+    demand: &Demand,
+) -> Result<(PublicKey, String), SignatureError> {
+    let file = || file.to_owned();
+    let signature = SshSig::from_pem(pem).map_err(|source| SignatureError::Signature {
         file: file(),
         source,
     })?;
@@ -465,15 +496,11 @@ pub(super) fn check_signature(
         });
     }
     let key = PublicKey::from(signature.public_key().clone());
-    key.verify(
-        &demand.namespace,
-        &whole(root, TAG_MANIFEST_FILE)?,
-        &signature,
-    )
-    .map_err(|source| SignatureError::Bad {
-        file: file(),
-        source,
-    })?;
+    key.verify(&demand.namespace, signed, &signature)
+        .map_err(|source| SignatureError::Bad {
+            file: file(),
+            source,
+        })?;
     let keyid = key.fingerprint(HashAlg::Sha256).to_string();
     if let Some(signer) = &demand.signer
         && !signer.keys.iter().any(|k| k.key_data() == key.key_data())

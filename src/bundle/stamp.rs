@@ -62,15 +62,15 @@ pub fn store_stamp(bundle: &CheckedBundle, reply: &Path) -> Result<Stamp, SealEr
     Ok(Stamp::Reply(root.join(STAMP_REPLY_FILE)))
 }
 
-/// The request for a time stamp of a plan: whoever has the authority's answer can show that the plan was there before what
-/// is dated later.
-pub(super) fn plan_request(plan: &[u8]) -> Vec<u8> {
-    request(&unhex(&digest::of_bytes(plan)))
+/// The request for a time stamp of a file (a plan, a commitment): whoever has the authority's answer can show that the
+/// file was there before what is dated later.
+pub(super) fn file_request(file: &[u8]) -> Vec<u8> {
+    request(&unhex(&digest::of_bytes(file)))
 }
 
-/// An authority's answer, if it grants a stamp of the plan with this digest. Whether the authority signed it is for
+/// An authority's answer, if it grants a stamp of the file with this digest. Whether the authority signed it is for
 /// `openssl ts -verify`.
-pub(super) fn dates_plan(reply: &[u8], digest: &str) -> bool {
+pub(super) fn dates_file(reply: &[u8], digest: &str) -> bool {
     let digest = unhex(digest);
     digest.len() == 32 && grants(reply, &digest)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::marks::args::Marks;
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
@@ -50,6 +51,7 @@ pub(super) enum Command {
     Diff(Diff),
     Collect(Collect),
     Import(Import),
+    Marks(Marks),
     Plan(Box<Plan>),
     Probe(Probe),
     Battery(Battery),
@@ -213,6 +215,10 @@ pub(super) struct Compare {
     /// Give no likelihood ratio outside the conditions that were validated, instead of one capped at 100.
     #[arg(long)]
     pub(super) strict: bool,
+    /// The test of planted marks of this suspect that `marks test` wrote: it becomes a section of the report and part of the
+    /// bundle. Marks that are found, of a dated commitment, place the finding at 'distilled' even without controls.
+    #[arg(long, value_name = "DIR")]
+    pub(super) marks: Option<PathBuf>,
     /// Prior odds of "learned from the protected model" that somebody states; prints posterior odds beside
     /// them.
     #[arg(long, value_name = "ODDS", value_parser = odds)]
@@ -566,6 +572,24 @@ pub(super) struct Battery {
     pub(super) action: BatteryAction,
 }
 
+/// What `battery lint` looks at.
+#[derive(Debug, clap::Args)]
+pub(super) struct Lint {
+    /// core-v1, a battery directory or a family file.
+    #[arg(default_value = "core-v1")]
+    pub(super) battery: String,
+    /// A model to ask which options it favours. Repeat: what one model favours another may not.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: Vec<String>,
+    #[command(flatten)]
+    pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
+    /// Where the models' answers go.
+    #[arg(long, value_name = "DIR", default_value = "parentage-lint")]
+    pub(super) out: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum BatteryAction {
     /// List the families of a battery, with the reason for each.
@@ -583,11 +607,10 @@ pub(super) enum BatteryAction {
         battery: String,
     },
     /// Warn of duplicates, options that begin alike, fixed order and the like. Exit code 2 if any.
-    Lint {
-        /// core-v1, a battery directory or a family file.
-        #[arg(default_value = "core-v1")]
-        battery: String,
-    },
+    ///
+    /// With --model it asks models the closed probes and warns of options that they favour: choices that are to be
+    /// marked (`parentage marks new --battery`) should have equally good answers.
+    Lint(Box<Lint>),
 }
 
 /// Draw how alike recorded models answer, as a dendrogram. A picture, not a finding.

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{Battery as Args, BatteryAction, Common};
+use super::args::{Battery as Args, BatteryAction, Common, Lint};
 use super::error::CliError;
+use super::progress::Progress;
 use crate::battery::{Ask, Battery, Probe, lint};
-use crate::pipeline::PipelineError;
+use crate::pipeline::{FavouritesRequest, Given, PipelineError, favourites};
 
 pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match &args.action {
@@ -38,9 +39,14 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
             }
             .map_err(CliError::Output)?;
         }
-        BatteryAction::Lint { battery } => {
-            let battery = Battery::open(battery).map_err(PipelineError::from)?;
-            let findings: Vec<String> = lint(&battery).iter().map(ToString::to_string).collect();
+        BatteryAction::Lint(args) => {
+            let battery = Battery::open(&args.battery).map_err(PipelineError::from)?;
+            let mut findings = lint(&battery);
+            if !args.model.is_empty() {
+                let progress = Progress::new(common.quiet);
+                findings.extend(favourites(&args.request(), &progress)?);
+            }
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             let probes = battery.probes.len();
             if common.json {
                 let summary = serde_json::json!({ "probes": probes, "findings": findings });
@@ -53,6 +59,19 @@ pub(super) fn run(args: &Args, common: &Common, out: &mut dyn Write) -> Result<E
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Lint {
+    fn request(&self) -> FavouritesRequest {
+        FavouritesRequest {
+            battery: self.battery.clone(),
+            models: self.model.clone(),
+            given: Given::default(),
+            engine: self.engine.settled(),
+            endpoints: self.hosted.settled(),
+            out: self.out.clone(),
+        }
+    }
 }
 
 fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {

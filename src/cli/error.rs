@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::bundle::{DraftError, RedactError, SealError, VerifyError};
+use crate::bundle::{DraftError, FileSealError, RedactError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::import::ImportError;
+use crate::marks::MarksError;
+use crate::marks::store::StoreError;
 use crate::model::Failure;
 use crate::model::local::without_backtrace;
 use crate::pipeline::PipelineError;
@@ -42,6 +44,8 @@ pub(super) enum CliError {
     Seal(#[from] SealError),
     #[error("cannot redact the bundle")]
     Redact(#[from] RedactError),
+    #[error("the test of marks does not hold")]
+    MarksCase(#[source] StoreError),
     #[error("cannot draw the tree")]
     Tree(#[from] TreeError),
     #[error(
@@ -64,6 +68,24 @@ pub(super) enum CliError {
     Output(#[source] io::Error),
 }
 
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+impl From<MarksError> for CliError {
+    fn from(error: MarksError) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<FileSealError> for CliError {
+    fn from(error: FileSealError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
 impl CliError {
     /// The documented exit code.
     pub(super) fn code(&self) -> ExitCode {
@@ -84,7 +106,7 @@ impl CliError {
                 RedactError::Layout(_) | RedactError::Commit(_) => 1,
                 _ => 2,
             },
-            Self::Verify(_) | Self::OtherAnswers { .. } => 6,
+            Self::Verify(_) | Self::OtherAnswers { .. } | Self::MarksCase(_) => 6,
             Self::NothingShared => 5,
             Self::Tree(_) | Self::Serve(_) | Self::View(_) | Self::Output(_) => 1,
         })
@@ -156,7 +178,16 @@ fn pipeline_code(error: &PipelineError) -> u8 {
             } => 1,
             _ => 2,
         },
-        PipelineError::OtherGates { .. } | PipelineError::Verify(_) => 6,
+        PipelineError::OtherGates { .. }
+        | PipelineError::Verify(_)
+        | PipelineError::MarksSeal(_)
+        | PipelineError::MarksTest(_)
+        | PipelineError::Marks(StoreError::Marks(MarksError::Opening { .. })) => 6,
+        PipelineError::Marks(error) => match error {
+            StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
+            | StoreError::Recording(_) => 1,
+            StoreError::Marks(_) | StoreError::Battery(_) => 2,
+        },
         PipelineError::Open(error) => failure_code(error.kind),
         PipelineError::Fetch { .. } | PipelineError::PublicControls { .. } => 7,
         PipelineError::Collect { source, .. } => match source {

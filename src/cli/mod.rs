@@ -8,6 +8,7 @@ mod compare;
 mod diff;
 mod error;
 mod import;
+mod marks;
 mod pages;
 mod plan;
 mod probe;
@@ -86,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Diff(diff) => diff::run(&diff, &args.common, &mut stdout),
         Command::Collect(collect) => collect::run(&collect, &args.common, &mut stdout),
         Command::Import(import) => import::run(&import, &args.common, &mut stdout),
+        Command::Marks(marks) => marks::run(&marks, &args.common, &mut stdout),
         Command::Plan(plan) => plan::run(&plan, &args.common, &mut stdout),
         Command::Probe(probe) => probe::run(&probe, &args.common, &mut stdout),
         Command::Battery(battery) => battery::run(&battery, &args.common, &mut stdout),

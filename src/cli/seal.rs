@@ -85,7 +85,7 @@ fn secret() -> Result<Secret, SealError> {
 }
 
 /// The passphrase of an encrypted key, from the environment or the terminal.
-fn passphrase() -> io::Result<String> {
+pub(super) fn passphrase() -> io::Result<String> {
     if let Ok(passphrase) = std::env::var(PASSPHRASE) {
         return Ok(passphrase);
     }

@@ -34,6 +34,7 @@ impl Compare {
             endpoints: self.hosted.settled(),
             strict: self.strict,
             prior_odds: self.prior,
+            marks: self.marks.clone(),
             out: self.out.clone(),
         }
     }

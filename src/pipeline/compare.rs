@@ -78,6 +78,9 @@ pub fn compare(request: &Request, watch: &dyn Watch) -> Result<Comparison, Pipel
     let plan = selection.plan(&targets, &round, posed_raw);
     let order = plan.order.clone();
     let draft = Draft::begin(&request.out, plan, &round.battery)?;
+    if let Some(marks) = &request.marks {
+        draft.take_marks(marks)?;
+    }
     let part = round.battery.part(&order);
     let collecting = Collecting {
         selection: &selection,

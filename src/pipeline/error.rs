@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::battery::BatteryError;
-use crate::bundle::{DraftError, VerifyError};
+use crate::bundle::{DraftError, FileSealError, MarksError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
 use crate::import::ImportError;
+use crate::marks::store::StoreError;
 use crate::model::ModelError;
 use crate::model::hosted::{EndpointError, HostedError};
 use crate::model::local::hub::{HubError, HubReferenceError};
@@ -195,6 +196,15 @@ pub enum PipelineError {
         /// The ids of those that it has.
         members: Vec<String>,
     },
+    /// Planted marks, or a test of them.
+    #[error("cannot use the marks")]
+    Marks(#[from] StoreError),
+    /// A test of planted marks that is to be part of a case.
+    #[error("cannot take in the test of planted marks")]
+    MarksTest(#[from] MarksError),
+    /// A seal of planted marks.
+    #[error("a seal of the marks does not hold")]
+    MarksSeal(#[from] FileSealError),
     /// The report.
     #[error("the report could not be rendered")]
     Render(#[from] RenderError),

@@ -31,6 +31,9 @@ pub struct Request {
     pub strict: bool,
     /// Prior odds that somebody states for "learned from the protected model"; `None` if nobody does.
     pub prior_odds: Option<f64>,
+    /// The directory of a test of planted marks of the same suspect, which becomes a part of the case; `None` without
+    /// one.
+    pub marks: Option<PathBuf>,
     /// The directory of recordings and bundles.
     pub out: PathBuf,
 }
@@ -51,6 +54,7 @@ impl Request {
             endpoints: EndpointSettings::default(),
             strict: false,
             prior_odds: None,
+            marks: None,
             out: out.to_owned(),
         }
     }

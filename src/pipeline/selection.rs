@@ -1,6 +1,7 @@
 //! Which models a comparison is made of, before any but those that decide that is opened.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::endpoints::Endpoints;
 use super::error::PipelineError;
@@ -9,7 +10,10 @@ use super::request::Request;
 use super::round::Round;
 use super::target::{Resolver, Target};
 use super::watch::{Event, Stage, Watch};
-use crate::bundle::Plan;
+use crate::bundle::{Plan, check_marks};
+use crate::digest;
+use crate::evidence::EvidenceError;
+use crate::marks::store::RESULT_FILE;
 use crate::panel::Panel;
 
 /// The models of a request in their roles.
@@ -19,6 +23,8 @@ pub struct Selection<'a> {
     pub(super) panel: Panel,
     public: PublicModels,
     resolver: Resolver<'a>,
+    /// SHA-256 of the result of planted marks; `None` without a test of some.
+    marks: Option<String>,
 }
 
 impl std::fmt::Debug for Selection<'_> {
@@ -33,8 +39,8 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     ///
-    /// When a lineage file or the prices cannot be used, no controls can be picked, or the protected model is of no
-    /// family that could be asked about.
+    /// When a lineage file, the prices or a test of planted marks cannot be used, no controls can be picked, or the
+    /// protected model is of no family that could be asked about.
     pub fn new(request: &'a Request, watch: &'a dyn Watch) -> Result<Self, PipelineError> {
         let endpoints = Endpoints::new(&request.endpoints, Some(request.out.join("access")))?;
         let mut resolver = Resolver::new(request.engine, endpoints, &request.given, watch);
@@ -46,12 +52,14 @@ impl<'a> Selection<'a> {
             });
         }
         let public = PublicModels::of(&request.controls, &panel)?;
+        let marks = request.marks.as_deref().map(digest_of_marks).transpose()?;
         Ok(Self {
             request,
             watch,
             panel,
             public,
             resolver,
+            marks,
         })
     }
 
@@ -123,7 +131,17 @@ impl<'a> Selection<'a> {
             readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
             strict: self.request.strict,
             prior_odds: self.request.prior_odds,
+            marks: self.marks.clone(),
             ..Plan::new(self.panel.clone(), &round.battery, round.posing, round.seed)
         }
     }
+}
+
+/// The digest of the result of a test of planted marks, once the test holds.
+fn digest_of_marks(directory: &Path) -> Result<String, PipelineError> {
+    check_marks(directory)?;
+    let path = directory.join(RESULT_FILE);
+    let digest = digest::of_file(&path);
+    let (digest, _) = digest.map_err(|source| EvidenceError::Read { path, source })?;
+    Ok(digest)
 }

@@ -8,6 +8,7 @@
 mod battery;
 mod curves;
 mod figures;
+mod marks;
 mod method;
 mod models;
 mod propositions;
@@ -42,6 +43,7 @@ pub use figures::{
     AgainstFacts, ApartFacts, BesideFacts, GroupFacts, GroupMemberFacts, MeasureFacts,
     StabilityFacts, StandingFacts,
 };
+pub use marks::{MarksFacts, MarksRow};
 pub use models::ModelFacts;
 pub use propositions::{LeastFavourable, PropositionFacts, PropositionStanding, RungFacts};
 pub use synthetic::{GapFacts, SyntheticFacts, WeightFacts};
@@ -134,6 +136,9 @@ pub struct Report {
     pub adequacy: Adequacy,
     /// The answer about the protected model's group, when that was the question.
     pub group: Option<GroupFacts>,
+    /// What planted marks say, where a test of some is part of the case; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marks: Option<MarksFacts>,
     /// How clearly each alternative is told apart.
     pub apart: Vec<ApartFacts>,
     /// Divergence (nats) between the protected model and its nearest control.
@@ -264,6 +269,7 @@ impl Report {
             },
             adequacy: sources.adequacy,
             group: figures::group(case),
+            marks: case.marks.as_ref().map(marks::facts),
             apart: figures::apart(case),
             nearest_control: evidence.nearest_control,
             asked: battery::families(sources.battery),
@@ -322,6 +328,13 @@ fn leans(case: &Case) -> bool {
 
 /// The finding in one sentence, worded so that it claims no more than the ladder's rung.
 fn sentence(case: &Case) -> String {
+    if let Some(marked) = case.marks.as_ref().filter(|marked| marked.decides()) {
+        return format!(
+            "Planted marks show that the suspect learned, directly or through others, from what a channel of the \
+             protected model served. {}",
+            marked.trial.hits()
+        );
+    }
     let or_weights = if case.evidence.weights.is_none() {
         ", or derived from its weights"
     } else {

@@ -16,6 +16,7 @@ pub fn render(report: &Report, width: usize) -> String {
     figures(&mut out, report, width);
     innocent(&mut out, report, width);
     likeness(&mut out, report, width);
+    marks(&mut out, report, width);
     adequacy(&mut out, report, width);
     limits(&mut out, report, width);
     out
@@ -213,6 +214,34 @@ fn likeness(out: &mut String, report: &Report, width: usize) {
         .map(|m| format!("{} {:.4}", visible(&m.id), m.divergence.unwrap_or(0.0)))
         .collect();
     wrap(out, "  ", &list.join(", "), width);
+    out.push('\n');
+}
+
+fn marks(out: &mut String, report: &Report, width: usize) {
+    let Some(marks) = &report.marks else {
+        return;
+    };
+    line(out, "Planted marks");
+    for text in [
+        &marks.sentence,
+        &marks.effect,
+        &marks.commitment,
+        marks.given,
+    ] {
+        wrap(out, "  - ", text, width);
+    }
+    for row in &marks.rows {
+        let figures = format!(
+            "{} hits, uptake {}, mean share {}, p {}",
+            row.hits, row.uptake, row.share, row.p
+        );
+        wrap(
+            out,
+            &format!("  - {}: ", visible(&row.channel)),
+            &figures,
+            width,
+        );
+    }
     out.push('\n');
 }
 
