@@ -35,7 +35,9 @@ impl Parts {
         }
         let finding = |order: &[String]| {
             let ids: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-            let prints = prints.iter().map(|(m, print)| (m.clone(), print.part(&ids)));
+            let prints = prints
+                .iter()
+                .map(|(m, print)| (m.clone(), print.part(&ids)));
             let case = weigh(panel, &prints.collect(), Gates::default(), order);
             case.verdict.finding
         };
