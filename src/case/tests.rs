@@ -1,6 +1,6 @@
 //! Panels that lie: copies, and controls that are none, beside models that answer by a rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::digest;
@@ -137,44 +137,6 @@ fn the_world_has_a_student_and_an_innocent() {
         "{:?}",
         innocent.verdict.reasons
     );
-}
-
-#[test]
-fn another_model_for_published_probes_is_told_from_private_ones() {
-    let mut prints = world();
-    let id = |p: usize| format!("{}-{p}", if p % 2 == 0 { "choose" } else { "next" });
-    let order: Vec<String> = (0..PROBES).map(id).collect();
-    let published: BTreeSet<&str> = order[..PROBES / 2].iter().map(String::as_str).collect();
-    let student = model(
-        "taught",
-        &[(1.0, "teacher"), (0.25, "the data of the teacher")],
-    );
-    let mut suspect = prints["innocent"].part(&published);
-    let private: BTreeSet<&str> = order[PROBES / 2..].iter().map(String::as_str).collect();
-    let own = student.part(&private);
-    suspect.choices.extend(own.choices);
-    suspect.pool.extend(own.pool);
-    prints.insert("suspect".to_owned(), suspect);
-    prints.insert("taught".to_owned(), student);
-    let parts = |suspect: &str| {
-        let named = Named {
-            protected: "teacher".to_owned(),
-            suspect: suspect.to_owned(),
-            controls: CONTROLS.map(str::to_owned).to_vec(),
-            alternatives: vec!["sibling-1".to_owned(), "sibling-2".to_owned()],
-            ..Named::default()
-        };
-        Parts::of(&Panel::new(&named, &[]), &prints, &order, &published).unwrap()
-    };
-    let found = parts("suspect");
-    assert!(found.contradict(), "{found:?}");
-    for honest in ["taught", "student", "innocent"] {
-        assert!(!parts(honest).contradict(), "{honest}: {:?}", parts(honest));
-    }
-    // Of one kind of probes there is nothing to be compared.
-    let all: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-    let panel = Panel::new(&Named::default(), &[]);
-    assert_eq!(Parts::of(&panel, &prints, &order, &all), None);
 }
 
 #[test]

@@ -256,10 +256,9 @@ fn controls_from(text: &str) -> Result<ControlsFrom, String> {
 /// is counted. The verdict cannot be drawn again from the rest: it rests on the signature alone, so give
 /// --signer.
 ///
-/// With --ask a model at hand, which is named as anywhere else, is asked some of the suspect's questions again. Told is
-/// how often the answers in the bundle could have come from it: probabilities must lie near those that it gives, and
-/// texts must be no less probable to it (or, where it tells no probabilities, no less like its texts) than nine that it
-/// writes anew.
+/// With --ask, a model at hand (named as anywhere else) is asked some of the suspect's questions again, and the command says
+/// how often the answers in the bundle could have come from it: probabilities must lie near those that it gives, and texts
+/// must be no less probable to it (or, where it gives no probabilities, no less like its texts) than nine that it writes anew.
 ///
 /// Exit codes: 0 every step was passed; 3 a model that was asked again did not answer, run again; 4 a limit was reached;
 /// 5 a redacted copy, of which all steps but the verdict were passed, or too few answers to compare with --ask; 6
