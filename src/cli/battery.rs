@@ -73,7 +73,7 @@ fn favoured(args: &Lint, common: &Common, battery: &Battery) -> Result<Vec<Findi
         .iter()
         .map(|model| {
             Target::resolve(model, &args.engine, &endpoints, &mut |text| {
-                notes.note(text)
+                notes.note(text);
             })
         })
         .collect();

@@ -219,13 +219,8 @@ impl CliError {
             | Self::OtherGates { .. }
             | Self::MarksCase(_)
             | Self::MarksSeal(_)
-            | Self::MarksTest(_)
-            | Self::Marks(StoreError::Marks(MarksError::Opening { .. })) => 6,
-            Self::Marks(error) => match error {
-                StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
-                | StoreError::Recording(_) => 1,
-                StoreError::Marks(_) | StoreError::Battery(_) => 2,
-            },
+            | Self::MarksTest(_) => 6,
+            Self::Marks(error) => marks_code(error),
             Self::Open {
                 source: ModelError::Hosted { source, .. },
                 ..
@@ -353,6 +348,16 @@ fn hosted_code(error: &HostedError) -> u8 {
         | HostedError::Auth { .. }
         | HostedError::NotFound { .. }
         | HostedError::Redirected { .. } => 7,
+    }
+}
+
+/// The exit code of marks that cannot be used: 6 where they are not what was committed to.
+fn marks_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Marks(MarksError::Opening { .. }) => 6,
+        StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
+        | StoreError::Recording(_) => 1,
+        StoreError::Marks(_) | StoreError::Battery(_) => 2,
     }
 }
 

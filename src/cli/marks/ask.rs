@@ -76,7 +76,7 @@ fn answers(
 ) -> Result<(), CliError> {
     let place = args.out.join(RECORDING);
     let notes = Progress::new("fetching", 0, common.quiet);
-    let endpoints = Endpoints::new(&args.hosted, Some(args.marks.clone()))?;
+    let endpoints = Endpoints::new(&args.hosted, Some(args.marks.join("access")))?;
     let target = Target::resolve(&args.suspect, &args.engine, &endpoints, &mut |text| {
         notes.note(text);
     })?;
