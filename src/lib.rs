@@ -33,6 +33,8 @@
 //!
 //! Answers that somebody else collected become recordings as well ([`import`]).
 //!
+//! Proof that was planted ([`marks`]) stands beside: it takes no controls, and a case may hold a test of it.
+//!
 //! Collecting has two passes: every model answers the battery; then every model reads what the
 //! candidate parents wrote ([`passes`]).
 //!

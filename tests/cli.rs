@@ -662,6 +662,7 @@ fn help_says_what_each_command_does() {
         "battery",
         "tree",
         "schema",
+        "marks",
         "import",
         "probe",
         "redact",

@@ -90,6 +90,11 @@ fn recorded(directory: &Path, answers: &[(String, String)]) {
         posing: Posing::usual(Access::Text),
         seed: Seed(1),
     };
+    recorded_by(directory, &header, answers);
+}
+
+/// The same under a header of one's own.
+fn recorded_by(directory: &Path, header: &Header, answers: &[(String, String)]) {
     let answers = answers.iter().enumerate().map(|(i, (prompt, text))| {
         let question = Question {
             probe: format!("prompt-{i}"),
@@ -116,7 +121,7 @@ fn recorded(directory: &Path, answers: &[(String, String)]) {
         };
         (question, answer)
     });
-    put(directory, &header, answers).unwrap();
+    put(directory, header, answers).unwrap();
 }
 
 /// A key for seals, by `ssh-keygen`, and a file of who may sign.
@@ -212,15 +217,11 @@ fn whatever_is_changed_in_a_case_is_refused() {
         )
     };
     let changes = [
-        ("commitment.json", "\"level\": 1e-5", "\"level\": 1e-4"),
+        ("commitment.json", "\"level\": 0.00001", "\"level\": 0.0001"),
         ("commitment.json", "\"channels\": 2", "\"channels\": 1"),
         ("commitment.json", "{\n", "{ \n"),
         ("opening.json", "\"key\": \"", "\"key\": \"0"),
-        (
-            "opening.json",
-            "which day of the week",
-            "which day of a week",
-        ),
+        ("opening.json", "\"prompt\": \"", "\"prompt\": \"Y"),
         ("opening.json", "\"salt\": \"", "\"salt\": \"f"),
         ("classified.jsonl", "unclassified", "unanswered"),
         ("result.json", "\"hits\": ", "\"hits\": 1"),
@@ -232,11 +233,6 @@ fn whatever_is_changed_in_a_case_is_refused() {
     for (file, from, to) in changes {
         let path = case.join(file);
         let good = fs::read_to_string(&path).unwrap();
-        let from = if good.contains(from) {
-            from
-        } else {
-            "Which day of the week"
-        };
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good, "{file} {from}");
         fs::write(&path, bad).unwrap();
@@ -250,6 +246,12 @@ fn whatever_is_changed_in_a_case_is_refused() {
         assert!(check().contains("notes.txt"));
         fs::remove_file(case.join(file)).unwrap();
     }
+    // A line that is cut off, behind the last answer.
+    let answers = case.join("recording/answers.jsonl");
+    let good = fs::read(&answers).unwrap();
+    fs::write(&answers, [good.clone(), b"{".to_vec()].concat()).unwrap();
+    check();
+    fs::write(&answers, good).unwrap();
     // A time stamp of something else.
     let request = case.join("commitment.json.tsq");
     let good = fs::read(&request).unwrap();
@@ -446,4 +448,217 @@ fn choices_of_ones_own_are_taken_from_a_battery() {
             .mode();
         assert_eq!(mode & 0o077, 0);
     }
+}
+
+fn openssl(directory: &Path, args: &str) {
+    let mut command = Command::new("openssl");
+    let run = command.args(args.split_whitespace()).current_dir(directory);
+    let run = run.output().unwrap();
+    let error = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{error}");
+}
+
+/// An authority that exists for one test dates the commitment of some marks.
+fn dated(root: &Path, marks: &Path) {
+    const AUTHORITY: &str = "
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = tests
+[stamping]
+extendedKeyUsage = critical,timeStamping
+[tsa]
+default_tsa = here
+[here]
+serial = serial
+signer_cert = tsa.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256
+ordering = no
+tsa_name = no
+ess_cert_id_chain = no
+ess_cert_id_alg = sha256
+";
+    fs::write(root.join("ts.cnf"), AUTHORITY).unwrap();
+    fs::write(root.join("serial"), "01\n").unwrap();
+    done(&["marks", "seal", text(marks), "--tsa-request"]);
+    fs::copy(marks.join("commitment.json.tsq"), root.join("request.tsq")).unwrap();
+    openssl(
+        root,
+        "req -x509 -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.pem -days 2 -subj /CN=tests -config ts.cnf -extensions stamping",
+    );
+    openssl(
+        root,
+        "ts -reply -config ts.cnf -out reply.tsr -queryfile request.tsq",
+    );
+    let reply = root.join("reply.tsr");
+    done(&["marks", "seal", text(marks), "--tsa-reply", text(&reply)]);
+}
+
+/// A test of the shipped student, whose answers to the marked prompts are put in: it took up the marks of 'api'.
+fn planted_test(root: &Path, marks: &Path, name: &str) -> PathBuf {
+    let asked = root.join(format!("asked-{name}"));
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/family/student-text");
+    done(&[
+        "marks",
+        "test",
+        "--marks",
+        text(marks),
+        "--channel",
+        "api",
+        "--suspect",
+        model,
+        "--access",
+        "text",
+        "--out",
+        text(&asked),
+    ]);
+    let header = parentage::evidence::header(&asked.join("recording")).unwrap();
+    let forged = root.join(format!("forged-{name}"));
+    let served = served(marks, "api").into_iter();
+    let answers: Vec<_> = served.map(|(prompt, _, answer)| (prompt, answer)).collect();
+    recorded_by(&forged, &header, &answers);
+    let case = root.join(format!("case-{name}"));
+    done(&[
+        "marks",
+        "test",
+        "--marks",
+        text(marks),
+        "--channel",
+        "api",
+        "--suspect",
+        text(&forged),
+        "--out",
+        text(&case),
+    ]);
+    case
+}
+
+fn compared(root: &Path, suspect: &str, case: &Path, out: &str, code: i32) -> (Value, PathBuf) {
+    let family = concat!(env!("CARGO_MANIFEST_DIR"), "/models/family");
+    let out = root.join(out);
+    let output = parentage(&[
+        "compare",
+        "--protected",
+        &format!("{family}/teacher"),
+        "--suspect",
+        &format!("{family}/{suspect}"),
+        "--tier",
+        "quick",
+        "--access",
+        "text",
+        "--samples",
+        "1",
+        "--repeats",
+        "2",
+        "--marks",
+        text(case),
+        "--out",
+        text(&out),
+        "--json",
+    ]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::String(error));
+    let cases = fs::read_dir(out.join("cases")).map(|mut cases| cases.next());
+    let bundle = cases
+        .ok()
+        .flatten()
+        .map_or(out, |case| case.unwrap().path());
+    (report, bundle)
+}
+
+#[test]
+fn dated_marks_are_part_of_a_case_and_decide_it_without_controls() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let marks = marks(root);
+    let (key, public) = signer(root);
+    done(&["marks", "seal", text(&marks), "--key", text(&key)]);
+    // Without a date they move nothing, and there are no controls.
+    let undated = planted_test(root, &marks, "undated");
+    let (report, _) = compared(root, "student-text", &undated, "undated", 5);
+    assert_eq!(report["finding"], "inconclusive");
+    assert!(
+        report["marks"]["effect"]
+            .as_str()
+            .unwrap()
+            .contains("nobody has dated")
+    );
+    dated(root, &marks);
+    let case = planted_test(root, &marks, "dated");
+    let (report, bundle) = compared(root, "student-text", &case, "dated", 0);
+    assert_eq!(report["finding"], "distilled");
+    assert_eq!(report["marks"]["without"], "inconclusive");
+    let sentence = report["sentence"].as_str().unwrap();
+    assert!(
+        sentence.starts_with("Planted marks show") && sentence.contains("'api'"),
+        "{sentence}"
+    );
+    let said = done(&["verify", text(&bundle)]);
+    assert!(
+        said.contains("planted marks, of which the commitment is signed by SHA256:"),
+        "{said}"
+    );
+    for (format, words) in [
+        ("terminal", "Planted marks"),
+        ("md", "### Planted marks"),
+        ("html", "<h3>Planted marks</h3>"),
+    ] {
+        let report = done(&["report", text(&bundle), "--format", format]);
+        assert!(report.contains(words), "{format}");
+    }
+    // The test of one suspect is no test of another.
+    let (error, _) = compared(root, "student-text-2", &case, "other", 1);
+    assert!(
+        error.to_string().contains("another model than the suspect"),
+        "{error}"
+    );
+    redacted(root, &bundle, &key, &public);
+    let result = bundle.join("data/marks/opening.json");
+    let changed = fs::read_to_string(&result)
+        .unwrap()
+        .replacen("\"key\": \"", "\"key\": \"0", 1);
+    fs::write(&result, changed).unwrap();
+    refused(&["verify", text(&bundle)], 6);
+}
+
+/// A redacted copy tells the result and nothing of prompts, keys or answers.
+fn redacted(root: &Path, bundle: &Path, key: &Path, public: &Path) {
+    done(&["seal", text(bundle), "--key", text(key)]);
+    done(&["verify", text(bundle), "--signer", text(public)]);
+    let battery: Value =
+        serde_json::from_slice(&fs::read(bundle.join("data/battery.json")).unwrap()).unwrap();
+    let probe = battery["probes"][0]["id"].as_str().unwrap();
+    let copy = root.join("redacted");
+    done(&[
+        "redact",
+        text(bundle),
+        "--probe",
+        probe,
+        "--reason",
+        "private",
+        "--out",
+        text(&copy),
+    ]);
+    let output = parentage(&["verify", text(&copy), "--signer", text(public)]);
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("planted marks: found"), "{said}");
+    let opening: Value =
+        serde_json::from_slice(&fs::read(bundle.join("data/marks/opening.json")).unwrap()).unwrap();
+    let leaves = opening["leaves"].as_array().unwrap();
+    let mut secrets: Vec<&str> = Vec::new();
+    for leaf in leaves {
+        secrets.extend(leaf["channel"]["key"].as_str());
+        secrets.extend(leaf["channel"]["salt"].as_str());
+        secrets.extend(leaf["choice"]["choice"]["prompt"].as_str());
+    }
+    assert!(secrets.len() > 480);
+    let case = fs::read_to_string(copy.join("data/case.jsonl")).unwrap();
+    assert!(!copy.join("data/marks").exists());
+    assert!(secrets.iter().all(|secret| !case.contains(secret)));
 }

@@ -63,7 +63,8 @@ impl Suspect {
         let choices = marks.choices.all().iter();
         let answers = choices.map(|choice| {
             let options = choice.options.len();
-            let own = (random.random::<f64>().powi(2) * options as f64) as usize;
+            let own = random.random_range(0..options);
+            let own = own.min(random.random_range(0..options));
             let learned = random.random::<f64>() < self.uptake;
             let mut option = if learned {
                 planted.planted(&choice.id, options)
@@ -185,13 +186,13 @@ fn students_are_found_by_what_they_took_up_and_left() {
     ];
     let random = &mut ChaCha8Rng::seed_from_u64(2);
     let set = marks(random);
-    let mut counts = Vec::new();
+    let (mut counts, mut void) = (Vec::new(), 0);
     for (name, suspect) in rows {
         let mut found = 0;
         for _ in 0..CASES {
             let trial = tried(&set, &suspect.answers(&set, random));
-            assert_ne!(trial.said, Said::ControlHit);
             found += usize::from(trial.said == Said::Found);
+            void += usize::from(trial.said == Said::ControlHit);
         }
         println!("{name}: found {found} of {CASES}");
         counts.push(found);
@@ -200,7 +201,9 @@ fn students_are_found_by_what_they_took_up_and_left() {
         counts[..3].iter().all(|found| *found == CASES),
         "{counts:?}"
     );
-    assert!(counts[6] <= 5, "{counts:?}");
+    // The control is hit at 0.001 now and then, which voids a test.
+    println!("void: {void} of {}", rows.len() * CASES);
+    assert!(void <= 8 && counts[6] <= 5, "{void} {counts:?}");
     // Whoever rewrites or refuses most of what he learned is missed.
     assert!(counts[8] < CASES / 2 && counts[10] < CASES, "{counts:?}");
 }

@@ -26,7 +26,7 @@ pub enum FileSealError {
         file: String,
         /// The cause.
         #[source]
-        source: SignatureError,
+        source: Box<SignatureError>,
     },
     /// A time stamp of something else.
     #[error("'{stamp}' is no time stamp of '{file}'")]
@@ -139,7 +139,7 @@ pub fn check_file_seal(
             let checked = check_over(&signed, &pem, &bytes, demand);
             let (_, by) = checked.map_err(|source| FileSealError::Signature {
                 file: file.to_owned(),
-                source,
+                source: Box::new(source),
             })?;
             format!("signed by {by}")
         }

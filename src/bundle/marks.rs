@@ -19,10 +19,10 @@ pub const MARKS_NAMESPACE: &str = "parentage-marks";
 pub enum MarksError {
     /// It does not follow from its evidence.
     #[error("the test of planted marks does not hold")]
-    Case(#[source] StoreError),
+    Case(#[source] Box<StoreError>),
     /// Its seal does not hold.
     #[error("the seal of the planted marks does not hold")]
-    Seal(#[source] FileSealError),
+    Seal(#[source] Box<FileSealError>),
     /// The plan has another, or there is one that it does not have.
     #[error("the plan names another test of planted marks than the one that is there")]
     Planned,
@@ -62,12 +62,15 @@ pub(super) fn is_place(file: &str) -> bool {
 /// When it does not follow from its evidence, or a seal is of something else.
 pub fn check_marks(directory: &Path) -> Result<Tested, MarksError> {
     let seals = [COMMITMENT_FILE, RESULT_FILE].map(seal_files).concat();
-    let (_, outcome) = check_case(directory, &seals).map_err(MarksError::Case)?;
+    let (_, outcome) = check_case(directory, &seals).map_err(|e| MarksError::Case(Box::new(e)))?;
     let demand = Demand {
         signer: None,
         namespace: MARKS_NAMESPACE.to_owned(),
     };
-    let sealed = |file| check_file_seal(directory, file, &demand).map_err(MarksError::Seal);
+    let sealed = |file| {
+        let sealed = check_file_seal(directory, file, &demand);
+        sealed.map_err(|e| MarksError::Seal(Box::new(e)))
+    };
     sealed(RESULT_FILE)?;
     Ok(Tested {
         seal: sealed(COMMITMENT_FILE)?,

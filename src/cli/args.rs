@@ -43,7 +43,7 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    Compare(Compare),
+    Compare(Box<Compare>),
     Verify(Verify),
     Report(Report),
     Seal(Seal),

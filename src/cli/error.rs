@@ -181,13 +181,8 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         PipelineError::OtherGates { .. }
         | PipelineError::Verify(_)
         | PipelineError::MarksSeal(_)
-        | PipelineError::MarksTest(_)
-        | PipelineError::Marks(StoreError::Marks(MarksError::Opening { .. })) => 6,
-        PipelineError::Marks(error) => match error {
-            StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
-            | StoreError::Recording(_) => 1,
-            StoreError::Marks(_) | StoreError::Battery(_) => 2,
-        },
+        | PipelineError::MarksTest(_) => 6,
+        PipelineError::Marks(error) => marks_code(error),
         PipelineError::Open(error) => failure_code(error.kind),
         PipelineError::Fetch { .. } | PipelineError::PublicControls { .. } => 7,
         PipelineError::Collect { source, .. } => match source {
@@ -271,6 +266,16 @@ fn collect_hint(error: &CollectError) -> Option<String> {
 fn say(out: &mut dyn Write, part: &str, text: &str) -> io::Result<()> {
     let text = visible(text).trim_end().replace('\n', "\n    | ");
     writeln!(out, "{part}: {text}")
+}
+
+/// The exit code of marks that cannot be used: 6 where they are not what was committed to.
+fn marks_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Marks(MarksError::Opening { .. }) => 6,
+        StoreError::Marks(MarksError::Read { .. } | MarksError::Write { .. })
+        | StoreError::Recording(_) => 1,
+        StoreError::Marks(_) | StoreError::Battery(_) => 2,
+    }
 }
 
 #[cfg(test)]

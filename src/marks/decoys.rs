@@ -47,8 +47,9 @@ fn sum(weights: &[Vec<f64>], seed: &[u8], decoy: u64) -> f64 {
             .finalize();
         for (row, bytes) in rows.iter().zip(digest.chunks_exact(8)) {
             let number = bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-            let index = number % row.len().max(1) as u64;
-            total += row.get(index as usize).copied().unwrap_or(0.0);
+            // A remainder of a row's length fits where the length does.
+            let index = usize::try_from(number % row.len().max(1) as u64).unwrap_or(0);
+            total += row.get(index).copied().unwrap_or(0.0);
         }
     }
     total

@@ -100,8 +100,8 @@ pub struct Outcome {
     pub opening_sha256: String,
     /// SHA-256 of the recording's header.
     pub recording_sha256: String,
-    /// SHA-256 of the recording's last line, which stands for all of it.
-    pub recording_head: String,
+    /// SHA-256 of the recording's answers.
+    pub answers_sha256: String,
     /// SHA-256 of `classified.jsonl`.
     pub classified_sha256: String,
     /// Counts, p-values and what they say.
@@ -184,10 +184,13 @@ pub fn read_marks(directory: &Path) -> Result<(Commitment, Marks), StoreError> {
 ///
 /// When something is there, or files cannot be read or written.
 pub fn begin_case(marks: &Path, case: &Path, seal: &[String]) -> Result<(), StoreError> {
-    if !case.join(COMMITMENT_FILE).is_file() {
+    let commitment = read(&marks.join(COMMITMENT_FILE))?;
+    // A test that was broken off goes on; one of other marks stays as it is.
+    let path = case.join(COMMITMENT_FILE);
+    if !(path.is_file() && read(&path)? == commitment) {
         refuse_existing(case)?;
     }
-    put(case, COMMITMENT_FILE, &read(&marks.join(COMMITMENT_FILE))?)?;
+    put(case, COMMITMENT_FILE, &commitment)?;
     for file in seal {
         if marks.join(file).exists() {
             put(case, file, &read(&marks.join(file))?)?;
@@ -288,10 +291,18 @@ fn outcome(case: &Path, commitment: &Commitment, opened: &Opened) -> Result<Outc
         commitment_sha256: of(COMMITMENT_FILE)?,
         opening_sha256: of(OPENING_FILE)?,
         recording_sha256: header,
-        recording_head: recording.head,
+        answers_sha256: answers_digest(case)?,
         classified_sha256: digest::of_bytes(&lines(&classified)),
         trial: trial(commitment, opened, &classified),
     })
+}
+
+/// The digest of the answers as they lie there, a torn last line included.
+fn answers_digest(case: &Path) -> Result<String, MarksError> {
+    let path = case.join(RECORDING).join(evidence::ANSWERS_FILE);
+    let digest = digest::of_file(&path);
+    let (digest, _) = digest.map_err(|source| MarksError::Read { path, source })?;
+    Ok(digest)
 }
 
 fn classified(

@@ -100,7 +100,7 @@ fn answers(
     marks: &Marks,
 ) -> Result<(), PipelineError> {
     let place = request.out.join(RECORDING);
-    let endpoints = Endpoints::new(&request.endpoints, Some(request.marks.clone()))?;
+    let endpoints = Endpoints::new(&request.endpoints, Some(request.marks.join("access")))?;
     let mut resolver = Resolver::new(request.engine, endpoints, &request.given, watch);
     let target = resolver.resolve_alone(&request.suspect)?;
     if let Target::Recording { directory, .. } = &target {
