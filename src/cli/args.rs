@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
-use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::model::local::{DeviceChoice, Options};
 use crate::panel::SizeClass;
 use crate::question::{Access, REPEATS, SAMPLES, SEED};
 use crate::report::pdf;
@@ -121,9 +121,6 @@ pub(super) struct Engine {
     /// Where weights are run.
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     pub(super) device: DeviceArg,
-    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
-    pub(super) arithmetic: ArithmeticArg,
     /// Models run at once [default: all cores for small models, one for large ones].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
@@ -641,9 +638,6 @@ pub(super) struct Serve {
     /// Where weights are run.
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     pub(super) device: DeviceArg,
-    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
-    pub(super) arithmetic: ArithmeticArg,
     /// Threads of the engine [default: all cores, one for small models].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
@@ -742,12 +736,6 @@ pub(super) enum DeviceArg {
     Metal,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ArithmeticArg {
-    F32,
-    Quantised,
-}
-
 impl Engine {
     pub(super) fn options(&self) -> Options {
         Options {
@@ -755,10 +743,6 @@ impl Engine {
                 DeviceArg::Cpu => DeviceChoice::Cpu,
                 DeviceArg::Cuda => DeviceChoice::Cuda,
                 DeviceArg::Metal => DeviceChoice::Metal,
-            },
-            arithmetic: match self.arithmetic {
-                ArithmeticArg::F32 => Arithmetic::F32,
-                ArithmeticArg::Quantised => Arithmetic::Quantised,
             },
             ..Options::default()
         }

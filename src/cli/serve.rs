@@ -30,7 +30,6 @@ pub(super) fn run(
     let token = token(args.token_file.as_deref())?;
     let engine = Engine {
         device: args.device,
-        arithmetic: args.arithmetic,
         jobs: None,
         offline: args.offline,
     };

@@ -12,10 +12,13 @@ mod error;
 mod feed_forward;
 mod foreign;
 pub mod hub;
+mod linear;
 mod load;
 mod matmul;
+mod matrix;
 mod open;
 mod ops;
+mod product;
 mod read;
 mod sampler;
 mod simd;
@@ -24,6 +27,7 @@ pub mod template;
 pub mod tokenizer;
 mod tokens;
 mod weights;
+mod widen;
 mod write;
 
 use std::collections::BTreeMap;
@@ -46,7 +50,6 @@ use crate::response::{Continuation, Response, Scored};
 pub use error::LocalError;
 pub(crate) use error::without_backtrace;
 pub use foreign::Foreign;
-pub use load::Arithmetic;
 pub use open::{DeviceChoice, Options};
 pub use sampler::Seen;
 pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
@@ -73,7 +76,7 @@ type Group = (Vec<usize>, Ready);
 
 impl LocalModel {
     /// The gate and up projections of every layer, [ffn, hidden] each, or nothing when the
-    /// feed-forward blocks are not gated, hold several experts or were left quantised.
+    /// feed-forward blocks are not gated or hold several experts.
     ///
     /// # Errors
     ///

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use ndarray::Array2;
 
-use super::decoder::{Decoder, Linear};
+use super::decoder::Decoder;
 use super::error::{LocalError, Step};
 use super::feed_forward::FeedForward;
 use super::foreign;
-use super::load::{self, Arithmetic};
+use super::load;
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
@@ -35,8 +35,6 @@ pub enum DeviceChoice {
 pub struct Options {
     /// Where the arithmetic is done.
     pub device: DeviceChoice,
-    /// What becomes of quantised weights.
-    pub arithmetic: Arithmetic,
     /// What is set beside what is asked.
     pub served: Served,
 }
@@ -146,7 +144,7 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
             .map(|t| digest::of_bytes(t.as_bytes())),
         served: options.served,
     };
-    let decoder = load::load(spec, &weights, options.arithmetic, &device)?;
+    let decoder = load::load(spec, &weights, &device)?;
     Ok(LocalModel {
         identity: ModelIdentity {
             name: name.to_owned(),
@@ -262,10 +260,9 @@ fn arithmetic(options: Options, weights: &Weights) -> String {
         DeviceChoice::Cuda => "cuda",
         DeviceChoice::Metal => "metal",
     };
-    let kind = match (options.arithmetic, weights) {
-        (Arithmetic::F32, Weights::Safetensors(_)) => "f32",
-        (Arithmetic::F32, Weights::Gguf(_)) => "f32, quantised weights dequantised when loaded",
-        (Arithmetic::Quantised, _) => "quantised where the format has fast kernels, else f32",
+    let kind = match weights {
+        Weights::Safetensors(_) => "f32",
+        Weights::Gguf(_) => "f32, quantised weights dequantised",
     };
     format!("{kind}, on {device}")
 }
@@ -292,14 +289,9 @@ pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>;
         let FeedForward::Dense(block) = &layer.feed_forward else {
             return Ok(None);
         };
-        let Linear::Dense { weight, .. } = &block.up else {
-            return Ok(None);
-        };
         let half = |start| {
-            let values = weight
-                .narrow(1, start, ffn)
-                .and_then(|w| w.t()?.contiguous()?.flatten_all()?.to_vec1::<f32>())
-                .step("read weights back")?;
+            let values = block.up.weight.values(start..start + ffn);
+            let values = values.step("read weights back")?;
             Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
                 what: error.to_string(),
             })
