@@ -10,7 +10,7 @@ use super::args::{Common, Compare};
 use super::endpoints::Endpoints;
 use super::error::CliError;
 use super::gates;
-use super::open::Target;
+use super::open::{self, Target};
 use super::public::{PublicModels, lineages};
 use super::run::{Round, slug};
 use super::write_whole;
@@ -256,9 +256,9 @@ fn gates(
 ) -> Result<Gates, CliError> {
     let digest = |model: &str| headers[model].identity.source.digest().map(str::to_owned);
     let options = args.engine.options();
-    let layers = |model: &str| match &targets[model] {
-        Target::Weights { name, path, .. } => gates::layers(name, path, options),
+    let load = |model: &str| match &targets[model] {
+        Target::Weights { name, path, .. } => open::load(name, path, options).map(Some),
         Target::Endpoint { .. } | Target::Recording { .. } => Ok(None),
     };
-    gates::gates(panel, &digest, &layers)
+    gates::gates(panel, &digest, &load)
 }

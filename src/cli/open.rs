@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::evidence;
 use crate::identity::Served;
 use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
-use crate::model::local::{LocalModel, Options};
+use crate::model::local::{LocalModel, Options, stored_bytes};
 use crate::model::{Abilities, ModelError};
 
 /// Where a model's answers will come from.
@@ -74,15 +74,10 @@ impl Target {
     }
 
     fn weights(name: &str, path: PathBuf) -> Self {
-        let size = |p: &Path| p.metadata().map_or(0, |m| m.len());
-        let bytes = match path.read_dir() {
-            Ok(files) => files.flatten().map(|f| size(&f.path())).sum(),
-            Err(_) => size(&path),
-        };
         Self::Weights {
             name: name.to_owned(),
+            bytes: stored_bytes(&path),
             path,
-            bytes,
             served: Served::default(),
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Layer {
 pub(crate) struct Decoder {
     pub(super) spec: Spec,
     pub(super) device: Device,
+    /// The bytes of the files of weights.
+    pub(super) stored: usize,
     /// [vocabulary, hidden].
     pub(super) embeddings: Weight,
     pub(super) positions: Option<Weight>,

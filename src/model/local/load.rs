@@ -280,6 +280,7 @@ pub(crate) fn load(spec: Spec, weights: &Weights, device: &Device) -> Result<Dec
     loader.all_used()?;
     Ok(Decoder {
         device: device.clone(),
+        stored: weights.bytes(),
         embeddings,
         positions,
         ropes,

@@ -109,7 +109,7 @@ impl Matrix {
         Arch::new().dispatch(
             #[inline(always)]
             || {
-                for (row, out) in rows.zip(out.chunks_exact_mut(self.columns)) {
+                for (row, out) in rows.zip(out.chunks_exact_mut(self.columns.max(1))) {
                     self.widen(row, 0, out);
                 }
             },

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use ndarray::Array2;
 
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Layer};
 use super::error::{LocalError, Step};
 use super::feed_forward::FeedForward;
 use super::foreign;
@@ -278,25 +278,33 @@ fn device(choice: DeviceChoice) -> Result<Device, LocalError> {
     }
 }
 
-/// The gate and up projection of every layer, [ffn, hidden] each.
-pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>; 2]>>, LocalError> {
-    if !decoder.spec.gated {
+/// How many layers have a gate and an up projection. None if there are layers without, or with several
+/// experts.
+pub(super) fn gated_layers(decoder: &Decoder) -> Option<usize> {
+    let dense = |layer: &Layer| matches!(layer.feed_forward, FeedForward::Dense(_));
+    let all = decoder.spec.gated && decoder.layers.iter().all(dense);
+    all.then_some(decoder.layers.len())
+}
+
+/// The gate and up projection of a layer, [ffn, hidden] each. None if the layer has none.
+pub(super) fn gated_layer(
+    decoder: &Decoder,
+    number: usize,
+) -> Result<Option<[Array2<f32>; 2]>, LocalError> {
+    let Some(FeedForward::Dense(block)) = decoder.layers.get(number).map(|l| &l.feed_forward)
+    else {
+        return Ok(None);
+    };
+    if !block.gated {
         return Ok(None);
     }
     let (ffn, hidden) = (decoder.spec.ffn, decoder.spec.hidden);
-    let mut layers = Vec::new();
-    for layer in &decoder.layers {
-        let FeedForward::Dense(block) = &layer.feed_forward else {
-            return Ok(None);
-        };
-        let half = |start| {
-            let values = block.up.weight.values(start..start + ffn);
-            let values = values.step("read weights back")?;
-            Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
-                what: error.to_string(),
-            })
-        };
-        layers.push([half(0)?, half(ffn)?]);
-    }
-    Ok(Some(layers))
+    let half = |start| {
+        let values = block.up.weight.values(start..start + ffn);
+        let values = values.step("read weights back")?;
+        Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
+            what: error.to_string(),
+        })
+    };
+    Ok(Some([half(0)?, half(ffn)?]))
 }

@@ -149,6 +149,13 @@ impl Weights {
         }
     }
 
+    /// The bytes of these files; what cannot be read counts nothing.
+    pub(crate) fn bytes(&self) -> usize {
+        let size = |file: &PathBuf| file.metadata().map_or(0, |m| m.len());
+        let all = self.files().iter().map(size).fold(0, u64::saturating_add);
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
     /// The names of all tensors.
     pub(crate) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
@@ -231,12 +238,13 @@ impl Weights {
         };
         let (Some(rows), Some((start, size))) = (rows, rows.and_then(fits)) else {
             let format = place.format.name();
-            return Err(damaged(
-                place.path,
-                format!(
-                    "tensor '{name}' of shape {shape:?} in {format} does not fit the file (truncated download?)"
+            let what = match place.format.bytes_of(1, columns) {
+                None => format!("rows of {columns} values, which are no whole blocks of {format}"),
+                Some(_) => format!(
+                    "shape {shape:?} in {format}, which does not fit the file (truncated download?)"
                 ),
-            ));
+            };
+            return Err(damaged(place.path, format!("tensor '{name}' has {what}")));
         };
         let matrix = place
             .read(start, size, [rows, columns])
