@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::gguf_file;
 use parentage::battery::Pose;
 use parentage::model::local::tokenizer::Tokenizer;
-use parentage::model::local::{Arithmetic, LocalModel, Options};
+use parentage::model::local::{LocalModel, Options};
 use parentage::model::{Model as _, Seed};
 use parentage::question::{Prompt, Question, Request};
 use parentage::response::{Continuation, Response};
@@ -164,40 +164,32 @@ fn models() -> Option<PathBuf> {
     directory
 }
 
-/// Our two kinds of arithmetic against llama.cpp's two.
+/// Our arithmetic against llama.cpp's two.
 fn check(expected: &str, float32_tolerance: f64, quantised_tolerance: f64) {
     let Some(directory) = models() else { return };
     let expected: Expected = serde_json::from_str(expected).unwrap();
     let path = directory.join(&expected.file);
     let texts = Texts::read(&path);
-    for arithmetic in [Arithmetic::F32, Arithmetic::Quantised] {
-        let options = Options {
-            arithmetic,
-            ..Options::default()
-        };
-        let model = LocalModel::open(&expected.file, &path, options).unwrap();
-        let answers = following(&model, &expected.rows);
-        let float32 = compare(&answers, expected.rows.iter().map(|r| &r.float32), &texts);
-        let quantised = compare(&answers, expected.rows.iter().map(|r| &r.quantised), &texts);
-        for (theirs, found) in [("float32", &float32), ("as it is", &quantised)] {
-            eprintln!(
-                "{} in {arithmetic:?}, llama.cpp {theirs}: {} tokens, mean {:.5} nats, largest {:.5} \
-                 ({:.5} of probable ones), rest {:.6}",
-                expected.file,
-                found.count,
-                found.mean(),
-                found.largest,
-                found.largest_of_probable,
-                found.rest,
-            );
-            assert!(found.count > 20 * 42, "too few tokens were compared");
-        }
-        if arithmetic == Arithmetic::F32 {
-            assert!(float32.largest < float32_tolerance, "{float32:?}");
-            assert!(float32.rest < float32_tolerance, "{float32:?}");
-        }
-        assert!(quantised.largest < quantised_tolerance, "{quantised:?}");
+    let model = LocalModel::open(&expected.file, &path, Options::default()).unwrap();
+    let answers = following(&model, &expected.rows);
+    let float32 = compare(&answers, expected.rows.iter().map(|r| &r.float32), &texts);
+    let quantised = compare(&answers, expected.rows.iter().map(|r| &r.quantised), &texts);
+    for (theirs, found) in [("float32", &float32), ("as it is", &quantised)] {
+        eprintln!(
+            "{}, llama.cpp {theirs}: {} tokens, mean {:.5} nats, largest {:.5} ({:.5} of probable \
+             ones), rest {:.6}",
+            expected.file,
+            found.count,
+            found.mean(),
+            found.largest,
+            found.largest_of_probable,
+            found.rest,
+        );
+        assert!(found.count > 20 * 42, "too few tokens were compared");
     }
+    assert!(float32.largest < float32_tolerance, "{float32:?}");
+    assert!(float32.rest < float32_tolerance, "{float32:?}");
+    assert!(quantised.largest < quantised_tolerance, "{quantised:?}");
 }
 
 #[test]

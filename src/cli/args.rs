@@ -123,9 +123,6 @@ pub(super) struct Engine {
     /// Where weights are run.
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     pub(super) device: DeviceArg,
-    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
-    pub(super) arithmetic: ArithmeticArg,
     /// Models run at once [default: all cores for small models, one for large ones].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
@@ -678,9 +675,6 @@ pub(super) struct Serve {
     /// Where weights are run.
     #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
     pub(super) device: DeviceArg,
-    /// Whether quantised weights are multiplied as they are (faster, coarser) or as f32.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::F32)]
-    pub(super) arithmetic: ArithmeticArg,
     /// Threads of the engine [default: all cores, one for small models].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
@@ -777,12 +771,6 @@ pub(super) enum DeviceArg {
     Cpu,
     Cuda,
     Metal,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ArithmeticArg {
-    F32,
-    Quantised,
 }
 
 fn odds(text: &str) -> Result<f64, String> {

@@ -3,13 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::args::{
-    ArithmeticArg, Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Validate,
-};
+use super::args::{Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Validate};
 use crate::import::{Fields, Settings};
 use crate::model::Seed;
 use crate::model::hosted::Limits;
-use crate::model::local::{Arithmetic, DeviceChoice, Options};
+use crate::model::local::{DeviceChoice, Options};
 use crate::panel::Named;
 use crate::pipeline::{
     self, CollectRequest, EndpointSettings, Given, ImportRequest, Request, ScoresFrom,
@@ -111,7 +109,7 @@ impl Asking {
 impl Engine {
     pub(super) fn settled(&self) -> pipeline::Engine {
         pipeline::Engine {
-            options: options(self.device, self.arithmetic),
+            options: options(self.device),
             jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
             offline: self.offline,
         }
@@ -119,16 +117,12 @@ impl Engine {
 }
 
 /// How weights are loaded.
-pub(super) fn options(device: DeviceArg, arithmetic: ArithmeticArg) -> Options {
+pub(super) fn options(device: DeviceArg) -> Options {
     Options {
         device: match device {
             DeviceArg::Cpu => DeviceChoice::Cpu,
             DeviceArg::Cuda => DeviceChoice::Cuda,
             DeviceArg::Metal => DeviceChoice::Metal,
-        },
-        arithmetic: match arithmetic {
-            ArithmeticArg::F32 => Arithmetic::F32,
-            ArithmeticArg::Quantised => Arithmetic::Quantised,
         },
         ..Options::default()
     }

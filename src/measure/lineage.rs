@@ -173,24 +173,59 @@ pub fn phi_match_within(
     for (layer, (a, b)) in a.iter().zip(b).enumerate() {
         check_shapes(layer, a, b)?;
     }
-    let layers = spread(a.len(), limits.layers);
+    combined(a.len(), limits, |layer| {
+        pair_layer(layer, &a[layer], &b[layer], limits.units)
+    })
+}
+
+/// [`phi_match`] of models of so many layers each, whose layers are read one at a time: of large models no
+/// more than one layer each is held. `read` gives the gate and up projection of a layer of A and of B.
+///
+/// # Errors
+///
+/// Those of [`phi_match`], but that shapes are checked of the layers compared alone, and those of `read`.
+pub fn phi_match_reading<E: From<LineageError>>(
+    (a, b): (usize, usize),
+    mut read: impl FnMut(usize) -> Result<[[Array2<f32>; 2]; 2], E>,
+) -> Result<LineageTest, E> {
+    if a != b {
+        return Err(LineageError::LayerCount { a, b }.into());
+    }
+    let limits = LineageLimits::default();
+    combined(a, limits, |layer| {
+        let [a, b] = read(layer)?;
+        let [a, b] = [&a, &b].map(|[gate, up]| GatedLayer {
+            gate: gate.view(),
+            up: up.view(),
+        });
+        check_shapes(layer, &a, &b)?;
+        Ok(pair_layer(layer, &a, &b, limits.units)?)
+    })
+}
+
+/// The layers that are compared, one after the other, and what they say together.
+fn combined<E: From<LineageError>>(
+    count: usize,
+    limits: LineageLimits,
+    mut pair: impl FnMut(usize) -> Result<Paired, E>,
+) -> Result<LineageTest, E> {
     let mut found = LineageTest {
         statistic_per_layer: Vec::new(),
         p_per_layer: Vec::new(),
         agreement_per_layer: Vec::new(),
         p: 1.0,
         log10_p: 0.0,
-        layers,
+        layers: spread(count, limits.layers),
     };
     for &layer in &found.layers {
-        let paired = pair_layer(layer, &a[layer], &b[layer], limits.units)?;
+        let paired = pair(layer)?;
         found.statistic_per_layer.push(paired.rho);
         found.p_per_layer.push(paired.p);
         found.agreement_per_layer.push(paired.agreement);
     }
-    let combined = fisher(&found.p_per_layer).ok_or(LineageError::NoLayers)?;
-    found.p = combined.p;
-    found.log10_p = combined.log10_p;
+    let together = fisher(&found.p_per_layer).ok_or(LineageError::NoLayers)?;
+    found.p = together.p;
+    found.log10_p = together.log10_p;
     Ok(found)
 }
 
@@ -476,6 +511,23 @@ mod tests {
             assert!(test.agreement_per_layer.iter().all(|share| *share > 0.99));
             assert_eq!(test.layers, [0, 1]);
         }
+    }
+
+    #[test]
+    fn layers_read_one_at_a_time_give_the_same_test_and_are_read_only_where_compared() {
+        let parent = trained(20, 12, 8, 9);
+        let child = derived(&parent, 0.5, true, 9);
+        let whole = phi_match(&layers(&parent), &layers(&child)).unwrap();
+        let mut asked = Vec::new();
+        let read = phi_match_reading((20, 20), |layer| {
+            asked.push(layer);
+            Ok::<_, LineageError>([&parent, &child].map(|m| m[layer].clone().into()))
+        });
+        assert_eq!(read.unwrap(), whole);
+        assert_eq!(asked, whole.layers);
+        assert_eq!(asked.len(), LineageLimits::default().layers);
+        let differs = phi_match_reading((20, 19), |_| Err(LineageError::NoLayers));
+        assert_eq!(differs, Err(LineageError::LayerCount { a: 20, b: 19 }));
     }
 
     #[test]

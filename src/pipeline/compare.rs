@@ -10,7 +10,7 @@ use super::gates;
 use super::request::Request;
 use super::round::{Round, slug};
 use super::selection::Selection;
-use super::target::Target;
+use super::target::{Target, load};
 use super::watch::{Stage, Watch};
 use crate::battery::Battery;
 use crate::bundle::{Draft, Rendering, Source};
@@ -180,10 +180,10 @@ impl Collecting<'_> {
     fn gates(&self, headers: &BTreeMap<String, Header>) -> Result<Gates, PipelineError> {
         let digest = |model: &str| headers[model].identity.source.digest().map(str::to_owned);
         let options = self.selection.request.engine.options;
-        let layers = |model: &str| match &self.targets[model] {
-            Target::Weights { name, path, .. } => gates::layers(name, path, options),
+        let open = |model: &str| match &self.targets[model] {
+            Target::Weights { name, path, .. } => load(name, path, options).map(Some),
             Target::Endpoint { .. } | Target::Recording { .. } | Target::Given { .. } => Ok(None),
         };
-        gates::gates(&self.selection.panel, &digest, &layers)
+        gates::gates(&self.selection.panel, &digest, &open)
     }
 }

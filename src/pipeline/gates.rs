@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
-
 use super::error::PipelineError;
-use super::target;
+use super::target::load;
 use crate::bundle::CheckedBundle;
 use crate::case::Gates;
-use crate::measure::lineage::{GatedLayer, LineageTest, phi_match};
+use crate::measure::lineage::{LineageError, LineageTest, phi_match_reading};
 use crate::model::Model as _;
-use crate::model::local::Options;
+use crate::model::local::{LocalModel, Options};
 use crate::panel::Panel;
 use crate::rules::{Condition, Rules};
 use crate::verdict::WeightEvidence;
@@ -19,14 +17,12 @@ use crate::verdict::WeightEvidence;
 /// By how much logarithms of p may differ between machines, as a share: sums are taken in another order.
 const TOLERANCE: f64 = 1e-6;
 
-/// Gate and up projection of every layer.
-pub(super) type Layers = Vec<[Array2<f32>; 2]>;
-
-/// What the gates see of a panel: `digest` stands for a model's weights, and `layers` reads them where they are at hand.
+/// What the gates see of a panel: `digest` stands for a model's weights, and `open` gives them where they are at
+/// hand.
 pub(super) fn gates(
     panel: &Panel,
     digest: &dyn Fn(&str) -> Option<String>,
-    layers: &dyn Fn(&str) -> Result<Option<Layers>, PipelineError>,
+    open: &dyn Fn(&str) -> Result<Option<LocalModel>, PipelineError>,
 ) -> Result<Gates, PipelineError> {
     let (protected, suspect) = (&panel.protected.model, &panel.suspect.model);
     let identical = digest(protected).is_some() && digest(protected) == digest(suspect);
@@ -34,25 +30,29 @@ pub(super) fn gates(
         identical,
         weights: None,
     };
-    let (Some(own), Some(theirs)) = (layers(protected)?, layers(suspect)?) else {
+    // Before the suspect's weights are read as well.
+    let Some(own) = open(protected)?.filter(|own| own.gated_layers().is_some()) else {
         return Ok(none);
     };
-    let Some(test) = paired(&own, &theirs) else {
+    let test = |model: &str| match open(model)? {
+        Some(theirs) => paired(&own, &theirs),
+        None => Ok(None),
+    };
+    let Some(found) = test(suspect)? else {
         return Ok(none);
     };
     let related = |model: &str| -> Result<bool, PipelineError> {
-        let test = layers(model)?.and_then(|l| paired(&own, &l));
-        Ok(test.is_some_and(|t| t.p < lineage_p()))
+        Ok(test(model)?.is_some_and(|t| t.p < lineage_p()))
     };
     let mut weights = WeightEvidence {
-        p: test.p,
-        log10_p: test.log10_p,
-        layers: test.layers.len(),
+        p: found.p,
+        log10_p: found.log10_p,
+        layers: found.layers.len(),
         base_related: false,
         controls_related: Vec::new(),
     };
     // Only a pairing has to be told from a common ancestor's.
-    if test.p < lineage_p() {
+    if found.p < lineage_p() {
         if let Some(base) = &panel.base {
             weights.base_related = related(&base.model)?;
         }
@@ -68,17 +68,6 @@ pub(super) fn gates(
     })
 }
 
-/// The layers of weights; `None` if they have no gates.
-pub(super) fn layers(
-    name: &str,
-    path: &Path,
-    options: Options,
-) -> Result<Option<Layers>, PipelineError> {
-    target::load(name, path, options)?
-        .gated_layers()
-        .map_err(PipelineError::Open)
-}
-
 /// The gates of a bundle, from weights whose digests it has; an error where they are not the ones that it holds.
 pub(crate) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), PipelineError> {
     let digest = |model: &str| {
@@ -88,7 +77,7 @@ pub(crate) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), P
     let mut found: BTreeMap<String, &Path> = BTreeMap::new();
     for path in weights {
         let name = path.display().to_string();
-        let loaded = target::load(&name, path, Options::default())?;
+        let loaded = load(&name, path, Options::default())?;
         let digest_here = loaded.identity().source.digest();
         let digest_here = digest_here.unwrap_or_default().to_owned();
         if !bundle
@@ -103,11 +92,11 @@ pub(crate) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), P
         }
         found.insert(digest_here, path);
     }
-    let layers = |model: &str| match digest(model) {
+    let open = |model: &str| match digest(model) {
         // Of a recording that stands for a model no weights were looked at.
         Some(digest) if !bundle.plan.replayed.iter().any(|m| m == model) => {
             match found.get(&digest) {
-                Some(path) => layers(model, path, Options::default()),
+                Some(path) => load(model, path, Options::default()).map(Some),
                 None => Err(PipelineError::NoSuchWeights {
                     model: model.to_owned(),
                     digest,
@@ -116,7 +105,7 @@ pub(crate) fn again(bundle: &CheckedBundle, weights: &[PathBuf]) -> Result<(), P
         }
         _ => Ok(None),
     };
-    let computed = gates(&bundle.plan.panel, &digest, &layers)?;
+    let computed = gates(&bundle.plan.panel, &digest, &open)?;
     if is_same(&computed, &bundle.gates) {
         return Ok(());
     }
@@ -161,18 +150,36 @@ fn words(gates: &Gates) -> String {
     )
 }
 
-/// The test; `None` if the models are not of one shape.
-fn paired(a: &Layers, b: &Layers) -> Option<LineageTest> {
-    fn view(layers: &Layers) -> Vec<GatedLayer<'_>> {
-        layers
-            .iter()
-            .map(|[gate, up]| GatedLayer {
-                gate: gate.view(),
-                up: up.view(),
-            })
-            .collect()
+/// The test, when both models are of one shape.
+fn paired(a: &LocalModel, b: &LocalModel) -> Result<Option<LineageTest>, PipelineError> {
+    let (Some(layers), Some(others)) = (a.gated_layers(), b.gated_layers()) else {
+        return Ok(None);
+    };
+    let read = |model: &LocalModel, layer| match model.gated_layer(layer) {
+        Ok(layer) => layer.ok_or(Unpaired::NotAlike),
+        Err(source) => Err(Unpaired::Read(PipelineError::Open(source))),
+    };
+    match phi_match_reading((layers, others), |layer| {
+        Ok([read(a, layer)?, read(b, layer)?])
+    }) {
+        Ok(test) => Ok(Some(test)),
+        Err(Unpaired::NotAlike) => Ok(None),
+        Err(Unpaired::Read(error)) => Err(error),
     }
-    phi_match(&view(a), &view(b)).ok()
+}
+
+/// Why there is no test.
+enum Unpaired {
+    /// The models are not of one shape.
+    NotAlike,
+    /// The weights cannot be read.
+    Read(PipelineError),
+}
+
+impl From<LineageError> for Unpaired {
+    fn from(_: LineageError) -> Self {
+        Self::NotAlike
+    }
 }
 
 /// The weight gate's threshold; weights are at hand in one condition only.

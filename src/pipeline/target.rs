@@ -13,7 +13,7 @@ use crate::evidence;
 use crate::identity::Served;
 use crate::model::Model;
 use crate::model::local::hub::{self, HubEvent, HubOptions, HubReference};
-use crate::model::local::{LocalModel, Options};
+use crate::model::local::{LocalModel, Options, stored_bytes};
 
 /// Where a model's answers will come from.
 #[derive(Clone)]
@@ -35,11 +35,7 @@ pub(super) enum Target {
 
 impl Target {
     fn weights(name: &str, path: PathBuf) -> Self {
-        let size = |p: &Path| p.metadata().map_or(0, |m| m.len());
-        let bytes = match path.read_dir() {
-            Ok(files) => files.flatten().map(|f| size(&f.path())).sum(),
-            Err(_) => size(&path),
-        };
+        let bytes = stored_bytes(&path);
         Self::Weights {
             name: name.to_owned(),
             path,

@@ -6,6 +6,8 @@
 
 mod slices;
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::ops::CausalSoftmax;
@@ -70,6 +72,8 @@ impl Pack {
 /// Keys and values of one text, for every layer, [kv heads, capacity, head size] each.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    /// What the text begins with, which other texts may begin with as well.
+    before: Option<Arc<Cache>>,
     layers: Vec<(Tensor, Tensor)>,
     length: usize,
 }
@@ -84,18 +88,24 @@ impl Cache {
             ))
         };
         Ok(Self {
+            before: None,
             layers: (0..spec.layers.len()).map(layer).collect::<Result<_>>()?,
             length: 0,
         })
     }
 
-    /// A copy with memory of its own.
-    pub(crate) fn fork(&self) -> Result<Self> {
-        let copy = |(k, v): &(Tensor, Tensor)| Ok((k.copy()?, v.copy()?));
+    /// Room for so many tokens behind a text that is kept once for all that follow it.
+    pub(crate) fn behind(before: &Arc<Self>, spec: &Spec, capacity: usize) -> Result<Self> {
+        let (k, _) = &before.layers[0];
         Ok(Self {
-            layers: self.layers.iter().map(copy).collect::<Result<_>>()?,
-            length: self.length,
+            before: Some(Arc::clone(before)),
+            ..Self::new(spec, capacity, k.device())?
         })
+    }
+
+    /// What the text is kept in, first to last.
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        self.before.as_deref().into_iter().chain([self])
     }
 
     /// Gives every layer these keys and values, of which some count.
@@ -203,11 +213,17 @@ impl Attention<'_> {
                 ))
             }
             Past::Cache(index) => {
-                let past = caches[index].length;
                 self.append(segment, projected, &mut caches[index])?;
-                let (k, v) = &caches[index].layers[self.number];
-                let seen = past + segment.length;
-                Ok((k.narrow(1, 0, seen)?, v.narrow(1, 0, seen)?, past))
+                let (mut keys, mut values, mut past) = (Vec::new(), Vec::new(), 0);
+                for cache in caches[index].chain() {
+                    let (k, v) = &cache.layers[self.number];
+                    keys.push(k.narrow(1, 0, cache.length)?);
+                    values.push(v.narrow(1, 0, cache.length)?);
+                    past += cache.length;
+                }
+                keys.push(own(&projected.k)?);
+                values.push(own(&projected.v)?);
+                Ok((Tensor::cat(&keys, 1)?, Tensor::cat(&values, 1)?, past))
             }
         }
     }

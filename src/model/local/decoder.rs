@@ -5,52 +5,13 @@
 //! learned or partial rotary positions, parallel residual). Which tensors a layer has was settled when
 //! it was loaded; here it only runs.
 
-use candle_core::quantized::QMatMul;
-use candle_core::{Device, Module, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use super::attention::{Attention, Cache, Pack, Projected};
 use super::feed_forward::FeedForward;
-use super::ops::{self, Heads, Norm, RopeTable};
+use super::linear::{Linear, Weight};
+use super::ops::{Heads, Norm, RopeTable};
 use super::spec::{QkNorm, Spec};
-
-/// A linear projection.
-#[derive(Debug)]
-pub(super) enum Linear {
-    /// Weights in f32, [inputs, outputs].
-    Dense {
-        weight: Tensor,
-        bias: Option<Tensor>,
-    },
-    /// Weights as quantised in the file, one matrix a fused part.
-    Quantised {
-        parts: Vec<QMatMul>,
-        bias: Option<Tensor>,
-    },
-}
-
-impl Linear {
-    pub(super) fn is_biased(&self) -> bool {
-        let (Self::Dense { bias, .. } | Self::Quantised { bias, .. }) = self;
-        bias.is_some()
-    }
-
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (y, bias) = match self {
-            Self::Dense { weight, bias } => (ops::matmul(x, weight, false)?, bias),
-            Self::Quantised { parts, bias } => {
-                let outputs = parts
-                    .iter()
-                    .map(|p| p.forward(x))
-                    .collect::<Result<Vec<_>>>()?;
-                (Tensor::cat(&outputs, 1)?, bias)
-            }
-        };
-        match bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
-        }
-    }
-}
 
 /// One layer with its tensors.
 #[derive(Debug)]
@@ -66,24 +27,21 @@ pub(super) struct Layer {
     pub(super) post_ffn_norm: Option<Norm>,
 }
 
-/// The output head: [vocabulary, hidden].
-#[derive(Debug)]
-pub(super) enum Head {
-    Dense(Tensor),
-    Quantised(QMatMul),
-}
-
 /// A decoder with its weights.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     pub(super) spec: Spec,
     pub(super) device: Device,
-    pub(super) embeddings: Tensor,
-    pub(super) positions: Option<Tensor>,
+    /// The bytes of the files of weights.
+    pub(super) stored: usize,
+    /// [vocabulary, hidden].
+    pub(super) embeddings: Weight,
+    pub(super) positions: Option<Weight>,
     pub(super) ropes: Vec<RopeTable>,
     pub(super) layers: Vec<Layer>,
     pub(super) final_norm: Norm,
-    pub(super) head: Head,
+    /// [vocabulary, hidden].
+    pub(super) head: Weight,
 }
 
 impl Decoder {
@@ -122,15 +80,11 @@ impl Decoder {
 
     /// Logits of normalised rows, [rows, vocabulary], before the soft cap.
     pub(crate) fn logits(&self, rows: &Tensor) -> Result<Tensor> {
-        match &self.head {
-            Head::Dense(weight) => ops::matmul(rows, weight, true),
-            Head::Quantised(weight) => weight.forward(rows),
-        }
+        self.head.product(rows)
     }
 
     fn embed(&self, pack: &Pack) -> Result<Tensor> {
-        let ids = Tensor::from_slice(&pack.tokens, pack.tokens.len(), &self.device)?;
-        let mut x = self.embeddings.index_select(&ids, 0)?;
+        let mut x = self.embeddings.rows(&pack.tokens)?;
         if let Some(scale) = self.spec.embedding_scale {
             x = (x * scale)?;
         }
@@ -140,8 +94,7 @@ impl Decoder {
                 .iter()
                 .map(|p| u32::try_from(*p).unwrap_or(u32::MAX))
                 .collect();
-            let places = Tensor::from_slice(&places, places.len(), &self.device)?;
-            x = (x + table.index_select(&places, 0)?)?;
+            x = (x + table.rows(&places)?)?;
         }
         Ok(x)
     }

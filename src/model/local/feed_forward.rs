@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::decoder::Linear;
+use super::linear::Linear;
 use super::ops;
 use super::spec::Activation;
 

@@ -212,12 +212,13 @@ pub(super) fn check_names<'a>(
 /// # Errors
 /// When one is not there.
 pub(super) fn gguf_parts(path: &Path) -> Result<Vec<PathBuf>, LocalError> {
-    let Some((stem, count)) = part_name(path) else {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let names = part_names(name.unwrap_or_default());
+    if names.len() < 2 {
         return Ok(vec![path.to_owned()]);
-    };
-    let parts: Vec<PathBuf> = (1..=count)
-        .map(|number| path.with_file_name(format!("{stem}-{number:05}-of-{count:05}.gguf")))
-        .collect();
+    }
+    let count = names.len();
+    let parts: Vec<PathBuf> = names.iter().map(|name| path.with_file_name(name)).collect();
     match parts.iter().find(|part| !part.is_file()) {
         Some(missing) => Err(LocalError::MissingPart {
             path: missing.clone(),
@@ -227,10 +228,30 @@ pub(super) fn gguf_parts(path: &Path) -> Result<Vec<PathBuf>, LocalError> {
     }
 }
 
+/// The bytes of the files of a model: of all in a directory, or of a GGUF file with its other parts. What
+/// cannot be read counts nothing.
+pub(crate) fn stored_bytes(path: &Path) -> u64 {
+    let size = |path: &Path| path.metadata().map_or(0, |m| m.len());
+    if let Ok(files) = path.read_dir() {
+        return files.flatten().map(|file| size(&file.path())).sum();
+    }
+    let parts = gguf_parts(path).unwrap_or_default();
+    parts.iter().map(|part| size(part)).sum()
+}
+
+/// The names of all parts of the model that a file is a part of, by its name; its own if it is whole.
+pub(super) fn part_names(name: &str) -> Vec<String> {
+    match part_name(name) {
+        Some((stem, count)) => (1..=count)
+            .map(|number| format!("{stem}-{number:05}-of-{count:05}.gguf"))
+            .collect(),
+        None => vec![name.to_owned()],
+    }
+}
+
 /// `NAME-00001-of-00003.gguf`, as llama.cpp names the parts: the name and how many there are.
-fn part_name(path: &Path) -> Option<(String, usize)> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".gguf")?;
-    let (front, count) = name.rsplit_once("-of-")?;
+fn part_name(name: &str) -> Option<(String, usize)> {
+    let (front, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
     let (stem, number) = front.rsplit_once('-')?;
     let digits = |text: &str| {
         let plain = text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
@@ -246,11 +267,12 @@ mod tests {
 
     #[test]
     fn parts_are_known_by_their_names() {
-        let of = |name: &str| part_name(Path::new(name));
+        let of = part_name;
         assert_eq!(
-            of("d/m-q4-00002-of-00003.gguf"),
-            Some(("m-q4".to_owned(), 3))
+            part_names("d/m-q4-00002-of-00003.gguf"),
+            [1, 2, 3].map(|n| format!("d/m-q4-0000{n}-of-00003.gguf"))
         );
+        assert_eq!(part_names("d/m.gguf"), ["d/m.gguf"]);
         for other in [
             "m.gguf",
             "m-00004-of-00003.gguf",

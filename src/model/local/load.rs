@@ -6,25 +6,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use candle_core::quantized::QMatMul;
 use candle_core::{DType, Device, Tensor};
 
-use super::decoder::{Decoder, Head, Layer, Linear};
+use super::decoder::{Decoder, Layer};
 use super::error::{LocalError, Step};
 use super::feed_forward::{Block, FeedForward, Routed};
-use super::ops::{self, Norm, RopeTable, Values};
+use super::linear::{Linear, Weight};
+use super::matrix::Matrix;
+use super::ops::{Norm, RopeTable};
 use super::spec::{Architecture, Mixture, NormKind, NormPlaces, QkNorm, Spec};
 use super::weights::Weights;
-
-/// Whether quantised weights are multiplied as they are or as f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Arithmetic {
-    /// Everything in f32; quantised weights are dequantised when loaded.
-    #[default]
-    F32,
-    /// Formats with fast kernels stay quantised, which also quantises activations.
-    Quantised,
-}
 
 /// Tensor names of one layout; `{}` stands for the layer. Fused parts are one name.
 struct Layout {
@@ -53,22 +44,30 @@ struct Layout {
 /// Names of the parts of a mixture of experts; a second `{}` stands for the expert.
 struct ExpertNames {
     router: &'static str,
-    /// Gate, up and down projection of all experts in one tensor each, or of every expert by itself.
-    parts: [&'static str; 3],
-    /// Gate and up projection of all experts in one tensor, and their down projection.
-    fused: [&'static str; 2],
+    /// Gate, up and down projection of every expert by itself.
+    single: [&'static str; 3],
+    stacked: Stacked,
     shared: [&'static str; 3],
     shared_gate: &'static str,
 }
 
+/// Tensors of three dimensions with the projections of all experts behind one another.
+enum Stacked {
+    /// Gate, up and down projections in one each, under names that end in `.weight`.
+    Three([&'static str; 3]),
+    /// Gate and up projections in one, down projections in the other: parameters, not layers, so their
+    /// names have no ending.
+    Two([&'static str; 2]),
+}
+
 const HF_EXPERTS: ExpertNames = ExpertNames {
     router: "mlp.gate",
-    parts: [
+    single: [
         "mlp.experts.{}.gate_proj",
         "mlp.experts.{}.up_proj",
         "mlp.experts.{}.down_proj",
     ],
-    fused: ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"],
+    stacked: Stacked::Two(["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]),
     shared: [
         "mlp.shared_expert.gate_proj",
         "mlp.shared_expert.up_proj",
@@ -108,7 +107,7 @@ const HF_SANDWICH: Layout = Layout {
 const HF_MIXTRAL: Layout = Layout {
     experts: ExpertNames {
         router: "block_sparse_moe.gate",
-        parts: [
+        single: [
             "block_sparse_moe.experts.{}.w1",
             "block_sparse_moe.experts.{}.w3",
             "block_sparse_moe.experts.{}.w2",
@@ -166,8 +165,9 @@ const GGUF: Layout = Layout {
     down: "ffn_down",
     experts: ExpertNames {
         router: "ffn_gate_inp",
-        parts: ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"],
-        fused: ["", ""],
+        // Old files of Mixtral.
+        single: ["ffn_gate.{}", "ffn_up.{}", "ffn_down.{}"],
+        stacked: Stacked::Three(["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"]),
         shared: ["ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"],
         shared_gate: "ffn_gate_inp_shexp",
     },
@@ -226,12 +226,7 @@ impl Layout {
 }
 
 /// Builds the decoder on a device.
-pub(crate) fn load(
-    spec: Spec,
-    weights: &Weights,
-    arithmetic: Arithmetic,
-    device: &Device,
-) -> Result<Decoder, LocalError> {
+pub(crate) fn load(spec: Spec, weights: &Weights, device: &Device) -> Result<Decoder, LocalError> {
     let layout = Layout::of(spec.architecture, matches!(weights, Weights::Gguf(_)));
     let holds = |name: String| weights.shape(&format!("{name}.weight")).is_some();
     // Of two tied matrices, a file may hold the head alone.
@@ -246,15 +241,21 @@ pub(crate) fn load(
         spec: &spec,
         layout,
         weights,
-        arithmetic,
         device,
         prefix,
         used: RefCell::default(),
     };
     let embeddings = loader.embeddings()?;
+    let head = loader.head(&embeddings)?;
+    let embeddings = Weight::new(vec![embeddings], device)?;
+    let head = match head {
+        Some(head) => Weight::new(vec![head], device)?,
+        None => embeddings.clone(),
+    };
     let positions = match layout.positions {
         Some(name) if spec.learned_positions => {
-            Some(loader.matrix(&loader.outer(name), [spec.context, spec.hidden])?)
+            let matrix = loader.matrix(&loader.outer(name), [spec.context, spec.hidden])?;
+            Some(Weight::new(vec![matrix], device)?)
         }
         _ => None,
     };
@@ -276,10 +277,10 @@ pub(crate) fn load(
         .map(|number| loader.layer(number))
         .collect::<Result<_, _>>()?;
     let final_norm = loader.norm(&loader.outer(layout.final_norm), spec.hidden)?;
-    let head = loader.head(&embeddings)?;
     loader.all_used()?;
     Ok(Decoder {
         device: device.clone(),
+        stored: weights.bytes(),
         embeddings,
         positions,
         ropes,
@@ -297,7 +298,6 @@ struct Loader<'a> {
     spec: &'a Spec,
     layout: &'static Layout,
     weights: &'a Weights,
-    arithmetic: Arithmetic,
     device: &'a Device,
     prefix: &'static str,
     used: RefCell<BTreeSet<String>>,
@@ -308,7 +308,7 @@ impl Loader<'_> {
         format!("{}{name}", self.prefix)
     }
 
-    fn embeddings(&self) -> Result<Tensor, LocalError> {
+    fn embeddings(&self) -> Result<Matrix, LocalError> {
         let shape = [self.spec.vocabulary, self.spec.hidden];
         let own = self.outer(self.layout.embeddings);
         let missing = self.weights.shape(&format!("{own}.weight")).is_none();
@@ -329,11 +329,11 @@ impl Loader<'_> {
         .find(|n| self.weights.shape(&format!("{n}.weight")).is_some())
     }
 
-    fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor, LocalError> {
+    fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Matrix, LocalError> {
         let name = format!("{name}.weight");
-        let tensor = self.weights.tensor(&name, &shape, self.device)?;
+        let matrix = self.weights.matrix(&name, &shape)?;
         self.used.borrow_mut().insert(name);
-        Ok(tensor)
+        Ok(matrix)
     }
 
     fn vector(&self, name: String, length: usize) -> Result<Option<Tensor>, LocalError> {
@@ -399,7 +399,7 @@ impl Loader<'_> {
         said: Option<bool>,
         projections: &[&Linear],
     ) -> Result<(), LocalError> {
-        let other = projections.iter().any(|p| Some(p.is_biased()) != said);
+        let other = projections.iter().any(|p| Some(p.bias.is_some()) != said);
         match said {
             Some(said) if other => Err(LocalError::Config {
                 what: format!(
@@ -415,13 +415,12 @@ impl Loader<'_> {
         let names = &self.layout.experts;
         let name = |part: &str| self.outer(&format!("{}.{number}.{part}", self.layout.layer));
         let hidden = self.spec.hidden;
-        let single = name(&names.parts[0].replace("{}", "0"));
-        let by_itself = names.parts[0].contains("{}")
-            && self.weights.shape(&format!("{single}.weight")).is_some();
+        let first = name(&names.single[0].replace("{}", "0"));
+        let by_itself = self.weights.shape(&format!("{first}.weight")).is_some();
         let experts = if by_itself {
             (0..mixture.experts)
                 .map(|expert| {
-                    let part = |i: usize| name(&names.parts[i].replace("{}", &expert.to_string()));
+                    let part = |i: usize| name(&names.single[i].replace("{}", &expert.to_string()));
                     let up = [part(0), part(1)];
                     self.block(&up, &[mixture.ffn, mixture.ffn], part(2), mixture.ffn)
                 })
@@ -452,42 +451,31 @@ impl Loader<'_> {
         name: &dyn Fn(&str) -> String,
         mixture: Mixture,
     ) -> Result<Vec<Block>, LocalError> {
-        let (hidden, names) = (self.spec.hidden, &self.layout.experts);
+        let hidden = self.spec.hidden;
         let Mixture { experts, ffn, .. } = mixture;
-        let (up, down) = if matches!(self.weights, Weights::Gguf(_)) {
-            let stack = |i: usize, shape: [usize; 3]| {
-                self.named(format!("{}.weight", name(names.parts[i])), &shape)
-            };
-            let (gate, up) = (
-                stack(0, [experts, ffn, hidden])?,
-                stack(1, [experts, ffn, hidden])?,
-            );
-            let both = Tensor::cat(&[gate, up], 1).step("fuse gate and up projections")?;
-            (both, stack(2, [experts, hidden, ffn])?)
-        } else {
-            // These are parameters, not layers, so their names have no ending.
-            let up = self.named(name(names.fused[0]), &[experts, 2 * ffn, hidden])?;
-            (
-                up,
-                self.named(name(names.fused[1]), &[experts, hidden, ffn])?,
-            )
+        let (up, down) = match &self.layout.experts.stacked {
+            Stacked::Three([gate, up, down]) => {
+                let part = |part, rows| (format!("{}.weight", name(part)), rows);
+                (vec![part(gate, ffn), part(up, ffn)], part(down, hidden))
+            }
+            Stacked::Two([up, down]) => (vec![(name(up), 2 * ffn)], (name(down), hidden)),
         };
-        (0..experts)
-            .map(|expert| {
-                let one = |stack: &Tensor| {
-                    let weight = stack.get(expert).and_then(|w| ops::transposed(&w));
-                    weight
-                        .step("take an expert out of a stack")
-                        .map(|weight| Linear::Dense { weight, bias: None })
-                };
-                Ok(Block {
-                    up: one(&up)?,
-                    down: one(&down)?,
-                    gated: self.spec.gated,
-                    activation: self.spec.activation,
-                })
+        let one = |(name, rows): &(String, usize), columns, expert| {
+            let shape = [experts, *rows, columns];
+            let matrix = self.weights.matrix_within(name, shape, expert)?;
+            self.used.borrow_mut().insert(name.clone());
+            Ok(matrix)
+        };
+        let expert = |expert| {
+            let parts = up.iter().map(|part| one(part, hidden, expert));
+            Ok(Block {
+                up: self.dense(parts.collect::<Result<_, LocalError>>()?, None)?,
+                down: self.dense(vec![one(&down, ffn, expert)?], None)?,
+                gated: self.spec.gated,
+                activation: self.spec.activation,
             })
-            .collect()
+        };
+        (0..experts).map(expert).collect()
     }
 
     /// One output; GGUF stores it as a vector.
@@ -499,17 +487,11 @@ impl Loader<'_> {
             .shape(&full)
             .is_some_and(|shape| shape.len() == 1)
         {
-            let weight = self.named(full, &[hidden])?;
-            let weight = weight.reshape((hidden, 1)).step("turn a gate")?;
-            return Ok(Linear::Dense { weight, bias: None });
+            let weight = self.weights.matrix(&full, &[hidden])?;
+            self.used.borrow_mut().insert(full);
+            return self.dense(vec![weight], None);
         }
         self.linear(&[name.to_owned()], &[1], hidden)
-    }
-
-    fn named(&self, name: String, shape: &[usize]) -> Result<Tensor, LocalError> {
-        let tensor = self.weights.tensor(&name, shape, self.device)?;
-        self.used.borrow_mut().insert(name);
-        Ok(tensor)
     }
 
     fn layer(&self, number: usize) -> Result<Layer, LocalError> {
@@ -527,10 +509,7 @@ impl Loader<'_> {
             (_, false) => vec![spec.ffn],
         };
         let names = |parts: &[&str]| parts.iter().map(|p| name(p)).collect::<Vec<_>>();
-        let mut qkv = self.linear(&names(layout.qkv), &qkv_widths, spec.hidden)?;
-        if layout.interleaved {
-            qkv = self.gather_heads(qkv)?;
-        }
+        let qkv = self.qkv(&names(layout.qkv), &qkv_widths)?;
         let output = self.linear(&[name(layout.output)], &[spec.hidden], q)?;
         self.check_bias("attention_bias", spec.attention_bias, &[&qkv, &output])?;
         let (q_width, k_width) = match spec.qk_norm {
@@ -570,43 +549,32 @@ impl Loader<'_> {
         widths: &[usize],
         inputs: usize,
     ) -> Result<Linear, LocalError> {
-        let bias = self.biases(names, widths)?;
-        if self.arithmetic == Arithmetic::Quantised {
-            let mut parts = Vec::new();
-            for (name, width) in names.iter().zip(widths) {
-                let name = format!("{name}.weight");
-                if let Some(q) = self
-                    .weights
-                    .quantised(&name, &[*width, inputs], self.device)?
-                {
-                    self.used.borrow_mut().insert(name);
-                    parts.push(QMatMul::from_qtensor(q).step("prepare a quantised matrix")?);
-                }
+        let matrices = self.matrices(names, widths, inputs)?;
+        self.dense(matrices, self.biases(names, widths)?)
+    }
+
+    fn dense(&self, matrices: Vec<Matrix>, bias: Option<Tensor>) -> Result<Linear, LocalError> {
+        let weight = Weight::new(matrices, self.device)?;
+        Ok(Linear { weight, bias })
+    }
+
+    /// The parts of a projection, [outputs, inputs] each.
+    fn matrices(
+        &self,
+        names: &[String],
+        widths: &[usize],
+        inputs: usize,
+    ) -> Result<Vec<Matrix>, LocalError> {
+        let one = |(name, width): (&String, &usize)| {
+            if !self.layout.transposed {
+                return self.matrix(name, [*width, inputs]);
             }
-            if parts.len() == names.len() {
-                return Ok(Linear::Quantised { parts, bias });
-            }
-        }
-        let matrices = names
-            .iter()
-            .zip(widths)
-            .map(|(name, width)| {
-                if self.layout.transposed {
-                    self.matrix(name, [inputs, *width])
-                } else {
-                    self.matrix(name, [*width, inputs])
-                }
+            let stored = self.matrix(name, [inputs, *width])?;
+            stored.transposed().ok_or_else(|| LocalError::Unsupported {
+                setting: format!("tensor '{name}.weight', quantised along its outputs,"),
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        let weight = if self.layout.transposed {
-            Tensor::cat(&matrices, 1)
-        } else {
-            Tensor::cat(&matrices, 0).and_then(|w| ops::transposed(&w))
         };
-        Ok(Linear::Dense {
-            weight: weight.step("fuse a projection")?,
-            bias,
-        })
+        names.iter().zip(widths).map(one).collect()
     }
 
     fn biases(&self, names: &[String], widths: &[usize]) -> Result<Option<Tensor>, LocalError> {
@@ -630,59 +598,47 @@ impl Loader<'_> {
         Tensor::cat(&parts, 0).step("fuse biases").map(Some)
     }
 
-    /// Reorders a projection stored head by head (q, k, v of head 0, of head 1, ...) into q, k, v.
-    fn gather_heads(&self, linear: Linear) -> Result<Linear, LocalError> {
-        let Linear::Dense { weight, bias } = linear else {
-            return Ok(linear);
-        };
+    /// Queries, keys and values. Where they are stored head by head (q, k, v of head 0, of head 1, ...) they
+    /// are reordered.
+    fn qkv(&self, names: &[String], widths: &[usize]) -> Result<Linear, LocalError> {
+        if !self.layout.interleaved {
+            return self.linear(names, widths, self.spec.hidden);
+        }
+        let matrices = self.matrices(names, widths, self.spec.hidden)?;
+        let bias = self.biases(names, widths)?;
         let (heads, dim) = (self.spec.heads, self.spec.head_dim);
-        let order: Vec<u32> = (0..3)
-            .flat_map(|part| {
-                (0..heads).flat_map(move |head| {
-                    (0..dim).map(move |i| u32::try_from((head * 3 + part) * dim + i).unwrap_or(0))
-                })
+        let order: Vec<usize> = (0..3 * heads * dim)
+            .map(|i| {
+                let (part, head, within) = (i / dim / heads, i / dim % heads, i % dim);
+                (head * 3 + part) * dim + within
             })
             .collect();
-        let order = Tensor::from_slice(&order, order.len(), self.device).step("order heads")?;
-        Ok(Linear::Dense {
-            weight: weight
-                .index_select(&order, 1)
-                .and_then(|w| w.contiguous())
-                .step("order heads")?,
-            bias: bias
-                .map(|b| b.index_select(&order, 0))
-                .transpose()
-                .step("order heads")?,
-        })
+        let matrices = matrices.iter().map(|m| m.of_rows(&order)).collect();
+        let ordered = |bias: Tensor| {
+            let all = bias.to_vec1::<f32>()?;
+            let values: Vec<f32> = order.iter().map(|i| all[*i]).collect();
+            Tensor::from_vec(values, order.len(), self.device)
+        };
+        let bias = bias.map(ordered).transpose().step("order heads")?;
+        self.dense(matrices, bias)
     }
 
-    fn head(&self, embeddings: &Tensor) -> Result<Head, LocalError> {
+    /// The head, where it is another matrix than the embeddings.
+    fn head(&self, embeddings: &Matrix) -> Result<Option<Matrix>, LocalError> {
         let shape = [self.spec.vocabulary, self.spec.hidden];
-        match self.head_name() {
-            Some(name) if self.spec.tied => {
-                let stored = self.matrix(&name, shape)?;
-                // A tied checkpoint may store the matrix a second time. Where it stores another, that is
-                // the head, as in transformers.
-                let same = alike(&stored, embeddings).step("compare head and embeddings")?;
-                Ok(Head::Dense(if same { embeddings.clone() } else { stored }))
+        let stored = match self.head_name() {
+            Some(name) => self.matrix(&name, shape)?,
+            None if self.spec.tied => return Ok(None),
+            None => {
+                return Err(LocalError::MissingTensor {
+                    name: format!("{}.weight", self.layout.head),
+                });
             }
-            None if self.spec.tied => Ok(Head::Dense(embeddings.clone())),
-            None => Err(LocalError::MissingTensor {
-                name: format!("{}.weight", self.layout.head),
-            }),
-            Some(name) => {
-                if self.arithmetic == Arithmetic::Quantised {
-                    let full = format!("{name}.weight");
-                    if let Some(q) = self.weights.quantised(&full, &shape, self.device)? {
-                        self.used.borrow_mut().insert(full);
-                        return QMatMul::from_qtensor(q)
-                            .step("prepare a quantised matrix")
-                            .map(Head::Quantised);
-                    }
-                }
-                self.matrix(&name, shape).map(Head::Dense)
-            }
-        }
+        };
+        // A tied checkpoint may store the matrix a second time. Where it stores another, that is the head, as
+        // in transformers.
+        let same = self.spec.tied && stored.is_equal(embeddings);
+        Ok((!same).then_some(stored))
     }
 
     fn all_used(&self) -> Result<(), LocalError> {
@@ -701,13 +657,4 @@ impl Loader<'_> {
             }),
         }
     }
-}
-
-/// Whether two matrices hold the same values.
-fn alike(a: &Tensor, b: &Tensor) -> candle_core::Result<bool> {
-    if a.device().is_cpu() {
-        let (a, b) = (Values::of(a), Values::of(b));
-        return Ok(a.get()? == b.get()?);
-    }
-    Ok((a - b)?.abs()?.max_all()?.to_scalar::<f32>()? == 0.0)
 }

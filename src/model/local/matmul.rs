@@ -1,9 +1,8 @@
-//! Matrix products of f32 on the CPU.
+//! Matrix products of f32 within attention, on the CPU.
 //!
-//! For large products candle's are the faster ones, by a tenth. But each of its products first asks for
-//! the number of cores, which on Linux may read /proc/cpuinfo (50 microseconds on two cores, more on
-//! more), and each needs tensors of its own; small products, which is what attention over short texts
-//! and models of a few million weights are made of, are computed here.
+//! Both sides are activations, and products are many and small: candle's ask for the number of cores first,
+//! which on Linux may read /proc/cpuinfo (50 microseconds on two cores, more on more), and need tensors of
+//! their own. Products with weights are in [`super::product`].
 //!
 //! A product is cut into blocks of columns, each repacked once so that the inner loop reads it in order,
 //! and into tiles of [`ROWS`] by two vectors that stay in registers. Few rows are not worth repacking
@@ -38,7 +37,14 @@ impl<'a> Rows<'a> {
         Self { values, stride }
     }
 
-    fn row(&self, row: usize, from: usize, length: usize) -> &'a [f32] {
+    /// The same rows from a column on.
+    pub(super) fn from(self, column: usize) -> Self {
+        Self::new(self.values, column, self.stride)
+    }
+
+    /// Some values of a row.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize, from: usize, length: usize) -> &'a [f32] {
         &self.values[row * self.stride + from..][..length]
     }
 }

@@ -12,10 +12,13 @@ mod error;
 mod feed_forward;
 mod foreign;
 pub mod hub;
+mod linear;
 mod load;
 mod matmul;
+mod matrix;
 mod open;
 mod ops;
+mod product;
 mod read;
 mod sampler;
 mod simd;
@@ -24,6 +27,7 @@ pub mod template;
 pub mod tokenizer;
 mod tokens;
 mod weights;
+mod widen;
 mod write;
 
 use std::collections::BTreeMap;
@@ -46,7 +50,7 @@ use crate::response::{Continuation, Response, Scored};
 pub use error::LocalError;
 pub(crate) use error::without_backtrace;
 pub use foreign::Foreign;
-pub use load::Arithmetic;
+pub(crate) use foreign::stored_bytes;
 pub use open::{DeviceChoice, Options};
 pub use sampler::Seen;
 pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
@@ -72,14 +76,19 @@ struct Ready {
 type Group = (Vec<usize>, Ready);
 
 impl LocalModel {
-    /// The gate and up projections of every layer, [ffn, hidden] each, or nothing when the
-    /// feed-forward blocks are not gated, hold several experts or were left quantised.
+    /// How many layers have a gate and an up projection. None if the feed-forward blocks are not gated or
+    /// hold several experts.
+    pub fn gated_layers(&self) -> Option<usize> {
+        open::gated_layers(&self.decoder)
+    }
+
+    /// The gate and up projection of a layer, [ffn, hidden] each. None if the layer has none.
     ///
     /// # Errors
     ///
     /// When the tensors cannot be read back from the device.
-    pub fn gated_layers(&self) -> Result<Option<Vec<[Array2<f32>; 2]>>, ModelError> {
-        open::gated_layers(&self.decoder)
+    pub fn gated_layer(&self, number: usize) -> Result<Option<[Array2<f32>; 2]>, ModelError> {
+        open::gated_layer(&self.decoder, number)
             .map_err(|source| source.of(&self.identity.name, Failure::Unusable))
     }
 

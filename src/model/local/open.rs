@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use ndarray::Array2;
 
-use super::decoder::{Decoder, Linear};
+use super::decoder::{Decoder, Layer};
 use super::error::{LocalError, Step};
 use super::feed_forward::FeedForward;
 use super::foreign;
-use super::load::{self, Arithmetic};
+use super::load;
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
 use super::tokenizer::Tokenizer;
@@ -36,8 +36,6 @@ pub enum DeviceChoice {
 pub struct Options {
     /// Where the arithmetic is done.
     pub device: DeviceChoice,
-    /// What becomes of quantised weights.
-    pub arithmetic: Arithmetic,
     /// What is set beside what is asked.
     pub served: Served,
 }
@@ -138,7 +136,7 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
             .map(|t| digest::of_bytes(t.as_bytes())),
         served: options.served,
     };
-    let decoder = load::load(spec, &weights, options.arithmetic, &device)?;
+    let decoder = load::load(spec, &weights, &device)?;
     Ok(LocalModel {
         identity: ModelIdentity {
             name: name.to_owned(),
@@ -254,10 +252,9 @@ fn arithmetic(options: Options, weights: &Weights) -> String {
         DeviceChoice::Cuda => "cuda",
         DeviceChoice::Metal => "metal",
     };
-    let kind = match (options.arithmetic, weights) {
-        (Arithmetic::F32, Weights::Safetensors(_)) => "f32",
-        (Arithmetic::F32, Weights::Gguf(_)) => "f32, quantised weights dequantised when loaded",
-        (Arithmetic::Quantised, _) => "quantised where the format has fast kernels, else f32",
+    let kind = match weights {
+        Weights::Safetensors(_) => "f32",
+        Weights::Gguf(_) => "f32, quantised weights dequantised",
     };
     format!("{kind}, on {device}")
 }
@@ -273,30 +270,33 @@ fn device(choice: DeviceChoice) -> Result<Device, LocalError> {
     }
 }
 
-/// The gate and up projection of every layer, [ffn, hidden] each.
-pub(super) fn gated_layers(decoder: &Decoder) -> Result<Option<Vec<[Array2<f32>; 2]>>, LocalError> {
-    if !decoder.spec.gated {
+/// How many layers have a gate and an up projection. None if there are layers without, or with several
+/// experts.
+pub(super) fn gated_layers(decoder: &Decoder) -> Option<usize> {
+    let dense = |layer: &Layer| matches!(layer.feed_forward, FeedForward::Dense(_));
+    let all = decoder.spec.gated && decoder.layers.iter().all(dense);
+    all.then_some(decoder.layers.len())
+}
+
+/// The gate and up projection of a layer, [ffn, hidden] each. None if the layer has none.
+pub(super) fn gated_layer(
+    decoder: &Decoder,
+    number: usize,
+) -> Result<Option<[Array2<f32>; 2]>, LocalError> {
+    let Some(FeedForward::Dense(block)) = decoder.layers.get(number).map(|l| &l.feed_forward)
+    else {
+        return Ok(None);
+    };
+    if !block.gated {
         return Ok(None);
     }
     let (ffn, hidden) = (decoder.spec.ffn, decoder.spec.hidden);
-    let mut layers = Vec::new();
-    for layer in &decoder.layers {
-        let FeedForward::Dense(block) = &layer.feed_forward else {
-            return Ok(None);
-        };
-        let Linear::Dense { weight, .. } = &block.up else {
-            return Ok(None);
-        };
-        let half = |start| {
-            let values = weight
-                .narrow(1, start, ffn)
-                .and_then(|w| w.t()?.contiguous()?.flatten_all()?.to_vec1::<f32>())
-                .step("read weights back")?;
-            Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
-                what: error.to_string(),
-            })
-        };
-        layers.push([half(0)?, half(ffn)?]);
-    }
-    Ok(Some(layers))
+    let half = |start| {
+        let values = block.up.weight.values(start..start + ffn);
+        let values = values.step("read weights back")?;
+        Array2::from_shape_vec((ffn, hidden), values).map_err(|error| LocalError::Config {
+            what: error.to_string(),
+        })
+    };
+    Ok(Some([half(0)?, half(ffn)?]))
 }

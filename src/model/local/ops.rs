@@ -8,7 +8,6 @@ use candle_core::{
 };
 use rayon::prelude::*;
 
-use super::matmul::{Product, Right, Rows};
 use super::simd;
 use super::spec::{Activation, RopeStyle};
 
@@ -61,81 +60,6 @@ impl<'a> Values<'a> {
             _ => bail!("only contiguous f32 on the CPU can be read in place"),
         }
     }
-}
-
-/// Whether a product is computed by [`super::matmul`] and not by candle (measured on AVX2).
-///
-/// Where there are threads to use, candle uses them for everything but the smallest products. On one
-/// thread, which is how several models run side by side, its fixed cost decides: a row or two and the
-/// products of tiny models are done faster here.
-fn is_small(m: usize, k: usize, n: usize) -> bool {
-    let limit = match (rayon::current_num_threads(), m) {
-        (1, 1..=2) => 1 << 23,
-        (1, _) if k * n < 1 << 17 => 1 << 25,
-        _ => 1 << 20,
-    };
-    m * k * n < limit
-}
-
-/// `x * weight`, or `x * weight^T` where the weight is stored [outputs, inputs].
-pub(super) fn matmul(x: &Tensor, weight: &Tensor, transposed: bool) -> Result<Tensor> {
-    let (m, k) = x.dims2()?;
-    let n = weight.dim(usize::from(!transposed))?;
-    if x.device().is_cpu() && is_small(m, k, n) {
-        return small_product(x, weight, transposed);
-    }
-    if transposed {
-        x.matmul(&weight.t()?)
-    } else {
-        x.matmul(weight)
-    }
-}
-
-fn small_product(x: &Tensor, weight: &Tensor, transposed: bool) -> Result<Tensor> {
-    let (m, k) = x.dims2()?;
-    let n = weight.dim(usize::from(!transposed))?;
-    let (left, right) = (Values::of(x), Values::of(weight));
-    let mut out = vec![0f32; m * n];
-    Product {
-        left: Rows::new(left.get()?, 0, k),
-        right: if transposed {
-            Right::Transposed(Rows::new(right.get()?, 0, k))
-        } else {
-            Right::Plain(Rows::new(right.get()?, 0, n))
-        },
-        m,
-        k,
-        n,
-        out: &mut out,
-        stride: n,
-        add: false,
-    }
-    .run(&mut Vec::new());
-    Tensor::from_vec(out, (m, n), x.device())
-}
-
-/// The transpose of a matrix, contiguous.
-///
-/// On the CPU tile by tile: candle's copy walks one side of the matrix a cache line a value.
-pub(super) fn transposed(x: &Tensor) -> Result<Tensor> {
-    const TILE: usize = 16;
-    if !x.device().is_cpu() {
-        return x.t()?.contiguous();
-    }
-    let (rows, columns) = x.dims2()?;
-    let values = Values::of(x);
-    let values = values.get()?;
-    let mut out = vec![0f32; rows * columns];
-    for row in (0..rows).step_by(TILE) {
-        let rows_here = TILE.min(rows - row);
-        for column in 0..columns {
-            let target = &mut out[column * rows + row..][..rows_here];
-            for (i, target) in target.iter_mut().enumerate() {
-                *target = values[(row + i) * columns + column];
-            }
-        }
-    }
-    Tensor::from_vec(out, (columns, rows), x.device())
 }
 
 /// A normalisation of rows of hidden states.
@@ -516,15 +440,6 @@ mod tests {
         let difference = (a - b).unwrap().abs().unwrap().flatten_all().unwrap();
         let worst = difference.max(0).unwrap().to_scalar::<f32>().unwrap();
         assert!(worst < 2e-5, "largest difference {worst}");
-    }
-
-    #[test]
-    fn a_transpose_by_tiles_is_a_transpose() {
-        for shape in [(1, 7), (16, 3), (37, 50)] {
-            let x = random(shape);
-            let expected = x.t().unwrap().contiguous().unwrap();
-            assert_close(&transposed(&x).unwrap(), &expected);
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "the largest differences are reported")]
 
 mod attention;
+mod formats;
 mod oracle;
 mod packing;
 mod tokens;

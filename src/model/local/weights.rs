@@ -1,22 +1,23 @@
 //! Weights on disk: safetensors or GGUF, in one file or several, read one tensor at a time.
 //!
 //! Headers are checked before anything is allocated, shapes against what the configuration asks for, and
-//! every value for being finite. The SHA-256 of each file is taken from the bytes on disk.
+//! every value for being finite. The SHA-256 of each file is taken from the bytes on disk. Matrices stay as
+//! they are stored: files are read and not mapped, because a mapped file that somebody cuts short ends the
+//! process, and one that somebody changes is no longer the one whose digest was taken.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
-use candle_core::{DType, Device, Tensor};
+use candle_core::quantized::{GgmlDType, gguf_file};
+use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::error::{LocalError, Step, without_backtrace};
 use super::foreign;
-use super::ops::Values;
-use super::simd;
+use super::matrix::{Matrix, bytes_of};
+use super::widen;
 
 /// The largest safetensors header that is read, as in the reference implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -53,8 +54,26 @@ pub(crate) struct Gguf {
 
 struct Part {
     content: gguf_file::Content,
-    file: Mutex<BufReader<File>>,
     path: PathBuf,
+    /// The length of the file.
+    bytes: u64,
+}
+
+/// Where a tensor lies, and in which format.
+struct Place<'a> {
+    path: &'a Path,
+    start: u64,
+    format: Format,
+    /// The length of the file.
+    end: u64,
+}
+
+/// How numbers are stored.
+#[derive(Clone, Copy)]
+enum Format {
+    Kept(GgmlDType),
+    /// Doubles are rounded to f32 when they are read.
+    F64,
 }
 
 fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> LocalError + '_ {
@@ -130,6 +149,13 @@ impl Weights {
         }
     }
 
+    /// The bytes of these files; what cannot be read counts nothing.
+    pub(crate) fn bytes(&self) -> usize {
+        let size = |file: &PathBuf| file.metadata().map_or(0, |m| m.len());
+        let all = self.files().iter().map(size).fold(0, u64::saturating_add);
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
     /// The names of all tensors.
     pub(crate) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
@@ -165,51 +191,81 @@ impl Weights {
         counts
     }
 
-    /// Reads a tensor of the given shape as f32 on the device, dequantising when needed.
+    /// Reads a tensor of the given shape as f32 on the device: norms, biases and the like, which are small.
     pub(crate) fn tensor(
         &self,
         name: &str,
         shape: &[usize],
         device: &Device,
     ) -> Result<Tensor, LocalError> {
-        self.expect_shape(name, shape)?;
-        let tensor = match self {
-            Self::Safetensors(shards) => shards.read(name)?,
-            Self::Gguf(gguf) => gguf
-                .read(name, &Device::Cpu)?
-                .dequantize(&Device::Cpu)
-                .step("dequantise a tensor")?,
-        };
-        check_finite(name, &tensor)?;
-        tensor.to_device(device).step("move a tensor to the device")
+        let matrix = self.matrix(name, shape)?;
+        Tensor::from_vec(matrix.values(0..matrix.rows()), shape, device)
+            .step("move a tensor to the device")
     }
 
-    /// Reads a tensor as it is stored in GGUF when its format has fast kernels, else nothing.
-    pub(crate) fn quantised(
+    /// Reads a tensor of the given shape as it is stored; its last dimension are the columns.
+    pub(super) fn matrix(&self, name: &str, shape: &[usize]) -> Result<Matrix, LocalError> {
+        self.expect_shape(name, shape)?;
+        self.read(name, shape, 0)
+    }
+
+    /// Reads one of the matrices that lie behind one another in a tensor of three dimensions.
+    pub(super) fn matrix_within(
         &self,
         name: &str,
-        shape: &[usize],
-        device: &Device,
-    ) -> Result<Option<QTensor>, LocalError> {
-        let Self::Gguf(gguf) = self else {
-            return Ok(None);
+        shape: [usize; 3],
+        number: usize,
+    ) -> Result<Matrix, LocalError> {
+        self.expect_shape(name, &shape)?;
+        self.read(name, &shape[1..], number)
+    }
+
+    /// Reads one of the parts of a shape that lie behind one another in a tensor.
+    fn read(&self, name: &str, shape: &[usize], number: usize) -> Result<Matrix, LocalError> {
+        let place = self.place(name)?;
+        let (rows, columns) = match shape {
+            [] => (Some(1), 1),
+            [rows @ .., columns] => {
+                let product = |all: usize, n: &usize| all.checked_mul(*n);
+                (rows.iter().try_fold(1, product), *columns)
+            }
         };
-        self.expect_shape(name, shape)?;
-        let fast = gguf.info(name).is_some_and(|info| {
-            matches!(
-                info.ggml_dtype,
-                GgmlDType::Q4K | GgmlDType::Q6K | GgmlDType::Q8_0
-            ) && info
-                .shape
-                .dims()
-                .last()
-                .is_some_and(|k| k.is_multiple_of(256))
-        });
-        if fast {
-            gguf.read(name, device).map(Some)
-        } else {
-            Ok(None)
+        let fits = |rows: usize| {
+            let size = place.format.bytes_of(rows, columns)?;
+            let before = (size as u64).checked_mul(number as u64)?;
+            let start = place.start.checked_add(before)?;
+            (size as u64 <= place.end.checked_sub(start)?).then_some((start, size))
+        };
+        let (Some(rows), Some((start, size))) = (rows, rows.and_then(fits)) else {
+            let format = place.format.name();
+            let what = match place.format.bytes_of(1, columns) {
+                None => format!("rows of {columns} values, which are no whole blocks of {format}"),
+                Some(_) => format!(
+                    "shape {shape:?} in {format}, which does not fit the file (truncated download?)"
+                ),
+            };
+            return Err(damaged(place.path, format!("tensor '{name}' has {what}")));
+        };
+        let matrix = place
+            .read(start, size, [rows, columns])
+            .map_err(read_error(place.path))?;
+        match matrix.not_finite() {
+            0 => Ok(matrix),
+            count => Err(LocalError::NotFinite {
+                name: name.to_owned(),
+                count,
+            }),
         }
+    }
+
+    fn place(&self, name: &str) -> Result<Place<'_>, LocalError> {
+        let place = match self {
+            Self::Safetensors(shards) => shards.place(name)?,
+            Self::Gguf(gguf) => gguf.place(name),
+        };
+        place.ok_or_else(|| LocalError::MissingTensor {
+            name: name.to_owned(),
+        })
     }
 
     fn expect_shape(&self, name: &str, expected: &[usize]) -> Result<(), LocalError> {
@@ -229,40 +285,83 @@ impl Weights {
 }
 
 impl Shards {
-    fn read(&self, name: &str) -> Result<Tensor, LocalError> {
-        let located = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| LocalError::MissingTensor {
-                name: name.to_owned(),
-            })?;
-        let path = &self.files[located.file];
+    fn place(&self, name: &str) -> Result<Option<Place<'_>>, LocalError> {
+        let Some(located) = self.tensors.get(name) else {
+            return Ok(None);
+        };
         let (from, to) = located.info.data_offsets;
-        let mut bytes = vec![0u8; to - from];
-        let mut file = File::open(path).map_err(read_error(path))?;
-        file.seek(SeekFrom::Start(located.data + from as u64))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(read_error(path))?;
-        let dtype = match located.info.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            Dtype::F64 => DType::F64,
+        let format = match located.info.dtype {
+            Dtype::F32 => Format::Kept(GgmlDType::F32),
+            Dtype::F16 => Format::Kept(GgmlDType::F16),
+            Dtype::BF16 => Format::Kept(GgmlDType::BF16),
+            Dtype::F64 => Format::F64,
             other => {
                 return Err(LocalError::Unsupported {
                     setting: format!("number format {other:?} of tensor '{name}'"),
                 });
             }
         };
-        Tensor::from_raw_buffer(&bytes, dtype, &located.info.shape, &Device::Cpu)
-            .and_then(|t| t.to_dtype(DType::F32))
-            .step("read a tensor")
+        Ok(Some(Place {
+            path: &self.files[located.file],
+            start: located.data + from as u64,
+            format,
+            end: located.data + to as u64,
+        }))
+    }
+}
+
+impl Format {
+    /// The bytes of so many rows. None if a row is no whole number of blocks.
+    fn bytes_of(self, rows: usize, columns: usize) -> Option<usize> {
+        match self {
+            Self::Kept(format) => bytes_of(format, rows, columns),
+            Self::F64 => bytes_of(GgmlDType::F32, rows, columns)?.checked_mul(2),
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Kept(format) => format!("{format:?}"),
+            Self::F64 => "F64".to_owned(),
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Reads a matrix of `size` bytes. Numbers are stored with their lowest byte first.
+    fn read(&self, start: u64, size: usize, shape: [usize; 2]) -> std::io::Result<Matrix> {
+        let mut file = File::open(self.path)?;
+        file.seek(SeekFrom::Start(start))?;
+        let matrix = match self.format {
+            Format::Kept(GgmlDType::F32) => {
+                let mut values = vec![0f32; size / 4];
+                file.read_exact(pulp::bytemuck::cast_slice_mut(&mut values))?;
+                for value in &mut values {
+                    *value = f32::from_bits(u32::from_le(value.to_bits()));
+                }
+                Matrix::of_values(values, shape)
+            }
+            Format::Kept(format) => {
+                let mut bytes = vec![0; size];
+                file.read_exact(&mut bytes)?;
+                Matrix::new(format, bytes, shape)
+            }
+            Format::F64 => {
+                let mut bytes = vec![0; size];
+                file.read_exact(&mut bytes)?;
+                let mut values = vec![0f32; size / 8];
+                widen::f64(&bytes, &mut values);
+                Matrix::of_values(values, shape)
+            }
+        };
+        matrix.ok_or_else(|| std::io::ErrorKind::InvalidData.into())
     }
 }
 
 impl Part {
     fn open(path: PathBuf) -> Result<Self, LocalError> {
         let file = File::open(&path).map_err(read_error(&path))?;
+        let bytes = file.metadata().map_err(read_error(&path))?.len();
         let mut reader = BufReader::new(file);
         let content = gguf_file::Content::read(&mut reader).map_err(|error| {
             let text = error.to_string();
@@ -277,8 +376,8 @@ impl Part {
         })?;
         Ok(Self {
             content,
-            file: Mutex::new(reader),
             path,
+            bytes,
         })
     }
 }
@@ -338,39 +437,17 @@ impl Gguf {
         }
     }
 
-    fn read(&self, name: &str, device: &Device) -> Result<QTensor, LocalError> {
-        let number = self
-            .places
-            .get(name)
-            .ok_or_else(|| LocalError::MissingTensor {
-                name: name.to_owned(),
-            })?;
-        let part = &self.parts[*number];
-        let mut file = part
-            .file
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        part.content
-            .tensor(&mut *file, name, device)
-            .map_err(|error| {
-                let text = error.to_string();
-                let text = without_backtrace(&text);
-                damaged(&part.path, format!("tensor '{name}': {text}"))
-            })
+    fn place(&self, name: &str) -> Option<Place<'_>> {
+        let part = &self.parts[*self.places.get(name)?];
+        let info = part.content.tensor_infos.get(name)?;
+        let data = part.content.tensor_data_offset;
+        Some(Place {
+            path: &part.path,
+            start: data.saturating_add(info.offset),
+            format: Format::Kept(info.ggml_dtype),
+            end: part.bytes,
+        })
     }
-}
-
-fn check_finite(name: &str, tensor: &Tensor) -> Result<(), LocalError> {
-    let values = Values::of(tensor);
-    let values = values.get().step("check a tensor")?;
-    if simd::all_finite(values) {
-        return Ok(());
-    }
-    let count = values.iter().filter(|x| !x.is_finite()).count();
-    Err(LocalError::NotFinite {
-        name: name.to_owned(),
-        count,
-    })
 }
 
 /// The shards that an index names, each once, in order, refusing names that leave the directory.

@@ -1,10 +1,11 @@
 //! Writing: samples, many at a time.
 //!
-//! A prompt is prefilled once and its keys and values are copied for every sample. Each sample draws
+//! A prompt is prefilled once, and all its samples share its keys and values. Each sample draws
 //! from a generator of its own, seeded by the seed, the probe and the sample's number, so that samples
 //! neither overlap nor depend on what else was asked.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -18,8 +19,12 @@ use crate::response::Finish;
 
 /// Samples written at once.
 const LIVE: usize = 64;
-/// Memory for keys and values of the samples written at once.
+/// Memory for keys and values of the samples that a server writes at once.
 const CACHE_BYTES: usize = 2 << 30;
+/// Elsewhere they take as much as the weights do, at least and at most so much: more samples at once are
+/// faster, and a small model is to stay small.
+const LEAST_CACHE_BYTES: usize = 64 << 20;
+const MOST_CACHE_BYTES: usize = 512 << 20;
 
 /// One prompt and the samples wanted of it.
 #[derive(Debug)]
@@ -142,19 +147,25 @@ pub(crate) fn write(
     ends: &dyn Fn(u32) -> bool,
     done: &mut dyn FnMut(usize, usize, Written) -> ControlFlow<()>,
 ) -> Result<(), LocalError> {
+    let runs = runs(decoder, writings);
     let mut owners = Vec::new();
     let mut next = 0;
-    while next < writings.len() {
-        let until = wave_end(decoder, writings, next);
+    while next < runs.len() {
+        let until = wave_end(decoder, writings, &runs, next);
         let mut wave = Wave::default();
-        for (index, writing) in writings.iter().enumerate().take(until).skip(next) {
+        for (index, numbers) in &runs[next..until] {
+            let writing = &writings[*index];
             let mut samples = Vec::new();
-            for (number, seed) in writing.seeds.iter().enumerate() {
+            for number in numbers.clone() {
                 samples.push((
                     owners.len() as u64,
-                    Drawing::plain(*seed, writing.temperature, writing.max_tokens),
+                    Drawing::plain(
+                        writing.seeds[number],
+                        writing.temperature,
+                        writing.max_tokens,
+                    ),
                 ));
-                owners.push((index, number));
+                owners.push((*index, number));
             }
             let prompt = &writing.prompt;
             wave.prefill(decoder, vec![Joining { prompt, samples }])?;
@@ -188,18 +199,39 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// The end of the run of writings whose samples are written together.
-fn wave_end(decoder: &Decoder, writings: &[Writing], from: usize) -> usize {
+/// Samples of one writing, by its index.
+type Run = (usize, Range<usize>);
+
+/// The samples of every writing in runs that fit into memory, one at least.
+fn runs(decoder: &Decoder, writings: &[Writing]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (index, writing) in writings.iter().enumerate() {
+        let each = cache_bytes(decoder, writing.max_tokens).max(1);
+        let most = (most_cache_bytes(decoder) / each).clamp(1, LIVE);
+        let count = writing.seeds.len();
+        let starts = (0..count).step_by(most);
+        runs.extend(starts.map(|start| (index, start..count.min(start + most))));
+    }
+    runs
+}
+
+/// The end of the runs whose samples are written together.
+fn wave_end(decoder: &Decoder, writings: &[Writing], runs: &[Run], from: usize) -> usize {
     let (mut samples, mut bytes) = (0, 0);
-    for (index, writing) in writings.iter().enumerate().skip(from) {
-        let capacity = writing.prompt.len() + writing.max_tokens;
-        samples += writing.seeds.len();
-        bytes += writing.seeds.len() * cache_bytes(decoder, capacity);
-        if index > from && (samples > LIVE || bytes > CACHE_BYTES) {
-            return index;
+    for (place, (index, numbers)) in runs.iter().enumerate().skip(from) {
+        let writing = &writings[*index];
+        samples += numbers.len();
+        bytes += cache_bytes(decoder, writing.prompt.len())
+            + numbers.len() * cache_bytes(decoder, writing.max_tokens);
+        if place > from && (samples > LIVE || bytes > most_cache_bytes(decoder)) {
+            return place;
         }
     }
-    writings.len()
+    runs.len()
+}
+
+fn most_cache_bytes(decoder: &Decoder) -> usize {
+    decoder.stored.clamp(LEAST_CACHE_BYTES, MOST_CACHE_BYTES)
 }
 
 /// Memory for the keys and values of a text of so many tokens.
@@ -232,11 +264,9 @@ impl Wave {
     ) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         let (mut caches, mut rows) = (Vec::new(), Vec::new());
-        for (index, Joining { prompt, samples }) in joining.iter().enumerate() {
-            let longest = samples.iter().map(|(_, d)| d.max_tokens).max();
-            let capacity = prompt.len() + longest.unwrap_or(0);
+        for (index, Joining { prompt, .. }) in joining.iter().enumerate() {
             caches.push(
-                Cache::new(decoder.spec(), capacity, decoder.device())
+                Cache::new(decoder.spec(), prompt.len(), decoder.device())
                     .step("make room for keys and values")?,
             );
             pack.push(prompt, 0, Past::Cache(index));
@@ -261,13 +291,14 @@ impl Wave {
             first.push(samples);
         })?;
         for (samples, cache) in first.into_iter().zip(caches) {
-            for _ in 1..samples.len() {
-                self.caches.push(cache.fork().step("copy keys and values")?);
+            let prompt = Arc::new(cache);
+            for sample in samples {
+                self.caches.push(
+                    Cache::behind(&prompt, decoder.spec(), sample.drawing.max_tokens)
+                        .step("make room for keys and values")?,
+                );
+                self.samples.push(sample);
             }
-            if !samples.is_empty() {
-                self.caches.push(cache);
-            }
-            self.samples.extend(samples);
         }
         Ok(())
     }

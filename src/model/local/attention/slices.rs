@@ -79,7 +79,6 @@ impl Attention<'_> {
     ) -> Result<Tensor> {
         let device = projected.q.device();
         let width = self.spec.heads * self.spec.head_dim;
-        let pasts: Vec<usize> = caches.iter().map(|c| c.length).collect();
         for segment in &pack.segments {
             if let Past::Cache(index) = segment.past {
                 self.append(*segment, projected, &mut caches[index])?;
@@ -93,27 +92,33 @@ impl Attention<'_> {
             values: values.get()?,
             rows,
         };
-        let stores = caches
+        // What was just appended is not yet counted, and stands among the pack's own rows.
+        let tensors: Vec<Vec<_>> = caches
             .iter()
             .map(|cache| {
-                let (k, v) = &cache.layers[self.number];
-                Ok((Values::of(k), Values::of(v), k.dim(1)?))
+                let parts = cache.chain().map(|part| &part.layers[self.number]);
+                parts.map(|(k, v)| (Values::of(k), Values::of(v))).collect()
             })
-            .collect::<Result<Vec<_>>>()?;
-        let cached = stores
+            .collect();
+        let cached = caches
             .iter()
-            .zip(pasts)
-            .map(|((k, v, rows), length)| {
-                let (keys, values, rows) = (k.get()?, v.get()?, *rows);
-                let kept = Kept { keys, values, rows };
-                let start = 0;
-                Ok(Piece {
-                    kept,
-                    start,
-                    length,
-                })
+            .zip(&tensors)
+            .map(|(cache, tensors)| {
+                let pieces = cache.chain().zip(tensors).map(|(part, (k, v))| {
+                    let kept = Kept {
+                        keys: k.get()?,
+                        values: v.get()?,
+                        rows: part.layers[self.number].0.dim(1)?,
+                    };
+                    Ok(Piece {
+                        kept,
+                        start: 0,
+                        length: part.length,
+                    })
+                });
+                pieces.collect()
             })
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<Vec<_>>>>()?;
         let blocks = blocks(pack, own, &cached);
         let mut out = vec![0f32; rows * width];
         self.run(queries.get()?, rows, &blocks, &mut out);
@@ -229,7 +234,8 @@ impl Attention<'_> {
 }
 
 /// Cuts a pack into blocks, in the order of its rows.
-fn blocks<'a>(pack: &Pack, own: Kept<'a>, cached: &[Piece<'a>]) -> Vec<Block<'a>> {
+/// `cached` are the pieces of each cache.
+fn blocks<'a>(pack: &Pack, own: Kept<'a>, cached: &[Vec<Piece<'a>>]) -> Vec<Block<'a>> {
     let mut blocks: Vec<Block<'a>> = Vec::new();
     let piece = |start, length| Piece {
         kept: own,
@@ -256,7 +262,7 @@ fn blocks<'a>(pack: &Pack, own: Kept<'a>, cached: &[Piece<'a>]) -> Vec<Block<'a>
             }
             let pieces = match segment.past {
                 Past::Empty => Vec::new(),
-                Past::Cache(index) => vec![cached[index]],
+                Past::Cache(index) => cached[index].clone(),
                 Past::Segment(_) => {
                     let mut chain = pack.chain(*segment);
                     chain.pop();

@@ -1,5 +1,7 @@
 //! Attention on slices is attention by tensor operations.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::oracle::{NAMES, Oracle};
@@ -24,7 +26,7 @@ fn pack() -> Pack {
     }
     push(2, Past::Segment(shared));
     push(2 * BLOCK + 1, Past::Empty);
-    for (cache, length) in [1, 6, 1].into_iter().enumerate() {
+    for (cache, length) in [1, 6, 1, 1, 2].into_iter().enumerate() {
         push(length, Past::Cache(cache));
     }
     pack
@@ -48,14 +50,22 @@ fn slices_and_tensors_attend_alike() {
                 layer: *layer,
                 number,
             };
-            let mut caches: Vec<Cache> = [4, 0, 20]
-                .map(|past| {
-                    let mut cache = Cache::new(spec, 30, &Device::Cpu).unwrap();
-                    let kept = numbers(spec.kv_heads, 30, spec.head_dim, past);
-                    cache.fill(&kept, past);
-                    cache
-                })
-                .into();
+            let filled = |mut cache: Cache, past| {
+                let kept = numbers(spec.kv_heads, 30, spec.head_dim, past);
+                cache.fill(&kept, past);
+                cache
+            };
+            let empty = || Cache::new(spec, 30, &Device::Cpu).unwrap();
+            // The last two share what they begin with.
+            let shared = Arc::new(filled(empty(), 11));
+            let behind = || Cache::behind(&shared, spec, 30).unwrap();
+            let mut caches = vec![
+                filled(empty(), 4),
+                empty(),
+                filled(empty(), 20),
+                filled(behind(), 3),
+                behind(),
+            ];
             let plain = attention.plain(&pack, &projected, &mut caches).unwrap();
             let slices = attention.forward(&pack, &projected, &mut caches).unwrap();
             let difference = (plain - slices).unwrap().abs().unwrap();

@@ -87,9 +87,14 @@ impl Oracle {
         LocalModel::open(&self.name, scratch.path(), Options::default()).unwrap()
     }
 
+    /// Where the GGUF form lies, if there is one.
+    pub(super) fn gguf(&self) -> PathBuf {
+        folder().join(&self.name).join("model.gguf")
+    }
+
     /// The model from GGUF, where there is one.
     pub(super) fn open_gguf(&self) -> Option<LocalModel> {
-        let path = folder().join(&self.name).join("model.gguf");
+        let path = self.gguf();
         path.is_file()
             .then(|| LocalModel::open(&self.name, &path, Options::default()).unwrap())
     }

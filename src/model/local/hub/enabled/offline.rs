@@ -4,7 +4,7 @@ use super::super::{HubError, HubEvent, HubReference, HubSnapshot};
 use super::MAIN;
 use super::cache::RepositoryCache;
 use super::check::Expected;
-use super::plan::{CONFIG, INDEX, OPTIONAL, SINGLE, TOKENIZER, shards};
+use super::plan::{CONFIG, INDEX, OPTIONAL, SINGLE, TOKENIZER, parts, shards};
 use super::transfer::checked;
 
 /// Checks what the cache has, or names what it lacks.
@@ -90,8 +90,8 @@ impl Snapshot<'_> {
                 wanted.push(name.to_owned());
             }
         }
-        if let Some(file) = &reference.file {
-            wanted.push(file.clone());
+        if reference.file.is_some() {
+            wanted.extend(parts(reference));
         } else if !self.has(SINGLE) && self.has(INDEX) {
             wanted.push(INDEX.to_owned());
             wanted.extend(shards(

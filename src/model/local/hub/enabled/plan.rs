@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::super::reference::{escaped, is_gguf, is_plain_path};
 use super::super::{HubError, HubReference};
+use crate::model::local::foreign::part_names;
 
 /// Weights in one file.
 pub(super) const SINGLE: &str = "model.safetensors";
@@ -99,16 +100,26 @@ pub(super) fn folder(reference: &HubReference) -> Option<&str> {
     Some(folder)
 }
 
+/// The GGUF files to take: the one named, with the other parts if it is one of several; none if no file was
+/// named.
+pub(super) fn parts(reference: &HubReference) -> Vec<String> {
+    let file = reference.file.as_deref();
+    file.map(part_names).unwrap_or_default()
+}
+
 /// Chooses the files, or says why the repository cannot be used.
 pub(super) fn choose(listing: &Listing, reference: &HubReference) -> Result<Chosen, HubError> {
-    if let Some(file) = &reference.file {
-        listing.entry(file)?;
+    let parts = parts(reference);
+    if !parts.is_empty() {
+        for part in &parts {
+            listing.entry(part)?;
+        }
         let beside = if folder(reference).is_none() {
             companions()
         } else {
             Vec::new()
         };
-        return Ok(take(listing, Weights::Gguf, file, beside));
+        return Ok(take(listing, Weights::Gguf, parts, beside));
     }
     let (weights, file) = if listing.files.contains_key(SINGLE) {
         (Weights::Single, SINGLE)
@@ -118,22 +129,24 @@ pub(super) fn choose(listing: &Listing, reference: &HubReference) -> Result<Chos
         return Err(unusable(listing));
     };
     listing.entry(CONFIG)?;
-    Ok(take(listing, weights, file, companions()))
+    Ok(take(listing, weights, vec![file.to_owned()], companions()))
 }
 
 fn companions() -> Vec<&'static str> {
     [CONFIG, TOKENIZER].into_iter().chain(OPTIONAL).collect()
 }
 
-fn take(listing: &Listing, weights: Weights, file: &str, beside: Vec<&'static str>) -> Chosen {
+fn take(
+    listing: &Listing,
+    weights: Weights,
+    of_weights: Vec<String>,
+    beside: Vec<&'static str>,
+) -> Chosen {
     let (present, absent): (Vec<_>, Vec<_>) = beside
         .into_iter()
         .partition(|name| listing.files.contains_key(*name));
-    let files = present
-        .into_iter()
-        .chain([file])
-        .map(str::to_owned)
-        .collect();
+    let present = present.into_iter().map(str::to_owned);
+    let files = present.chain(of_weights).collect();
     Chosen {
         weights,
         files,
@@ -278,6 +291,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(got.files, ["tokenizer.json", "b.gguf"]);
+        let parts = ["q/b-00001-of-00002.gguf", "q/b-00002-of-00002.gguf"];
+        for part in parts {
+            let got = chosen(&parts, &format!("hf:org/name/{part}")).unwrap();
+            assert_eq!(got.files, parts);
+        }
+        let error = chosen(&parts[..1], "hf:org/name/q/b-00001-of-00002.gguf").unwrap_err();
+        assert!(matches!(error, HubError::NoFile { file, .. } if file == parts[1]));
         let got = chosen(&["q/b.gguf"], "hf:org/name/q/b.gguf").unwrap();
         assert_eq!(got.files, ["q/b.gguf"]);
         let error = chosen(&["a.gguf"], "hf:org/name/b.gguf").unwrap_err();
