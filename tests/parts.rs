@@ -7,6 +7,7 @@ use parentage::case::Parts;
 use parentage::digest;
 use parentage::fingerprint::Fingerprint;
 use parentage::panel::{Named, Panel};
+use parentage::verdict::Finding;
 
 const PROBES: usize = 400;
 /// The first of them are published.
@@ -108,15 +109,32 @@ fn another_model_for_published_probes_is_told_from_private_ones() {
         };
         Parts::of(&Panel::new(&named, &[]), &prints, &order, published)
     };
-    let found = parts("disguised", &known).unwrap();
-    assert!(found.contradict(), "{found:?}");
-    for honest in ["student", "innocent"] {
-        let found = parts(honest, &known).unwrap();
-        assert!(!found.contradict(), "{honest}: {found:?}");
-    }
+    let found = |suspect: &str| {
+        let Parts { published, private } = parts(suspect, &known).unwrap();
+        (published, private)
+    };
+    // This world's panel cannot acquit anybody, so that the part without descent stays open.
+    assert_eq!(found("disguised"), (Finding::Undecided, Finding::Distilled));
+    assert_eq!(found("student"), (Finding::Distilled, Finding::Distilled));
+    assert_eq!(found("innocent"), (Finding::Undecided, Finding::Undecided));
     // Of one kind of probes there is nothing to be compared.
     let all = refs(&ids(&order));
     let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
     assert_eq!(parts("student", &all), None);
     assert_eq!(parts("student", &BTreeSet::new()), None);
+}
+
+#[test]
+fn only_a_part_that_could_have_shown_descent_contradicts_one_that_does() {
+    let contradict = |published, private| Parts { published, private }.contradict();
+    for speaks in [Finding::SameModel, Finding::Distilled, Finding::Family] {
+        for denies in [Finding::Unrelated, Finding::Shared] {
+            assert!(contradict(speaks, denies) && contradict(denies, speaks));
+        }
+        for open in [Finding::Undecided, Finding::Inconclusive, Finding::Related] {
+            assert!(!contradict(speaks, open) && !contradict(open, speaks));
+        }
+        assert!(!contradict(speaks, speaks));
+    }
+    assert!(!contradict(Finding::Unrelated, Finding::Unrelated));
 }
