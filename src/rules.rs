@@ -22,6 +22,8 @@ pub const MIN_CONTROLS: usize = 5;
 
 /// Among fewer controls no undeclared descendant is looked for: how far the others vary is known too little.
 pub const MIN_TO_SCREEN: usize = 8;
+/// Nor with fewer candidate parents, the protected model among them.
+pub const MIN_COLUMNS: usize = 3;
 
 /// So many other houses of candidate parents stand for a matched alternative where open text is all there is.
 pub const MIN_HOUSES: usize = 2;
@@ -133,7 +135,8 @@ pub struct Screen {
     pub copy_divergence: f64,
     /// The share of equal open texts from which on two members are copies where nothing else was had.
     pub copy_texts: f64,
-    /// The probability that any control of a panel without undeclared descendants is taken for one.
+    /// The probability that any control of a panel without undeclared descendants is taken for one: it must show what
+    /// a suspect must show, corrected for the number of controls.
     pub beyond_p: f64,
     /// The share of the controls that may be taken for that.
     pub most: f64,
@@ -206,7 +209,7 @@ impl Rules {
         screen: Screen {
             copy_divergence: 0.003,
             copy_texts: 0.5,
-            beyond_p: 0.01,
+            beyond_p: 1e-4,
             most: 0.25,
         },
     };
@@ -249,6 +252,7 @@ impl Rules {
             ("screen.beyond_p", self.screen.beyond_p),
             ("screen.most", self.screen.most),
             ("screen.min_controls", MIN_TO_SCREEN as f64),
+            ("screen.min_columns", MIN_COLUMNS as f64),
             ("min_houses", MIN_HOUSES as f64),
             ("passes.pool_each", passes::POOL_EACH as f64),
             ("fingerprint.read_each", fingerprint::READ_EACH as f64),
