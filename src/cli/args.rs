@@ -168,7 +168,7 @@ pub(super) struct Hosted {
 ///
 /// Asks all models the battery, reads the protected model's and the alternatives' texts with every
 /// model, and places the finding on the ladder: same_model, weight_derivative, distilled, family,
-/// related, shared, unrelated, inconclusive. What is collected stays in --out: run the same command
+/// related, undecided, shared, unrelated, inconclusive. What is collected stays in --out: run the same command
 /// again to go on after an interruption, or with another suspect to reuse the controls' answers.
 ///
 /// Exit codes: 0 done, whatever the finding; 1 input or output failed; 2 usage; 3 incomplete, run

@@ -23,7 +23,7 @@ use crate::view::ViewError;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    Pipeline(Box<PipelineError>),
     #[error("the battery has neither a family nor a probe called '{name}'")]
     NoProbe { name: String },
     #[error("the bundle does not hold")]
@@ -68,9 +68,15 @@ pub(super) enum CliError {
     Output(#[source] io::Error),
 }
 
+impl From<PipelineError> for CliError {
+    fn from(error: PipelineError) -> Self {
+        Self::Pipeline(Box::new(error))
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::Pipeline(error.into())
+        PipelineError::from(error).into()
     }
 }
 
@@ -82,7 +88,7 @@ impl From<MarksError> for CliError {
 
 impl From<FileSealError> for CliError {
     fn from(error: FileSealError) -> Self {
-        Self::Pipeline(error.into())
+        PipelineError::from(error).into()
     }
 }
 
@@ -293,7 +299,7 @@ mod tests {
     #[test]
     fn room_is_asked_for_on_a_full_disk_alone() {
         let write = |kind: io::ErrorKind| {
-            printed(&CliError::Pipeline(PipelineError::Collect {
+            printed(&CliError::from(PipelineError::Collect {
                 model: "m".to_owned(),
                 source: CollectError::Evidence(EvidenceError::Write {
                     path: PathBuf::from("out"),
@@ -319,7 +325,7 @@ mod tests {
         };
         let hint = header.hint();
         let error = ModelError::new("m", Failure::Unusable, header).with_hint(hint);
-        let text = printed(&CliError::Pipeline(PipelineError::Open(error)));
+        let text = printed(&CliError::from(PipelineError::Open(error)));
         assert!(text.contains("unknown magic\nhint:"), "{text}");
     }
 }

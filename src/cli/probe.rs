@@ -26,7 +26,7 @@ pub(super) fn run(
         .map_err(CliError::Output)?;
     if report.is_empty() {
         let advice = report.advice();
-        return Err(CliError::Pipeline(PipelineError::NothingToAsk {
+        return Err(CliError::from(PipelineError::NothingToAsk {
             model: args.model.clone(),
             advice,
         }));

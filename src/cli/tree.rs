@@ -29,7 +29,7 @@ pub(super) fn run(
         if let Some((_, first)) = recordings.first()
             && first.header.battery.digest != recording.header.battery.digest
         {
-            return Err(CliError::Pipeline(PipelineError::Mixed {
+            return Err(CliError::from(PipelineError::Mixed {
                 model: directory.display().to_string(),
                 what: "battery",
             }));

@@ -144,7 +144,7 @@ impl Default for EndpointSettings {
             concurrency: 16,
             requests_per_minute: None,
             tokens_per_minute: None,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             recheck: false,
         }
     }
