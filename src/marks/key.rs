@@ -116,6 +116,7 @@ mod tests {
         let text = key().reveal();
         assert_eq!(Key::parse(&text), Some(key()));
         assert_eq!(Key::parse(&text.to_uppercase()), None);
+        assert_eq!(Key::parse(&"g".repeat(64)), None);
         assert_eq!(Key::parse(&text[..62]), None);
         assert_eq!(Key::parse(&format!("{text}0")), None);
         assert_eq!(Key::parse(&format!("{}é", &text[..62])), None);
