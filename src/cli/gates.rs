@@ -157,17 +157,17 @@ fn paired(a: &LocalModel, b: &LocalModel) -> Result<Option<LineageTest>, CliErro
     };
     let read = |model: &LocalModel, layer| match model.gated_layer(layer) {
         Ok(layer) => layer.ok_or(Unpaired::NotAlike),
-        Err(source) => Err(Unpaired::Read(CliError::Open {
+        Err(source) => Err(Unpaired::Read(Box::new(CliError::Open {
             model: model.identity().name.clone(),
             source,
-        })),
+        }))),
     };
     match phi_match_reading((layers, others), |layer| {
         Ok([read(a, layer)?, read(b, layer)?])
     }) {
         Ok(test) => Ok(Some(test)),
         Err(Unpaired::NotAlike) => Ok(None),
-        Err(Unpaired::Read(error)) => Err(error),
+        Err(Unpaired::Read(error)) => Err(*error),
     }
 }
 
@@ -176,7 +176,7 @@ enum Unpaired {
     /// The models are not of one shape.
     NotAlike,
     /// The weights cannot be read.
-    Read(CliError),
+    Read(Box<CliError>),
 }
 
 impl From<LineageError> for Unpaired {
