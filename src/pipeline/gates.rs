@@ -157,14 +157,14 @@ fn paired(a: &LocalModel, b: &LocalModel) -> Result<Option<LineageTest>, Pipelin
     };
     let read = |model: &LocalModel, layer| match model.gated_layer(layer) {
         Ok(layer) => layer.ok_or(Unpaired::NotAlike),
-        Err(source) => Err(Unpaired::Read(PipelineError::Open(source))),
+        Err(source) => Err(Unpaired::Read(Box::new(PipelineError::Open(source)))),
     };
     match phi_match_reading((layers, others), |layer| {
         Ok([read(a, layer)?, read(b, layer)?])
     }) {
         Ok(test) => Ok(Some(test)),
         Err(Unpaired::NotAlike) => Ok(None),
-        Err(Unpaired::Read(error)) => Err(error),
+        Err(Unpaired::Read(error)) => Err(*error),
     }
 }
 
@@ -173,7 +173,7 @@ enum Unpaired {
     /// The models are not of one shape.
     NotAlike,
     /// The weights cannot be read.
-    Read(PipelineError),
+    Read(Box<PipelineError>),
 }
 
 impl From<LineageError> for Unpaired {

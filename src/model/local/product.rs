@@ -112,14 +112,13 @@ impl WithSimd for Job<'_, '_> {
             let count = together.min(self.outputs.end - start);
             for reach in (0..columns).step_by(span) {
                 let length = span.min(columns - reach);
-                let weights = match self.matrix.plain() {
-                    Some(values) => Rows::new(values, start * columns + reach, columns),
-                    None => {
-                        for (i, row) in widened.chunks_exact_mut(length).take(count).enumerate() {
-                            self.matrix.widen(start + i, reach, row);
-                        }
-                        Rows::new(&widened, 0, length)
+                let weights = if let Some(values) = self.matrix.plain() {
+                    Rows::new(values, start * columns + reach, columns)
+                } else {
+                    for (i, row) in widened.chunks_exact_mut(length).take(count).enumerate() {
+                        self.matrix.widen(start + i, reach, row);
                     }
+                    Rows::new(&widened, 0, length)
                 };
                 for from in (reach..reach + length).step_by(DEPTH) {
                     let block = Block {
@@ -208,8 +207,8 @@ impl Block<'_> {
             *w = self.weights.row(column + j, 0, self.depth);
         }
         let steps = self.depth / S::F32_LANES;
-        let (mut x_vectors, mut w_vectors): ([&[S::f32s]; R], [&[S::f32s]; C]) =
-            ([&[]; R], [&[]; C]);
+        let mut x_vectors: [&[S::f32s]; R] = [&[]; R];
+        let mut w_vectors: [&[S::f32s]; C] = [&[]; C];
         for i in 0..R {
             x_vectors[i] = &S::as_simd_f32s(x[i]).0[..steps];
         }

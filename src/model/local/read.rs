@@ -6,10 +6,10 @@
 //! reduced at once to the numbers that are kept.
 //!
 //! Weights take the bytes of their files, because they stay as they are stored. Peak memory beyond them, in
-//! f32 values, for a pack of T rows (at most [`PACK_ROWS`] unless one text alone is longer): `T * (4 * hidden
-//! + 2 * qkv + 3 * ffn)` for a layer in flight, `heads * 128 * longest` for attention scores, [`HEAD_VALUES`]
-//! for logits, and 60 * 1024 a thread for the weights that are being multiplied. It does not grow with
-//! vocabulary times length, nor with the number of questions.
+//! f32 values, for a pack of T rows (at most [`PACK_ROWS`] unless one text alone is longer):
+//! `T * (4 * hidden + 2 * qkv + 3 * ffn)` for a layer in flight, `heads * 128 * longest` for attention scores,
+//! [`HEAD_VALUES`] for logits, and `60 * 1024` a thread for the weights that are being multiplied. It does not
+//! grow with vocabulary times length, nor with the number of questions.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

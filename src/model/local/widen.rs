@@ -60,6 +60,10 @@ pub(super) fn f32(bytes: &[u8], out: &mut [f32]) {
 }
 
 #[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounded, as arithmetic in f32 takes it"
+)]
 pub(super) fn f64(bytes: &[u8], out: &mut [f32]) {
     for (stored, out) in bytes.as_chunks().0.iter().zip(out) {
         *out = f64::from_le_bytes(*stored) as f32;
