@@ -39,12 +39,12 @@ pub(super) fn ask(
     args: &Verify,
     quiet: bool,
 ) -> Result<Option<Told>, CliError> {
-    let Some(name) = &args.ask.ask else {
+    let Some(name) = &args.ask.model else {
         return Ok(None);
     };
     let member = member(bundle, &args.ask)?;
     let source = &bundle.recordings[&member.model].header.identity.source;
-    let mut drawing = Drawing::new(args.ask.ask_count.into(), Seed(args.ask.ask_seed));
+    let mut drawing = Drawing::new(args.ask.count.into(), Seed(args.ask.seed));
     bundle.each_answer(&member.model, &mut |entry| drawing.offer(entry))?;
     let picked = drawing.picked();
     let notes = Progress::new("asking again", 0, quiet);
@@ -70,11 +70,11 @@ pub(super) fn ask(
             });
         }
     };
-    let heard = hear(model, picked, Seed(args.ask.ask_seed), quiet)?;
+    let heard = hear(model, picked, Seed(args.ask.seed), quiet)?;
     Ok(Some(Told {
         asked: name.clone(),
         of: member.id.clone(),
-        seed: args.ask.ask_seed,
+        seed: args.ask.seed,
         again: again::compare(&heard),
     }))
 }
@@ -82,7 +82,7 @@ pub(super) fn ask(
 /// The model of a bundle whose answers are held against the one at hand.
 fn member<'a>(bundle: &'a CheckedBundle, ask: &Ask) -> Result<&'a Member, CliError> {
     let panel = &bundle.plan.panel;
-    let Some(wanted) = &ask.ask_of else {
+    let Some(wanted) = &ask.of else {
         return Ok(&panel.suspect);
     };
     let mut members = panel.members().into_iter();
