@@ -48,13 +48,17 @@ enum Kind {
     Text,
 }
 
+/// Where an answer stands in the drawing.
+type Rank = [u8; 32];
+/// Answers by the rank of what must not be picked twice, each with its own rank among its like.
+type Ranked = BTreeMap<Rank, (Rank, Entry)>;
+
 /// Picks answers of a recording as they go by, by a seed. Of the texts to one prompt it picks one at most.
 #[derive(Debug)]
 pub struct Drawing {
     seed: Seed,
     count: usize,
-    /// By kind, then by the rank of what must not be picked twice; with the rank among its like.
-    kept: BTreeMap<Kind, BTreeMap<[u8; 32], ([u8; 32], Entry)>>,
+    kept: BTreeMap<Kind, Ranked>,
 }
 
 impl Drawing {

@@ -105,7 +105,7 @@ fn run(args: &Args) -> Result<String, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let first = bench.seeds.len();
     let end = Duration::from_secs(args.seconds);
-    while watch.elapsed() < end {
+    while watch::elapsed() < end {
         let seed = bench.next(&mut rng);
         if run(&mut bench, &seed.files)? && bench.seeds.len() < first + KEPT {
             bench.seeds.push(seed);

@@ -149,10 +149,11 @@ pub(crate) fn manifests(files: &mut Files) {
         .collect();
     let bytes: usize = payload.iter().map(|(_, bytes)| bytes.len()).sum();
     let size = format!("Payload-Oxum: {bytes}.{}\n", payload.len());
-    let listed: String = payload
+    let listed: Vec<String> = payload
         .iter()
         .map(|(name, bytes)| format!("{}  {name}\n", digest::of_bytes(bytes)))
         .collect();
+    let listed = listed.concat();
     if let Some(info) = files.get_mut("bag-info.txt") {
         let text = String::from_utf8_lossy(info).into_owned();
         let lines = text.split_inclusive('\n').map(|line| {

@@ -81,10 +81,6 @@ impl Watch {
         }
         done.map_err(|_| "an input panics".to_owned())
     }
-
-    pub(crate) fn elapsed(&self) -> Duration {
-        elapsed()
-    }
 }
 
 #[expect(
@@ -97,11 +93,12 @@ fn stop(what: &str) -> ! {
     std::process::exit(FAULT)
 }
 
+/// How long the program has run.
 #[expect(
     clippy::disallowed_methods,
     reason = "how long inputs take is what is looked at"
 )]
-fn elapsed() -> Duration {
+pub(crate) fn elapsed() -> Duration {
     STARTED.get_or_init(Instant::now).elapsed()
 }
 

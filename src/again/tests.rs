@@ -112,7 +112,7 @@ fn texts_are_asked_for_anew_and_the_rest_as_it_was() {
             max_tokens: 3
         }));
     let closed = next(0, &[("a", 1.0)]);
-    assert_eq!(questions(&closed), [closed.question.clone()]);
+    assert_eq!(questions(&closed), std::slice::from_ref(&closed.question));
     let fresh = vec![text("b"); FRESH];
     let read = reading(&written(0, "0", "a"), &fresh).unwrap();
     let Request::Score { texts } = &read.request else {

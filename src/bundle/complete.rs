@@ -121,18 +121,19 @@ impl Planned {
         bundle.missing = lacking;
         bundle.enough()?;
         bundle.weight_manifests()?;
-        let mut note = match waived {
+        let note = match waived {
             0 => format!("all {planned} planned questions have a record"),
             waived => format!(
                 "{} of {planned} planned questions have a record; {waived} are to recordings that could not be asked",
                 planned - waived
             ),
         };
-        if besides > 0 {
-            note += &format!(
-                "; {besides} more are questions that were repeated on purpose, or readings for other panels, which change no figure"
-            );
-        }
+        let note = match besides {
+            0 => note,
+            more => format!(
+                "{note}; {more} more are questions that were repeated on purpose, or readings for other panels, which change no figure"
+            ),
+        };
         Ok((bundle, note))
     }
 }

@@ -262,10 +262,10 @@ pub fn take_back(root: &Path) -> Result<(), SealError> {
         bag::sweep(root)?;
         let mut payload = bag::manifest(root, MANIFEST_FILE)?;
         let tags = bag::manifest(root, TAG_MANIFEST_FILE)?;
-        let begun = |file: &&str| {
+        let begun = |file: &&'static str| {
             payload.contains_key(*file) || tags.contains_key(*file) || root.join(file).exists()
         };
-        if !OWN.iter().any(|file| begun(file)) {
+        if !OWN.iter().any(begun) {
             return Ok(());
         }
         // The lists are mended last: as long as they name one of these, this is not done.

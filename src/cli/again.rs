@@ -14,14 +14,14 @@ pub(super) fn ask(
     args: &Ask,
     quiet: bool,
 ) -> Result<Option<Told>, CliError> {
-    let Some(model) = &args.ask else {
+    let Some(model) = &args.model else {
         return Ok(None);
     };
     let request = AgainRequest {
         model: model.clone(),
-        of: args.ask_of.clone(),
-        count: args.ask_count,
-        seed: Seed(args.ask_seed),
+        of: args.of.clone(),
+        count: args.count,
+        seed: Seed(args.seed),
         given: Given::default(),
         engine: args.engine.settled(),
         endpoints: args.hosted.settled(),

@@ -284,17 +284,17 @@ pub(super) struct Verify {
 #[command(next_help_heading = "Asking again")]
 pub(super) struct Ask {
     /// A model that some of the suspect's questions are asked again: weights or an endpoint.
-    #[arg(long, value_name = "MODEL")]
-    pub(super) ask: Option<String>,
+    #[arg(long = "ask", value_name = "MODEL")]
+    pub(super) model: Option<String>,
     /// Hold it against the answers of another model of the bundle, named as in its report.
-    #[arg(long, value_name = "NAME", requires = "ask")]
-    pub(super) ask_of: Option<String>,
+    #[arg(long = "ask-of", value_name = "NAME", requires = "model")]
+    pub(super) of: Option<String>,
     /// How many answers are drawn. An endpoint takes up to twenty requests for each.
-    #[arg(long, value_name = "N", default_value_t = 40, requires = "ask", value_parser = clap::value_parser!(u16).range(10..=10_000))]
-    pub(super) ask_count: u16,
+    #[arg(long = "ask-count", value_name = "N", default_value_t = 40, requires = "model", value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    pub(super) count: u16,
     /// By which they are drawn: take one that nobody could know beforehand.
-    #[arg(long, value_name = "N", default_value_t = SEED, requires = "ask")]
-    pub(super) ask_seed: u64,
+    #[arg(long = "ask-seed", value_name = "N", default_value_t = SEED, requires = "model")]
+    pub(super) seed: u64,
     #[command(flatten)]
     pub(super) engine: Engine,
     #[command(flatten)]

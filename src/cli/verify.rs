@@ -50,7 +50,7 @@ pub(super) fn run(
             if !args.weights.is_empty() {
                 return Err(CliError::RedactedWeights);
             }
-            if args.ask.ask.is_some() {
+            if args.ask.model.is_some() {
                 return Err(CliError::RedactedAsk);
             }
             Ok(Outcome::Redacted(copy))
