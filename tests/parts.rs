@@ -18,7 +18,14 @@ const CONTROLS: [&str; 14] = [
 ];
 
 fn id(probe: usize) -> String {
-    format!("{}-{probe}", if probe % 2 == 0 { "choose" } else { "next" })
+    format!(
+        "{}-{probe}",
+        if probe.is_multiple_of(2) {
+            "choose"
+        } else {
+            "next"
+        }
+    )
 }
 
 /// Standard normal numbers that a name decides, one an option of every probe.

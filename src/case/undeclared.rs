@@ -37,7 +37,8 @@ pub(super) fn undeclared(sides: &Sides<'_>, tables: &[Affinity]) -> Vec<String> 
         return Vec::new();
     }
     let mut path: Vec<(String, f64)> = Vec::new();
-    for _ in 0..(screen.most * controls as f64) as usize {
+    let most = screen.most * controls as f64;
+    while ((path.len() + 1) as f64) <= most {
         let Some((id, p)) = left.farthest(&parents, unlike) else {
             break;
         };

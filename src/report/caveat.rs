@@ -374,10 +374,6 @@ impl Caveat {
     }
 
     /// What to do about it.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "a sentence a caveat, and nothing else"
-    )]
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Screened { .. } => {
