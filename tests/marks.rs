@@ -593,6 +593,8 @@ fn dated_marks_are_part_of_a_case_and_decide_it_without_controls() {
     let (report, bundle) = compared(root, "student-text", &case, "dated", 0);
     assert_eq!(report["finding"], "distilled");
     assert_eq!(report["marks"]["without"], "inconclusive");
+    // What the finding then rests on leads the limits.
+    assert_eq!(report["caveats"][0]["code"], "marks_time_stamp");
     let sentence = report["sentence"].as_str().unwrap();
     assert!(
         sentence.starts_with("Planted marks show") && sentence.contains("'api'"),
@@ -610,6 +612,18 @@ fn dated_marks_are_part_of_a_case_and_decide_it_without_controls() {
     ] {
         let report = done(&["report", text(&bundle), "--format", format]);
         assert!(report.contains(words), "{format}");
+    }
+    if cfg!(feature = "pdf") {
+        let print = root.join("report.pdf");
+        done(&[
+            "report",
+            text(&bundle),
+            "--format",
+            "pdf",
+            "--out",
+            text(&print),
+        ]);
+        assert!(fs::read(&print).unwrap().starts_with(b"%PDF"));
     }
     // The test of one suspect is no test of another.
     let (error, _) = compared(root, "student-text-2", &case, "other", 1);

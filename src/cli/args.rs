@@ -135,7 +135,7 @@ pub(super) struct Engine {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Endpoints")]
 pub(super) struct Hosted {
-    /// End the run, to be gone on with, before it takes more requests than this.
+    /// End the run before it takes more requests than this; the same command goes on from there.
     #[arg(long, value_name = "N")]
     pub(super) max_calls: Option<u64>,
     /// End the run before it takes more tokens than this, hidden ones included.

@@ -87,10 +87,10 @@ pub struct Counted {
     pub name: String,
     /// Whether it is served.
     pub role: Role,
-    /// What was written; `None` if no answer was written.
+    /// What was written; null if no answer was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
-    /// What was probable; `None` if there were no probabilities.
+    /// What was probable; null if there were no probabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probable: Option<Probable>,
     /// The p-value that counts: the smallest of those that there are, times their number. Written answers give two (the
@@ -98,7 +98,7 @@ pub struct Counted {
     /// bets).
     pub p: f64,
     /// The same by Holm's method over all channels that were committed to; one that is not opened counts as 1.
-    /// `None` for the control.
+    /// null for the control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_corrected: Option<f64>,
 }

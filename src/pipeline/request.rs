@@ -120,7 +120,7 @@ pub struct Engine {
 /// How endpoints are asked, and what may be spent on them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointSettings {
-    /// Where the run ends, to be gone on with.
+    /// How much may be spent before the run ends; the same request goes on from there.
     pub limits: Limits,
     /// A file of prices that go before the built-in ones.
     pub prices: Option<PathBuf>,

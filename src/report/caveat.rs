@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Case, MeasureResult, NoControl, Parts, Screened};
+use crate::case::{Case, Marked, MeasureResult, NoControl, Parts, Screened};
 use crate::identity::{AbilityStatus, AnswerFormat, Source};
 use crate::measure::Basis;
 use crate::panel::{Matching, Member, Panel};
@@ -17,6 +17,7 @@ const CONFORMAL_LEADS: usize = 19;
 /// Advice that is long.
 const READ_THEM: &str = "read their answers; who answers nothing that it was asked shows nothing of what it has learned";
 const WHO_IS_ASKED: &str = "ask again by another way whether the model asked is the suspect; what is found of it is found of that model";
+const LOOK_AT_DATE: &str = "check the time stamp with `openssl ts -verify`, read its date with `openssl ts -reply -text`, and hold it against when the suspect was released";
 const HAVE_WEIGHTS: &str =
     "whoever has the weights computes them again with `parentage verify --weights`";
 const ASK_MODELS: &str = "ask the models themselves, or collect the recordings again";
@@ -75,6 +76,8 @@ pub enum Caveat {
     },
     /// The weights were compared by whoever made the bundle.
     WeightsTaken,
+    /// The finding rests on planted marks, and so on the time stamp of their commitment.
+    MarksTimeStamp,
     /// Controls are related to the protected model by weights.
     RelatedControls {
         /// Their ids.
@@ -193,6 +196,7 @@ impl Caveat {
             Self::Unresponsive { .. } => "unresponsive",
             Self::SuspectIs { .. } => "suspect_is_alternative",
             Self::WeightsTaken => "weights_taken",
+            Self::MarksTimeStamp => "marks_time_stamp",
             Self::RelatedControls { .. } => "related_controls",
             Self::MeasureMissing { .. } => "measure_missing",
             Self::ControlsDropped { .. } => "controls_dropped",
@@ -264,6 +268,10 @@ impl Caveat {
             ),
             Self::WeightsTaken => {
                 "the figures of the weights are as whoever made this comparison computed them: no recording holds what they were computed from"
+                    .to_owned()
+            }
+            Self::MarksTimeStamp => {
+                "the finding rests on planted marks, and nothing here checks that an authority signed the time stamp of their commitment, nor that its date is before the suspect was trained or asked: keys that are drawn later can be drawn until they fit"
                     .to_owned()
             }
             Self::BehaviourOnly => {
@@ -402,6 +410,7 @@ impl Caveat {
             Self::Unresponsive { .. } => READ_THEM,
             Self::SuspectIs { .. } => WHO_IS_ASKED,
             Self::WeightsTaken => HAVE_WEIGHTS,
+            Self::MarksTimeStamp => LOOK_AT_DATE,
             Self::BehaviourOnly => "read 'distilled' as 'distilled, or derived from its weights'",
             Self::RelatedControls { .. } => {
                 "give --base, or controls that do not share the ancestor"
@@ -604,6 +613,8 @@ pub fn caveats(
         .map(|(id, u)| format!("{id}: {}", u.words()))
         .collect();
     add(!members.is_empty(), Caveat::Unresponsive { members });
+    let by_marks = case.marks.as_ref().is_some_and(Marked::decides);
+    add(by_marks, Caveat::MarksTimeStamp);
     let ids = case.suspect_is.clone();
     add(!ids.is_empty(), Caveat::SuspectIs { ids });
     let members: Vec<String> = case.screened.iter().map(screened).collect();

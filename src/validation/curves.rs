@@ -26,7 +26,7 @@ pub struct Curves {
     pub fitted_on: Vec<String>,
     /// From deviate to log10 likelihood ratio, against the explanation that leads.
     pub fitted: Fitted,
-    /// The most that the log10 likelihood ratio may be either way; `None` for a case within what was
+    /// The most that the log10 likelihood ratio may be either way; null for a case within what was
     /// validated.
     pub cap: Option<f64>,
     /// What keeps the case's ratio from being what `fitted` gives.

@@ -34,7 +34,7 @@ pub struct Circumstances {
 pub struct CaseRatio {
     /// log10 of the least favourable ratio, bounded.
     pub log10_lr: f64,
-    /// 95 % interval of the same by the jackknife over controls, bounded too; `None` if it could not be
+    /// 95 % interval of the same by the jackknife over controls, bounded too; null if it could not be
     /// computed.
     pub low: Option<f64>,
     /// The upper end.
@@ -49,7 +49,7 @@ pub struct CaseRatio {
     pub support: String,
     /// Every ratio.
     pub ratios: Vec<Ratio>,
-    /// The share of the suspect's training that the protected model wrote, should it have learned from it; `None`
+    /// The share of the suspect's training that the protected model wrote, should it have learned from it; null
     /// where none can be told, none is excluded, or the case lies outside what was validated.
     pub dose: Option<Dose>,
     /// In what the case lies outside the conditions that were validated; it is then capped at 100.
@@ -59,7 +59,7 @@ pub struct CaseRatio {
     /// How often the tool was right where it was validated.
     pub row: Option<Row>,
     /// The condition with most innocents accused, of those in which suspects alone were served otherwise, whatever
-    /// the access; `None` if none was tried.
+    /// the access; null if none was tried.
     pub served_otherwise: Option<Row>,
     /// The validation's curves that the case stands on.
     pub curves: Curves,

@@ -110,7 +110,7 @@ impl Default for Bootstrap {
 pub struct Estimated {
     /// Over all items.
     pub value: f64,
-    /// Over drawn sources; `None` if there are fewer than two, or more than half of the draws had no value.
+    /// Over drawn sources; null if there are fewer than two, or more than half of the draws had no value.
     pub interval: Option<Interval>,
     /// Number of sources.
     pub sources: usize,
