@@ -12,6 +12,7 @@
 
 mod kinds;
 mod lineage;
+mod matter;
 mod own_name;
 mod public;
 
@@ -25,6 +26,7 @@ use own_name::own_name;
 
 pub use kinds::ControlKind;
 pub use lineage::{Declared, Lineage, LineageError};
+pub use matter::Matter;
 pub use public::{Pick, PickError, SizeClass, public};
 
 /// Why a model may stand against shared data as the explanation.

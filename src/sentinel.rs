@@ -248,6 +248,7 @@ mod tests {
                 rendered: String::new(),
                 response: answer(place),
                 exchange: None,
+                at: None,
             };
             questions.iter().enumerate().map(entry).collect()
         };

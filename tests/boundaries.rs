@@ -38,8 +38,12 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         ],
     ),
     (
-        &["reqwest", "governor", "backon", "httpdate", "secrecy"],
+        &["reqwest", "governor", "backon", "secrecy"],
         &["src/model/hosted"],
+    ),
+    (
+        &["httpdate"],
+        &["src/model/hosted", "src/evidence/moment.rs"],
     ),
     (
         &["axum"],

@@ -20,6 +20,7 @@ fn entry(n: u64, prompt: &str, request: Request, response: Response) -> Entry {
         rendered: String::new(),
         response,
         exchange: None,
+        at: None,
     }
 }
 

@@ -152,6 +152,7 @@ pub fn assess(bundle: &CheckedBundle) -> (Panel, Case, Report) {
         conditions: &conditions,
         ratio,
         adequacy: adequacy(&panel, &case, doses),
+        matter: &plan.matter,
     });
     report.tool.clone_from(&plan.tool);
     (panel, case, report)

@@ -8,7 +8,7 @@ use crate::battery::Battery;
 use crate::evidence::{BatteryMark, Header};
 use crate::identity::{FileDigest, Source};
 use crate::model::Seed;
-use crate::panel::Panel;
+use crate::panel::{Matter, Panel};
 use crate::question::Posing;
 use crate::rules::Rules;
 use crate::{digest, measure::Measure, validation};
@@ -139,6 +139,9 @@ pub struct Plan {
     /// SHA-256 of the result of a test of planted marks that is part of the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<String>,
+    /// On whose behalf the comparison is made.
+    #[serde(default, skip_serializing_if = "Matter::is_empty")]
+    pub matter: Matter,
     /// Who stands in which role, and what is declared of their descent.
     pub panel: Panel,
 }
@@ -169,6 +172,7 @@ impl Plan {
             validation: validation::built_in_digest(),
             strict: false,
             prior_odds: None,
+            matter: Matter::default(),
             marks: None,
             panel,
         }

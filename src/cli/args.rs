@@ -88,6 +88,24 @@ pub(super) struct Man {
     pub(super) out: PathBuf,
 }
 
+/// On whose behalf a comparison is made: it stands in the plan and in the report, and nothing is computed from it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Case")]
+pub(super) struct Matter {
+    /// Number or name of the case, for the plan and the first page of the report.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) case_number: Option<String>,
+    /// Who asked for the comparison.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) client: Option<String>,
+    /// Who runs it.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) operator: Option<String>,
+    /// What they were instructed to do.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) instructions: Option<String>,
+}
+
 /// What is asked, and how; the same for every model.
 #[derive(Debug, clap::Args)]
 pub(super) struct Asking {
@@ -220,6 +238,8 @@ pub(super) struct Compare {
     /// them.
     #[arg(long, value_name = "ODDS", value_parser = odds)]
     pub(super) prior: Option<f64>,
+    #[command(flatten)]
+    pub(super) matter: Matter,
     /// Where recordings, the report (HTML, Markdown, JSON, and PDF where it is built in) and the
     /// bundle (cases/NAME) go.
     #[arg(long, value_name = "DIR", default_value = "parentage-out")]

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::args::{Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Validate};
+use super::args::{Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Matter, Validate};
 use crate::import::{Fields, Settings};
 use crate::model::Seed;
 use crate::model::hosted::Limits;
 use crate::model::local::{DeviceChoice, Options};
-use crate::panel::Named;
+use crate::panel::{self, Named};
 use crate::pipeline::{
     self, CollectRequest, EndpointSettings, Given, ImportRequest, Request, ScoresFrom,
     ValidateRequest,
@@ -32,8 +32,20 @@ impl Compare {
             endpoints: self.hosted.settled(),
             strict: self.strict,
             prior_odds: self.prior,
+            matter: self.matter.settled(),
             marks: self.marks.clone(),
             out: self.out.clone(),
+        }
+    }
+}
+
+impl Matter {
+    fn settled(&self) -> panel::Matter {
+        panel::Matter {
+            case_number: self.case_number.clone(),
+            client: self.client.clone(),
+            operator: self.operator.clone(),
+            instructions: self.instructions.clone(),
         }
     }
 }

@@ -9,13 +9,15 @@
 //!
 //! A line of `answers.jsonl` is a JSON object with `n` (its number, from 0), `previous` (SHA-256 of the
 //! line before it, without the line feed; for line 0 that of `recording.json`), `question`, `rendered`
-//! (the prompt as the model saw it) and `response`. The chain makes a changed, removed or reordered
+//! (the prompt as the model saw it), `response`, and `at` (when it was written down, in seconds since 1970-01-01 UTC by
+//! the clock of the machine that asked). The chain makes a changed, removed or reordered
 //! line visible. A question stands at most once; repeats are questions of their own, with a sample
 //! number. A last line without its line feed was cut off by a crash: it is dropped when collecting
 //! goes on, and nothing before it is lost. The last line is under no digest until another line or a
 //! bundle is: who may write to the directory can change it and nobody sees it.
 
 mod lent;
+mod moment;
 mod reader;
 mod store;
 
@@ -32,6 +34,7 @@ use crate::question::{Posing, Question};
 use crate::response::{Exchange, Response};
 
 pub(crate) use lent::{Lent, Owned, Texts};
+pub use moment::{Moment, Span};
 pub(crate) use reader::{Scan, entries, glance, parse_header, scan_lines};
 pub use reader::{header, is_recording, read};
 pub use store::{Store, put};
@@ -100,6 +103,10 @@ pub struct Entry<S = String> {
     /// What went over the wire, for endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Exchange>,
+    /// When it was written down; `None` in recordings of versions that kept no times, and of answers that were
+    /// collected elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Moment>,
 }
 
 /// All answers of one model, read back and checked.

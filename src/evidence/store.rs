@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::reader::{is_file, read_header, scan};
-use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent};
+use super::{ANSWERS_FILE, Entry, EvidenceError, HEADER_FILE, Header, Lent, Moment};
 use crate::digest;
 use crate::files::write_whole;
 use crate::identity::Source;
@@ -30,6 +30,7 @@ pub struct Store {
     answered: BTreeSet<String>,
     unsynced: u64,
     sync_every: u64,
+    clock: fn() -> Option<Moment>,
 }
 
 impl Store {
@@ -96,7 +97,14 @@ impl Store {
                 Source::Endpoint { .. } => 1,
                 _ => SYNC_EVERY,
             },
+            clock: || None,
         })
+    }
+
+    /// The same, which writes down with every answer when it came.
+    #[must_use]
+    pub fn dated(self, clock: fn() -> Option<Moment>) -> Self {
+        Self { clock, ..self }
     }
 
     /// Whether the question has been answered.
@@ -122,6 +130,7 @@ impl Store {
             rendered: answer.rendered,
             response: answer.response,
             exchange: answer.exchange,
+            at: (self.clock)(),
         };
         let mut line = serde_json::to_vec(&entry)
             .map_err(io::Error::from)
@@ -234,6 +243,7 @@ fn write_lines(
             rendered: answer.rendered,
             response: answer.response,
             exchange: answer.exchange,
+            at: None,
         };
         let mut line = serde_json::to_vec(&entry)?;
         previous = digest::of_bytes(&line);

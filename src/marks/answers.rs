@@ -171,6 +171,7 @@ mod tests {
             rendered: String::new(),
             response,
             exchange: None,
+            at: None,
         }
     }
 

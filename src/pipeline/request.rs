@@ -9,7 +9,7 @@ use crate::battery::Tier;
 use crate::model::Seed;
 use crate::model::hosted::Limits;
 use crate::model::local::Options;
-use crate::panel::{Named, SizeClass};
+use crate::panel::{Matter, Named, SizeClass};
 use crate::question::{Access, REPEATS, SAMPLES, SEED};
 
 /// A comparison of a suspect with a protected model.
@@ -31,6 +31,8 @@ pub struct Request {
     pub strict: bool,
     /// Prior odds that somebody states for "learned from the protected model"; `None` if nobody does.
     pub prior_odds: Option<f64>,
+    /// On whose behalf the comparison is made, for the plan and the report.
+    pub matter: Matter,
     /// The directory of a test of planted marks of the same suspect, which becomes a part of the case; `None` without
     /// one.
     pub marks: Option<PathBuf>,
@@ -54,6 +56,7 @@ impl Request {
             endpoints: EndpointSettings::default(),
             strict: false,
             prior_odds: None,
+            matter: Matter::default(),
             marks: None,
             out: out.to_owned(),
         }

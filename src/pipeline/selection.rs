@@ -131,6 +131,7 @@ impl<'a> Selection<'a> {
             readers: targets.keys().filter(|m| round.reads(m)).cloned().collect(),
             strict: self.request.strict,
             prior_odds: self.request.prior_odds,
+            matter: self.request.matter.clone(),
             marks: self.marks.clone(),
             ..Plan::new(self.panel.clone(), &round.battery, round.posing, round.seed)
         }

@@ -7,11 +7,13 @@
 
 mod battery;
 mod curves;
+mod dates;
 mod figures;
 mod marks;
 mod method;
 mod models;
 mod propositions;
+mod strength;
 mod synthetic;
 mod words;
 
@@ -30,7 +32,7 @@ use crate::evidence::{BatteryMark, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::equality::Equality;
 use crate::model::Seed;
-use crate::panel::{Member, Panel};
+use crate::panel::{Matter, Member, Panel};
 use crate::question::Posing;
 use crate::rules::Rules;
 use crate::sequential::Sequential;
@@ -39,6 +41,7 @@ use crate::verdict::{Finding, TextGate, WeightEvidence};
 
 pub use battery::FamilyFacts;
 pub use curves::{CurveFacts, CurveName};
+pub use dates::DatesFacts;
 pub use figures::{
     AgainstFacts, ApartFacts, BesideFacts, GroupFacts, GroupMemberFacts, MeasureFacts,
     StabilityFacts, StandingFacts,
@@ -71,6 +74,9 @@ pub struct Report {
     pub finding: Finding,
     /// The finding in one sentence.
     pub sentence: String,
+    /// How strong the evidence is, in sentences: the likelihood ratio in words, how often the tool errs in cases like
+    /// this one, and where nothing was found, what could have been.
+    pub strength: Vec<String>,
     /// The rules' reasons, in order.
     pub reasons: Vec<String>,
     /// What would settle an open question.
@@ -89,6 +95,10 @@ pub struct Report {
     pub alternatives: Vec<ModelFacts>,
     /// Models of the lineage file that were left out, with the reason.
     pub left_out: BTreeMap<String, String>,
+    /// When the answers were written down, of all models together.
+    pub dates: DatesFacts,
+    /// The same in a sentence.
+    pub dated: String,
     /// The battery.
     pub battery: BatteryMark,
     /// How it was posed.
@@ -124,6 +134,8 @@ pub struct Report {
     pub caveats: Vec<CaveatFacts>,
     /// The question.
     pub question: &'static str,
+    /// On whose behalf the comparison was made, as whoever made it says.
+    pub matter: Matter,
     /// The ladder of findings, the strongest first, with the rung of this case marked.
     pub ladder: Vec<RungFacts>,
     /// The alternative that limits the finding most.
@@ -203,6 +215,8 @@ pub struct Sources<'a> {
     pub ratio: Result<CaseRatio, String>,
     /// Whether the controls are adequate to the finding.
     pub adequacy: Adequacy,
+    /// On whose behalf the comparison was made.
+    pub matter: &'a Matter,
 }
 
 impl Report {
@@ -226,11 +240,15 @@ impl Report {
         };
         let evidence = &case.evidence;
         let ratio = sources.ratio.clone();
+        let members = panel.members().into_iter();
+        let recordings = members.filter_map(|member| sources.recordings.get(&member.model));
+        let dates = DatesFacts::all(recordings.map(|r| DatesFacts::of(&r.entries)));
         Self {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             finding: case.verdict.finding,
             sentence: sentence(case),
+            strength: strength::strength(case, ratio.as_ref(), &sources.adequacy),
             reasons: case.verdict.reasons.clone(),
             settles: case.verdict.settles.clone(),
             not_excluded: case.verdict.not_excluded.clone(),
@@ -240,6 +258,8 @@ impl Report {
             controls: panel.controls.iter().map(model).collect(),
             alternatives: panel.alternatives.iter().map(model).collect(),
             left_out: panel.left_out.iter().cloned().collect(),
+            dated: dates.sentence(),
+            dates,
             battery: header.battery.clone(),
             posing: header.posing,
             seed: header.seed,
@@ -260,6 +280,7 @@ impl Report {
             } else {
                 GROUP_QUESTION
             },
+            matter: sources.matter.clone(),
             ladder: propositions::ladder(case.verdict.finding),
             least_favourable: propositions::least_favourable(case),
             propositions: propositions::propositions(panel, case),

@@ -67,6 +67,9 @@ fn headline(out: &mut String, report: &Report, width: usize) {
     out.push('\n');
     line(out, &format!("FINDING    {}", report.finding.name()));
     wrap(out, "           ", &report.sentence, width);
+    for sentence in &report.strength {
+        wrap(out, "           ", sentence, width);
+    }
     out.push('\n');
     line(out, "Why");
     for reason in &report.reasons {

@@ -17,7 +17,7 @@ use crate::evidence::{BatteryMark, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
 use crate::model::Seed;
-use crate::panel::{Named, Panel};
+use crate::panel::{Matter, Named, Panel};
 use crate::passes::SecondPass;
 use crate::question::{Access, Posing, Question, Request, ask_all};
 use crate::response::{Continuation, Finish, Response, Scored};
@@ -149,6 +149,7 @@ impl World {
             rendered: question.prompt.text.clone(),
             response: self.respond(model, question),
             exchange: None,
+            at: None,
         });
         Recording {
             entries: entries.collect(),
@@ -226,6 +227,7 @@ impl World {
             conditions: &conditions,
             ratio: self.ratio.clone(),
             adequacy: adequacy(&self.panel, &case, &[]),
+            matter: &Matter::default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::dates::DatesFacts;
 use crate::case::Case;
 use crate::evidence::Recording;
 use crate::fingerprint::AnswerCounts;
@@ -28,6 +29,8 @@ pub struct ModelFacts {
     pub divergence: Option<f64>,
     /// How many questions it was asked, and what became of them.
     pub answers: AnswerCounts,
+    /// When its answers were written down.
+    pub dates: DatesFacts,
 }
 
 pub(super) fn model(
@@ -46,5 +49,6 @@ pub(super) fn model(
         recording: recording.head.clone(),
         divergence: divergence.map(|(_, e)| e.divergence),
         answers,
+        dates: DatesFacts::of(&recording.entries),
     }
 }

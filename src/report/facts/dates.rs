@@ -1,0 +1,109 @@
+//! When answers were written down.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::evidence::{Entry, Moment, Span};
+
+/// The dates of some answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DatesFacts {
+    /// From the first to the last that has one, by the clock of the machine that asked.
+    pub written: Option<Span>,
+    /// The dates that servers put on their replies.
+    pub server: Option<Span>,
+    /// How many have none.
+    pub undated: usize,
+    /// When they were written down, in words; null if none has a date.
+    pub in_words: Option<String>,
+}
+
+impl DatesFacts {
+    /// Those of a recording.
+    pub(super) fn of(entries: &[Entry]) -> Self {
+        let replies = entries.iter().filter_map(|e| e.exchange.as_ref());
+        let dates = replies
+            .flat_map(|exchange| &exchange.calls)
+            .filter_map(|call| Moment::from_http_date(call.headers.get("date")?));
+        let written = Span::of(entries.iter().filter_map(|e| e.at));
+        Self {
+            written,
+            server: Span::of(dates),
+            undated: entries.iter().filter(|e| e.at.is_none()).count(),
+            in_words: written.map(|span| span.to_string()),
+        }
+    }
+
+    /// Those of both.
+    fn join(self, other: &Self) -> Self {
+        let both = |a: Option<Span>, b: Option<Span>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.join(b)),
+            (a, b) => a.or(b),
+        };
+        let written = both(self.written, other.written);
+        Self {
+            written,
+            in_words: written.map(|span| span.to_string()),
+            server: both(self.server, other.server),
+            undated: self.undated + other.undated,
+        }
+    }
+
+    /// Those of all recordings.
+    pub(super) fn all(each: impl IntoIterator<Item = Self>) -> Self {
+        let none = Self::default();
+        each.into_iter().fold(none, |all, one| all.join(&one))
+    }
+
+    /// In a sentence.
+    pub(super) fn sentence(&self) -> String {
+        let written = match (self.written, self.undated) {
+            (None, _) => {
+                return "The recordings do not say when the answers were written down.".to_owned();
+            }
+            (Some(span), 0) => format!("The answers were written down {span}"),
+            (Some(span), undated) => format!(
+                "The answers were written down {span} ({} have no date)",
+                super::super::text::grouped(undated as u64)
+            ),
+        };
+        let server = self
+            .server
+            .map(|span| format!("; the servers date their replies {span}"));
+        format!(
+            "{written}, by the clock of the machine that asked{}.",
+            server.unwrap_or_default()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(from: u64, to: u64) -> Option<Span> {
+        Span::of([Moment(from), Moment(to)])
+    }
+
+    #[test]
+    fn the_sentence_says_what_is_known() {
+        let none = DatesFacts {
+            undated: 3,
+            ..DatesFacts::default()
+        };
+        assert!(none.sentence().contains("do not say when"));
+        let some = DatesFacts {
+            written: span(0, 60),
+            server: span(2, 2),
+            ..DatesFacts::default()
+        };
+        assert_eq!(
+            some.sentence(),
+            "The answers were written down from Thu, 01 Jan 1970 00:00:00 GMT to Thu, 01 Jan 1970 00:01:00 GMT, by \
+             the clock of the machine that asked; the servers date their replies on Thu, 01 Jan 1970 00:00:02 GMT."
+        );
+        let both = DatesFacts::all([none, some]);
+        assert_eq!((both.written, both.undated), (span(0, 60), 3));
+        assert!(both.sentence().contains("(3 have no date)"));
+    }
+}
