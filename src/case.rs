@@ -21,14 +21,16 @@ use crate::measure::equality::{Equality, equality, is_copy};
 use crate::measure::open_text::nearness;
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
-    Affinity, Basis, Contrast, Gap, Interaction, Measure, NoContrast, Prepared, Scores, Side,
-    Synthetic, affinities, contrast, gaps_of_controls, gaps_without, synthetic,
+    Affinity, Basis, Contrast, Gap, Interaction, Measure, NoContrast, Prepared, Scores, Scoring,
+    Side, Synthetic, affinities, contrast, gaps_of_controls, gaps_without, scores_of, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
 use crate::rules::{Condition, MIN_HOUSES, Rules};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing};
+use crate::weigh::{
+    Fitted, NoSynthetic, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing,
+};
 
 pub use family::FamilyAnswer;
 pub use marked::Marked;
@@ -63,9 +65,11 @@ pub struct MeasureResult {
 /// What a table of affinities says of one candidate parent, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
-    /// What is pooled: the gaps to the synthetic controls, and without another candidate parent, where there are none,
+    /// What is pooled: of the gaps to the synthetic controls, and without another candidate parent, where there are none,
     /// the contrast.
     pub scores: Result<Scores, String>,
+    /// What is pooled of gaps.
+    pub scoring: Scoring,
     /// The two-way contrast: alternatives are told apart by its probes, and bets are made on them.
     pub contrast: Result<Contrast, String>,
     /// Suspect and controls as mixes of innocent models, and what that leaves.
@@ -77,11 +81,13 @@ pub struct Figures {
 impl Figures {
     /// What of it is pooled, with the measure's weight.
     fn weighed(&self, measure: Measure) -> Option<Weighed> {
-        let of = |gaps: &Vec<Gap>| gaps.iter().map(|g| (g.id.clone(), g.gap)).collect();
+        let elsewhere = self.elsewhere.iter();
         Some(Weighed {
             weight: measure.weight(),
             scores: self.scores.clone().ok()?,
-            elsewhere: self.elsewhere.iter().map(|(_, gaps)| of(gaps)).collect(),
+            elsewhere: elsewhere
+                .map(|(_, gaps)| scores_of(gaps, self.scoring).collect())
+                .collect(),
         })
     }
 }
@@ -121,8 +127,6 @@ pub struct Case {
     pub pooled_controls: Vec<String>,
     /// The contrasts of all measures, pooled like what the finding rests on. No rule reads it.
     pub pooled_contrast: Option<Scores>,
-    /// Gaps over errors of all measures, pooled; their conformal p is the placebo p. No rule reads it.
-    pub pooled_ratio: Option<Scores>,
     /// What the ladder looked at.
     pub evidence: Evidence,
     /// Divergence (nats) of every model from the protected one: description that proves nothing.
@@ -209,9 +213,6 @@ pub(crate) fn weigh_prepared(
     let mut case = Case {
         basis: sides.basis,
         pooled_contrast: pooled_beside(&measures, &null, |m| Some(m.contrast()?.scores())),
-        pooled_ratio: pooled_beside(&measures, &null, |m| {
-            Some(m.figures.synthetic.as_ref().ok()?.ratios())
-        }),
         evidence: evidence(&sides, &measures, &likeness, &matched_alternatives, gates),
         pooled_controls,
         measures,
@@ -454,6 +455,11 @@ impl<'a> Sides<'a> {
         self.rules.null(self.condition())
     }
 
+    /// What is pooled of gaps.
+    fn scoring(&self) -> Scoring {
+        self.rules.scoring(self.condition())
+    }
+
     /// The name of the model that a member stands for.
     fn model(&self, id: &str) -> &'a str {
         let members = self.panel.members();
@@ -525,6 +531,7 @@ impl<'a> Sides<'a> {
         let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
         Figures {
             scores: self.scores(&contrast, synthetic.as_ref()),
+            scoring: self.scoring(),
             contrast,
             synthetic: synthetic.map_err(|e| e.to_string()),
             elsewhere,
@@ -570,6 +577,7 @@ impl<'a> Sides<'a> {
         let elsewhere = known.elsewhere.iter();
         Figures {
             scores: self.scores(&contrast, synthetic.as_ref()),
+            scoring: self.scoring(),
             contrast,
             elsewhere: elsewhere
                 .map(|(k, gaps)| {
@@ -594,6 +602,7 @@ impl<'a> Sides<'a> {
         };
         Figures {
             scores: self.near(table, asked),
+            scoring: self.scoring(),
             contrast,
             synthetic: Err(NO_MIX.to_owned()),
             elsewhere: Vec::new(),
@@ -630,7 +639,9 @@ impl<'a> Sides<'a> {
         }
         match synthetic {
             Ok(synthetic) if synthetic.fitted == Fitted::TooBadly => Err(MISFIT.to_owned()),
-            Ok(synthetic) => Ok(synthetic.gaps()),
+            Ok(synthetic) => synthetic
+                .scores(self.scoring())
+                .ok_or_else(|| NoSynthetic::Exact.to_string()),
             Err(why) => Err(why.to_string()),
         }
     }

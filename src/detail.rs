@@ -295,7 +295,7 @@ mod tests {
     use super::*;
     use crate::battery::{Ask, Family, Pose, Probe};
     use crate::case::Figures;
-    use crate::measure::contrast;
+    use crate::measure::{Scoring, contrast};
     use crate::rules::Rules;
     use crate::verdict::{Evidence, judge};
 
@@ -332,6 +332,7 @@ mod tests {
                     scores: Ok(contrast.scores()),
                     contrast: Ok(contrast),
                     synthetic: Err("not looked at".to_owned()),
+                    scoring: Scoring::Gap,
                     elsewhere: Vec::new(),
                 },
             }
@@ -341,7 +342,6 @@ mod tests {
             measures: measures.to_vec(),
             pooled_controls: ["c1", "c2", "c3"].map(str::to_owned).to_vec(),
             pooled_contrast: None,
-            pooled_ratio: None,
             verdict: judge(&evidence, &Rules::HERE),
             evidence,
             likeness: Vec::new(),

@@ -135,7 +135,7 @@ fn a_student_is_found_and_the_report_is_whole() {
     ] {
         assert!(report.get(field).is_some(), "{field}");
     }
-    assert_eq!(report["schema"], "parentage.report/1");
+    assert_eq!(report["schema"], "parentage.report/2");
     assert_eq!(report["finding"], "distilled");
     assert!(report["base"].is_null());
     let ratio = &report["ratio"];

@@ -6,7 +6,7 @@ import pathlib
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Union
 
-SCHEMA = "parentage.report/1"
+SCHEMA = "parentage.report/2"
 
 
 @dataclass(frozen=True)

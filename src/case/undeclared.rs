@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{Sides, Weighed, pool};
-use crate::measure::{Affinity, Gap, Measure, Scores, gaps_of_controls, gaps_without};
+use crate::measure::{
+    Affinity, Gap, Measure, Scores, Scoring, gaps_of_controls, gaps_without, scores_of,
+};
 use crate::rules::{MIN_COLUMNS, MIN_TO_SCREEN};
 use crate::weigh::{Fitted, Null, Row, fitted, outliers, pooled};
 
@@ -63,29 +65,34 @@ struct Placebos {
 /// The controls that are left.
 struct Left {
     null: Null,
+    scoring: Scoring,
     placebos: Vec<Placebos>,
 }
 
 impl Left {
     fn new(sides: &Sides<'_>, tables: &[Affinity]) -> Self {
         let (suspect, protected) = (&sides.panel.suspect.id, &sides.panel.protected.id);
+        let scoring = sides.scoring();
         // By open text nothing is fitted: how controls lie is estimated from their shortest half.
         let tables = tables.par_iter().filter(|t| t.gram.is_none());
         let placebos = tables.map(|table| {
             let gaps = |parent: &String| gaps_of_controls(table, suspect, parent, sides.base);
             let others = sides.other_columns(table, protected);
-            let by_id = |gaps: Vec<Gap>| gaps.into_iter().map(|g| (g.id, g.gap)).collect();
             Placebos {
                 measure: table.measure,
                 table: table.clone(),
                 gaps: gaps(protected),
-                elsewhere: others.into_par_iter().map(|k| by_id(gaps(k))).collect(),
+                elsewhere: others
+                    .into_par_iter()
+                    .map(|k| scores_of(&gaps(k), scoring).collect())
+                    .collect(),
             }
         });
         let placebos: Vec<Placebos> = placebos.collect();
         let usable = placebos.into_iter().filter(|p| p.gaps.len() > 2);
         Self {
             null: sides.null(),
+            scoring,
             placebos: usable.collect(),
         }
     }
@@ -96,7 +103,7 @@ impl Left {
             weight: of.measure.weight(),
             scores: Scores {
                 suspect: 0.0,
-                controls: of.gaps.iter().map(|g| (g.id.clone(), g.gap)).collect(),
+                controls: scores_of(&of.gaps, self.scoring).collect(),
             },
             elsewhere: of.elsewhere.clone(),
         });
@@ -155,6 +162,7 @@ impl Left {
         });
         Self {
             null: self.null,
+            scoring: self.scoring,
             placebos: placebos.collect(),
         }
     }

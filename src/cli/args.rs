@@ -61,7 +61,7 @@ pub(super) enum Command {
     View(View),
     /// Print the JSON Schema of report.json.
     ///
-    /// Additive only: within one version of the schema (`parentage.report/1`) fields are added, never
+    /// Additive only: within one version of the schema (`parentage.report/2`) fields are added, never
     /// taken away or given another meaning. Pass over fields that you do not know.
     Schema,
     Completions(Completions),

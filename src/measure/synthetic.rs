@@ -1,7 +1,7 @@
 //! The nearest innocent explanation of each measure: the synthetic control, with the models by name.
 
 use super::{Affinity, Scores};
-use crate::weigh::{Fitted, NoSynthetic, Standing, SyntheticFit, fitted, synthetic_fit};
+use crate::weigh::{Fitted, NoSynthetic, SyntheticFit, fitted, synthetic_fit};
 
 /// One model's gap.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,12 +16,42 @@ pub struct Gap {
     pub mix: Vec<String>,
 }
 
+/// What is pooled of gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoring {
+    /// The gap, in the measure's unit.
+    Gap,
+    /// The gap over the error of the fit: where a mix fits badly, it leaves more at the protected model as well. Source:
+    /// the ratio of Abadie, Diamond and Hainmueller (2010), with the mean gap in place of its mean square, so that it
+    /// keeps its sign.
+    OverError,
+}
+
+impl Scoring {
+    /// The word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::OverError => "gap_over_error",
+        }
+    }
+}
+
 impl Gap {
-    fn ratio(&self) -> Option<f64> {
+    /// Gap over error; `None` if the mix fits exactly and leaves a gap.
+    pub fn over_error(&self) -> Option<f64> {
         match (self.gap, self.error) {
             (gap, error) if error > 0.0 => Some(gap / error),
             (0.0, _) => Some(0.0),
             _ => None,
+        }
+    }
+
+    /// What is pooled of it; `None` as [`Gap::over_error`].
+    pub fn score(&self, scoring: Scoring) -> Option<f64> {
+        match scoring {
+            Scoring::Gap => Some(self.gap),
+            Scoring::OverError => self.over_error(),
         }
     }
 }
@@ -36,8 +66,6 @@ pub struct Synthetic {
     pub suspect: Gap,
     /// The controls, each as a mix of the others.
     pub controls: Vec<Gap>,
-    /// Gap over error among theirs; its conformal p is the placebo p.
-    pub ratio: Standing,
     /// Whether the suspect is fitted well enough to be judged.
     pub fitted: Fitted,
     /// Probes that the gap is a mean over.
@@ -49,23 +77,19 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// The gaps.
-    pub fn gaps(&self) -> Scores {
-        let controls = self.controls.iter().map(|c| (c.id.clone(), c.gap));
-        Scores {
-            suspect: self.suspect.gap,
-            controls: controls.collect(),
-        }
+    /// What is pooled; `None` as [`Gap::over_error`].
+    pub fn scores(&self, scoring: Scoring) -> Option<Scores> {
+        Some(Scores {
+            suspect: self.suspect.score(scoring)?,
+            controls: scores_of(&self.controls, scoring).collect(),
+        })
     }
+}
 
-    /// Gaps over errors.
-    pub fn ratios(&self) -> Scores {
-        let ids = self.controls.iter().map(|c| c.id.clone());
-        Scores {
-            suspect: self.ratio.score,
-            controls: ids.zip(self.ratio.controls.iter().copied()).collect(),
-        }
-    }
+/// What is pooled of gaps, by model, of those that have it.
+pub fn scores_of(gaps: &[Gap], scoring: Scoring) -> impl Iterator<Item = (String, f64)> {
+    let of = move |gap: &Gap| Some((gap.id.clone(), gap.score(scoring)?));
+    gaps.iter().filter_map(of)
 }
 
 /// Writes `suspect` as a mix of the other rows and judges what is left at `protected` by what is left of
@@ -87,7 +111,6 @@ pub fn synthetic(
         mix: table.named(&own),
         suspect: table.gap(&own),
         controls: Vec::new(),
-        ratio: Standing::new(0.0, Vec::new()),
         fitted: Fitted::Enough,
         probes: own.probes,
         donors: own.donors,
@@ -145,14 +168,15 @@ impl Synthetic {
 
     /// With the controls that it is judged by.
     fn judged(mut self, mut controls: Vec<Gap>) -> Result<Self, NoSynthetic> {
-        let own = self.suspect.ratio().ok_or(NoSynthetic::Exact)?;
-        controls.retain(|c| c.ratio().is_some());
+        if self.suspect.over_error().is_none() {
+            return Err(NoSynthetic::Exact);
+        }
+        controls.retain(|c| c.over_error().is_some());
         if controls.len() < 2 {
             return Err(NoSynthetic::NoPlacebos);
         }
         let errors = controls.iter().map(|c| c.error).collect();
         self.fitted = fitted(self.suspect.error, errors);
-        self.ratio = Standing::new(own, controls.iter().filter_map(Gap::ratio).collect());
         self.controls = controls;
         Ok(self)
     }
@@ -287,7 +311,23 @@ mod tests {
             (found.controls.len(), found.donors, found.probes),
             (7, 7, 30)
         );
-        assert_eq!(found.ratio.conformal_p, Some(1.0 / 8.0));
+        let standing = found.scores(Scoring::OverError).unwrap().standing();
+        assert_eq!(standing.conformal_p, Some(1.0 / 8.0));
+    }
+
+    #[test]
+    fn a_gap_is_put_in_relation_to_its_error() {
+        let gap = |gap: f64, error: f64| Gap {
+            id: String::new(),
+            gap,
+            error,
+            mix: Vec::new(),
+        };
+        assert_eq!(gap(0.3, 0.1).score(Scoring::Gap), Some(0.3));
+        assert!((gap(-0.3, 0.1).score(Scoring::OverError).unwrap() + 3.0).abs() < 1e-12);
+        // What is fitted exactly and leaves nothing has nothing; what leaves a gap has no relation.
+        assert_eq!(gap(0.0, 0.0).over_error(), Some(0.0));
+        assert_eq!(gap(0.1, 0.0).over_error(), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The facts of a report, which are also its JSON (`report.json`, schema `parentage.report/1`).
+//! The facts of a report, which are also its JSON (`report.json`, schema `parentage.report/2`).
 //!
 //! Additive only: within one version of the schema fields are added, never taken away or given another
 //! meaning, so a reader must pass over fields that it does not know. Lengths are in nats, bits or plain
@@ -53,7 +53,7 @@ pub use synthetic::{GapFacts, SyntheticFacts, WeightFacts};
 pub use words::{Passage, ReproductionFacts, ScaleStep};
 
 /// The name and version of the schema.
-pub const SCHEMA: &str = "parentage.report/1";
+pub const SCHEMA: &str = "parentage.report/2";
 
 /// The question that every report answers.
 const QUESTION: &str =
@@ -115,10 +115,10 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
+    /// How the gap to the mix of innocent models becomes the score, in a sentence.
+    pub scored_by: &'static str,
     /// The contrasts in a two-way fit of all measures together; no rule reads it.
     pub pooled_contrast: Option<BesideFacts>,
-    /// Gaps over errors of fit of all measures together, whose conformal p is the placebo p; no rule reads it.
-    pub pooled_ratio: Option<BesideFacts>,
     /// The case as a bet that may stop at any time.
     pub e_values: Option<Sequential>,
     /// Base-10 logarithm of the likelihood ratio, the least favourable proposition leading; null where none
@@ -268,8 +268,8 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: measures(case, sources.conditions),
             pooled: figures::pooled(case),
+            scored_by: synthetic::scored_by(Rules::HERE.scoring(evidence.condition)),
             pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
-            pooled_ratio: case.pooled_ratio.as_ref().map(BesideFacts::new),
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),

@@ -165,7 +165,7 @@ fn innocent(out: &mut String, report: &Report, width: usize) {
     }
     line(
         out,
-        "Nearest innocent explanation: the suspect as a mix of controls, and what that leaves: the score",
+        "Nearest innocent explanation: the suspect as a mix of controls, and what that leaves",
     );
     for (name, found) in mixes {
         let mut parts: Vec<String> = found
@@ -180,10 +180,10 @@ fn innocent(out: &mut String, report: &Report, width: usize) {
         let judged = if found.too_bad == Some(true) {
             "fitted too badly to be judged".to_owned()
         } else {
-            format!("placebo p {}", small(found.placebo_p))
+            format!("gap over error {}", signed(found.ratio, 2))
         };
         let text = format!(
-            "{}; leaves {}, fitted to {}, {judged}",
+            "{}; leaves a gap of {}, error of fit {}, {judged}",
             parts.join(" + "),
             signed(found.gap, 4),
             number(found.error, 4),

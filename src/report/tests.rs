@@ -365,13 +365,13 @@ fn every_form_shows_the_nearest_innocent_explanation() {
     assert!(heaviest.id.starts_with('c'), "{heaviest:?}");
     assert_eq!(next.synthetic.controls.len(), 6);
     assert_eq!(next.synthetic.donors, 6);
-    assert!(report.pooled_ratio.is_some());
+    let ratio = format!("{:+.4}", next.synthetic.ratio.unwrap());
     let gap = format!("{:+.4}", next.synthetic.gap.unwrap());
     for (form, text) in &forms(&report)[..3] {
         assert!(text.contains("Nearest innocent explanation"), "{form}");
         assert!(
-            text.contains(&heaviest.id) && text.contains(&gap),
-            "{form}: {gap}"
+            text.contains(&heaviest.id) && text.contains(&gap) && text.contains(&ratio[..5]),
+            "{form}: {gap} {ratio}"
         );
     }
     // A suspect that no mix comes near is not judged, whatever its rank.
@@ -382,14 +382,15 @@ fn every_form_shows_the_nearest_innocent_explanation() {
 }
 
 #[test]
-fn the_score_is_the_gap_and_without_alternatives_the_contrast() {
+fn the_score_is_the_gap_over_its_error_and_without_alternatives_the_contrast() {
     let report = World::new("models/suspect", 6, false).report(|_| {});
     let mut scored = 0;
     for measure in report.measures.iter().filter(|m| m.left_out.is_none()) {
-        assert_eq!(measure.standing.score, measure.synthetic.gap);
+        assert_eq!(measure.standing.score, measure.synthetic.ratio);
         assert_ne!(measure.standing.score, measure.contrast.map(|c| c.score));
         for (id, score) in &measure.standing.controls {
-            assert!((score - measure.synthetic.controls[id].gap).abs() < 1e-15);
+            let of = measure.synthetic.controls[id];
+            assert!((score - of.gap / of.error).abs() < 1e-12);
         }
         scored += 1;
     }

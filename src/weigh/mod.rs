@@ -53,9 +53,7 @@ pub use signed_rank::{PairedTest, signed_rank};
 pub use simplex::{Mix, nearest_scaled_mix};
 pub use spearman::{RankCorrelation, spearman};
 pub use standing::{Row, Standing, level_adjusted, pooled, standing};
-pub use synthetic::{
-    Fitted, NoSynthetic, SyntheticControl, SyntheticFit, fitted, synthetic_control, synthetic_fit,
-};
+pub use synthetic::{Fitted, NoSynthetic, SyntheticFit, fitted, synthetic_fit};
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};
 
 /// The constants of this module that can move a finding, by name, for the rules that a plan commits to.

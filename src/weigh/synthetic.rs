@@ -22,8 +22,8 @@
 //! innocent ones were accused.
 //!
 //! Whether a gap is large is judged by placebo: the same is done for every control, with the row in
-//! question left out of its donors, and each gap is put in relation to how well the other columns were
-//! fitted. The probe-level error is not the error: badly fitted innocents leave gaps that are many of
+//! question left out of its donors, and each gap can be put in relation to how well the other columns were
+//! fitted (`measure::Scoring`). The probe-level error is not the error: badly fitted innocents leave gaps that are many of
 //! their standard errors from nothing.
 //!
 //! Sources: Abadie, Diamond and Hainmueller, *Journal of the American Statistical Association* 105 (2010)
@@ -31,12 +31,10 @@
 //! and for weights that do not sum to one; Ferman and Pinto, *Quantitative Economics* 12 (2021) 1197-1221, for the
 //! level.
 
-use std::collections::BTreeSet;
-
 use ndarray::Array3;
 use thiserror::Error;
 
-use super::{Standing, nearest_scaled_mix};
+use super::nearest_scaled_mix;
 
 /// A donor must have a value on this share of the probes on which the row in question has one, in every
 /// column that is needed.
@@ -66,8 +64,6 @@ pub struct SyntheticFit {
     pub gap: f64,
     /// Root mean square of what it leaves on the other columns, probe by probe, in the cells' unit.
     pub error: f64,
-    /// Gap over error; `None` if the other columns are fitted exactly and the gap is not zero.
-    pub ratio: Option<f64>,
     /// Probes that the gap is a mean over.
     pub probes: usize,
     /// Donors that could have had weight.
@@ -83,21 +79,6 @@ pub enum Fitted {
     Enough,
     /// Its error is above that of every control and more than twice their median.
     TooBadly,
-}
-
-/// A row with its mix, beside those of the controls.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SyntheticControl {
-    /// The row in question.
-    pub own: SyntheticFit,
-    /// The controls that have a mix and a ratio, in the order in which they were given.
-    pub placebos: Vec<SyntheticFit>,
-    /// The gap among theirs.
-    pub gap: Standing,
-    /// The ratio among theirs: its conformal p is the placebo p.
-    pub ratio: Standing,
-    /// Whether anything may be concluded.
-    pub fitted: Fitted,
 }
 
 /// Why a row has no synthetic control.
@@ -205,63 +186,9 @@ pub fn synthetic_fit(
         mix,
         gap,
         error: found.rms,
-        ratio: ratio(gap, found.rms),
         probes: after.len(),
         donors: kept.len(),
         lacking,
-    })
-}
-
-fn ratio(gap: f64, error: f64) -> Option<f64> {
-    match (gap, error) {
-        (gap, error) if error > 0.0 => Some(gap / error),
-        (0.0, _) => Some(0.0),
-        _ => None,
-    }
-}
-
-/// The synthetic control of a row with the placebos of `controls`: each of these is fitted like the row in question,
-/// by the donors without the row in question.
-///
-/// The placebo p is the share of models, the row in question among them, whose gap is at least as large for how
-/// well they are fitted: valid when, under the null hypothesis, the row in question and the controls
-/// are exchangeable, and never below `1 / (m + 1)`. It is worth nothing where [`Fitted::TooBadly`].
-///
-/// # Errors
-///
-/// When the row has no mix or no ratio, or fewer than two controls have.
-///
-/// # Panics
-///
-/// When an index is not of the table.
-pub fn synthetic_control(
-    cells: &Array3<f64>,
-    row: usize,
-    column: usize,
-    donors: &[usize],
-    controls: &[usize],
-) -> Result<SyntheticControl, NoSynthetic> {
-    let own = synthetic_fit(cells, row, column, donors)?;
-    let own_ratio = own.ratio.ok_or(NoSynthetic::Exact)?;
-    let innocent: Vec<usize> = donors.iter().copied().filter(|d| *d != row).collect();
-    let distinct: BTreeSet<usize> = controls.iter().copied().filter(|c| *c != row).collect();
-    let placebos: Vec<SyntheticFit> = distinct
-        .into_iter()
-        .filter_map(|control| synthetic_fit(cells, control, column, &innocent).ok())
-        .filter(|fit| fit.ratio.is_some())
-        .collect();
-    if placebos.len() < 2 {
-        return Err(NoSynthetic::NoPlacebos);
-    }
-    let gaps = placebos.iter().map(|p| p.gap).collect();
-    let ratios = placebos.iter().filter_map(|p| p.ratio).collect();
-    let errors: Vec<f64> = placebos.iter().map(|p| p.error).collect();
-    Ok(SyntheticControl {
-        gap: Standing::new(own.gap, gaps),
-        ratio: Standing::new(own_ratio, ratios),
-        fitted: fitted(own.error, errors),
-        own,
-        placebos,
     })
 }
 
@@ -424,45 +351,10 @@ mod tests {
         assert!(fit.mix.len() == 1 && fit.mix[0].0 == 3, "{fit:?}");
         assert!((fit.mix[0].1 - 1.0).abs() < 1e-12, "{fit:?}");
         assert!(fit.gap.abs() < 1e-12 && fit.error < 1e-7, "{fit:?}");
-        assert_eq!(ratio(0.0, 0.0), Some(0.0));
-        assert_eq!(ratio(0.1, 0.0), None);
-    }
-
-    #[test]
-    fn a_gap_beyond_every_placebo_has_the_least_p() {
-        let found = synthetic_control(&mixed(0.0, 0.0), 3, 0, &OTHERS, &OTHERS).unwrap();
-        assert_eq!(found.placebos.len(), 5);
-        let mut cells = table();
-        change(&mut cells, 3, 0, |v| v + 3.0);
-        let found = synthetic_control(&cells, 3, 0, &OTHERS, &OTHERS).unwrap();
-        assert_eq!(found.ratio.conformal_p, Some(1.0 / 6.0));
-        assert_eq!(found.fitted, Fitted::Enough);
-        assert!(found.gap.t.unwrap().p < 0.001, "{found:?}");
-        // The row in question is a donor of none, though it was named as one.
-        assert!(
-            found
-                .placebos
-                .iter()
-                .all(|p| p.mix.iter().all(|(d, _)| *d != 3))
-        );
-    }
-
-    #[test]
-    fn too_few_placebos_are_none() {
-        let found = synthetic_control(&table(), 0, 0, &OTHERS, &[1, 1, 0]);
-        assert_eq!(found, Err(NoSynthetic::NoPlacebos));
     }
 
     #[test]
     fn a_misfit_beyond_every_control_is_not_judged() {
-        let mut cells = table();
-        for k in 1..4 {
-            for t in 0..20 {
-                cells[[0, k, t]] += 4.0 * ((k * t) % 3) as f64;
-            }
-        }
-        let found = synthetic_control(&cells, 0, 0, &OTHERS, &OTHERS).unwrap();
-        assert_eq!(found.fitted, Fitted::TooBadly);
         assert_eq!(fitted(1.9, vec![1.0, 1.0, 1.5]), Fitted::Enough);
         assert_eq!(fitted(2.1, vec![1.0, 1.0, 1.5]), Fitted::TooBadly);
         assert_eq!(fitted(2.1, vec![1.0, 1.0, 2.2]), Fitted::Enough);

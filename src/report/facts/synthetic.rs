@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::measure::Synthetic;
+use crate::measure::{Scoring, Synthetic};
 use crate::weigh::Fitted;
 
 /// Models of the mix that a report names.
@@ -26,8 +26,6 @@ pub struct SyntheticFacts {
     pub error: Option<f64>,
     /// Gap over error.
     pub ratio: Option<f64>,
-    /// Share of models (the suspect among them) with at least this ratio.
-    pub placebo_p: Option<f64>,
     /// Whether the suspect is fitted too badly on the other candidate parents for the gap to be judged.
     pub too_bad: Option<bool>,
     /// Probes that the gap is a mean over.
@@ -56,6 +54,17 @@ pub struct GapFacts {
     pub gap: f64,
     /// Root mean square on the other candidate parents.
     pub error: f64,
+}
+
+/// How a gap becomes a score, in a sentence.
+pub(super) fn scored_by(scoring: Scoring) -> &'static str {
+    match scoring {
+        Scoring::Gap => "The gap is the score above.",
+        Scoring::OverError => {
+            "The gap over the error of the fit, which is how badly the mix fits the suspect on the other candidate \
+             parents, is the score above."
+        }
+    }
 }
 
 pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {
@@ -87,8 +96,7 @@ pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {
         rest: rest.iter().map(|(_, weight)| weight).sum::<f64>() + 0.0,
         gap: Some(found.suspect.gap),
         error: Some(found.suspect.error),
-        ratio: Some(found.ratio.score),
-        placebo_p: found.ratio.conformal_p,
+        ratio: found.suspect.over_error(),
         too_bad: Some(found.fitted == Fitted::TooBadly),
         probes: found.probes,
         donors: found.donors,
