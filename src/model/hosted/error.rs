@@ -92,6 +92,16 @@ pub enum HostedError {
         /// What the last one came to.
         reason: String,
     },
+    /// Nothing has ever answered at its address.
+    #[error("nothing answers at '{url}', the address of '{endpoint}': {reason}")]
+    Unreachable {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The address.
+        url: String,
+        /// What the last attempt came to.
+        reason: String,
+    },
     /// Another model answers than before: the answers would not be of one thing.
     #[error("'{endpoint}' was served by '{before}' and is now served by '{now}'")]
     ServedChanged {
@@ -155,6 +165,7 @@ impl HostedError {
             Self::Client { .. }
             | Self::Runtime { .. }
             | Self::Broken { .. }
+            | Self::Unreachable { .. }
             | Self::Ended { .. }
             | Self::ServedChanged { .. } => Failure::Unfinished,
             Self::Billing { .. } | Self::Budget { .. } => Failure::Limit,
@@ -183,6 +194,9 @@ impl HostedError {
             ),
             Self::Budget { .. } => Some(
                 "what was answered is kept; run the same command again with a higher limit to go on",
+            ),
+            Self::Unreachable { .. } => Some(
+                "look at the address and the port, and whether the server has been started; run the same command again then",
             ),
             Self::Broken { .. } | Self::Ended { .. } => {
                 Some("what was answered is kept; run the same command again to go on")

@@ -19,6 +19,7 @@ mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -86,6 +87,8 @@ pub(super) struct Transport {
     rate: Arc<Rate>,
     gate: Gate,
     breaker: Breaker,
+    /// Whether anything has ever answered at the address.
+    answered: AtomicBool,
 }
 
 /// A request ready to be sent, as often as it takes.
@@ -132,6 +135,7 @@ impl Transport {
             ),
             gate: Gate::new(options.concurrency),
             breaker: Breaker::new(options.failures),
+            answered: AtomicBool::new(false),
             endpoint,
             options,
         })
@@ -261,10 +265,13 @@ impl Transport {
         posts: bool,
     ) -> (Reply, Next) {
         let reply = match sent {
-            Sent::Whole(reply) => Reply {
-                attempts: before,
-                ..reply
-            },
+            Sent::Whole(reply) => {
+                self.answered.store(true, Ordering::Relaxed);
+                Reply {
+                    attempts: before,
+                    ..reply
+                }
+            }
             Sent::Broken(broken) => {
                 if broken.unsent {
                     reserved.turned_down();
@@ -274,6 +281,13 @@ impl Transport {
                 }
                 let next = if broken.for_good {
                     Next::Failed
+                } else if broken.unsent && before > 0 && !self.answered.load(Ordering::Relaxed) {
+                    // Nobody waits minutes for a server that is not there; one that was there may come back.
+                    Next::End(HostedError::Unreachable {
+                        endpoint: self.endpoint.name.clone(),
+                        url: self.endpoint.url.clone(),
+                        reason: broken.reason.clone(),
+                    })
                 } else {
                     Next::Again(None)
                 };

@@ -335,21 +335,17 @@ async fn failures_in_a_row_end_the_run_and_successes_between_do_not() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_ends_the_run() {
-    let options = Options {
-        failures: 2,
-        ..brisk()
-    };
+async fn a_server_that_is_not_there_ends_the_run_at_once() {
     // Nothing listens there once the peer is gone.
     let url = Peer::start(|_| Does::Drops).url();
     std::thread::sleep(Duration::from_millis(50));
-    let transport = transport(&url, options);
-    assert_eq!(transport.send(&request()).await.unwrap().status, 0);
-    let second = transport.send(&request()).await;
+    let transport = transport(&url, brisk());
+    let ended = transport.send(&request()).await.unwrap_err();
     assert!(
-        matches!(&second, Err(HostedError::Broken { .. })),
-        "{second:?}"
+        matches!(&ended, HostedError::Unreachable { url: at, .. } if *at == url),
+        "{ended:?}"
     );
+    assert!(ended.to_string().contains(&url), "{ended}");
     // What was never sent costs nothing.
     assert_eq!(transport.options().budget.spent().tokens, 0);
 }
