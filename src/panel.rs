@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use lineage::{same_model, same_source};
-use own_name::own_name;
+pub use own_name::own_name;
 
 pub use kinds::ControlKind;
 pub use lineage::{Declared, Lineage, LineageError};
@@ -105,6 +105,27 @@ pub struct Named {
     pub alternatives: Vec<String>,
     /// `--family`: the question is about the protected model's group.
     pub family: bool,
+}
+
+impl Named {
+    /// The same with ids of lineage files replaced by the models that they stand for. A name that `means` something by
+    /// itself stays.
+    #[must_use]
+    pub fn by_ids(&self, lineages: &[Lineage], means: &dyn Fn(&str) -> bool) -> Self {
+        let model = |name: &String| {
+            let declared = lineages.iter().find_map(|lineage| lineage.get(name));
+            let declared = declared.filter(|_| !means(name));
+            declared.map_or_else(|| name.clone(), |entry| entry.model.clone())
+        };
+        Self {
+            protected: model(&self.protected),
+            suspect: model(&self.suspect),
+            base: self.base.as_ref().map(model),
+            controls: self.controls.iter().map(model).collect(),
+            alternatives: self.alternatives.iter().map(model).collect(),
+            family: self.family,
+        }
+    }
 }
 
 impl Panel {

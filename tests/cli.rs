@@ -790,3 +790,62 @@ fn a_suspect_that_answers_as_an_alternative_does_is_named() {
     let id = id_of(&report, "alternatives", &model("sibling-1"));
     assert!(words.contains(&format!("answers as {id} does")), "{words}");
 }
+
+#[test]
+fn a_path_without_a_bundle_is_told_from_a_bundle_that_does_not_hold() {
+    let out = tempfile::tempdir().unwrap();
+    let run = |path: &Path, more: &[&str]| {
+        let run = parentage().arg("verify").arg(path).args(more).output();
+        run.unwrap()
+    };
+    let missing = run(&out.path().join("nowhere"), &["--json"]);
+    assert_eq!(missing.status.code(), Some(2), "{missing:?}");
+    let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert!(
+        said["error"].as_str().unwrap().contains("no bundle"),
+        "{said}"
+    );
+    assert_eq!(run(out.path(), &[]).status.code(), Some(6));
+    // The only bundle in a directory is the one that is meant.
+    let fixture = Path::new("tests/data/bundle");
+    let within = run(Path::new("tests/data"), &[]);
+    assert_eq!(within.status.code(), run(fixture, &[]).status.code());
+}
+
+#[test]
+fn names_that_mean_nothing_are_met_with_what_may_have_been_meant() {
+    let out = tempfile::tempdir().unwrap();
+    let collect = |name: &str| {
+        let mut run = parentage();
+        run.args(["collect", name, "--out"]).arg(out.path());
+        run
+    };
+    let meant = "did you mean anthropic/claude-opus-5?";
+    let run = collect("claude-opus-5").assert().code(7);
+    run.stderr(predicate::str::contains(meant));
+    let run = collect("models/nothing").assert().code(7);
+    run.stderr(predicate::str::contains("hf:models/nothing"));
+    // Ids of the lineage file are names of models.
+    let mut plan = parentage();
+    plan.args(["plan", "--protected", "teacher", "--suspect", "kjv-1"]);
+    plan.args(["--controls", LINEAGE, "--tier", "quick", "--out"]);
+    plan.arg(out.path()).assert().success();
+}
+
+#[test]
+fn settings_stand_in_a_file() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("settings.toml");
+    let doctor = || {
+        let mut doctor = parentage();
+        doctor.arg("doctor").env("PARENTAGE_CONFIG", &file);
+        doctor
+    };
+    fs::write(&file, "[doctr]\n").unwrap();
+    let run = doctor().assert().code(2);
+    run.stderr(predicate::str::contains("'doctr'"));
+    fs::write(&file, "json = true\n[verify]\nnamespace = \"x\"\n").unwrap();
+    let run = doctor().output().unwrap();
+    let found: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(found["settings"], file.to_str().unwrap());
+}

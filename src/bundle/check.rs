@@ -72,6 +72,8 @@ impl Step {
 pub struct Demand {
     /// It must be sealed by this key.
     pub signer: Option<Signer>,
+    /// It must be sealed, by whomever.
+    pub sealed: bool,
     /// The namespace that a seal must have been made for.
     pub namespace: String,
 }
@@ -80,8 +82,16 @@ impl Default for Demand {
     fn default() -> Self {
         Self {
             signer: None,
+            sealed: false,
             namespace: seal::NAMESPACE.to_owned(),
         }
+    }
+}
+
+impl Demand {
+    /// Whether a bundle without a seal is refused.
+    pub(super) fn needs_seal(&self) -> bool {
+        self.sealed || self.signer.is_some()
     }
 }
 

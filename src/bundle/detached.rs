@@ -131,7 +131,7 @@ pub fn check_file_seal(
     };
     let bytes = bag::whole(root, file, MAX_WHOLE).map_err(FileSealError::Read)?;
     let by = match read(&signed, MAX_SMALL)? {
-        None if demand.signer.is_some() => {
+        None if demand.needs_seal() => {
             return Err(FileSealError::Missing { file: signed });
         }
         None => "unsigned".to_owned(),

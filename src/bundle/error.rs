@@ -485,7 +485,7 @@ pub enum DisclosureError {
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     /// A signature was demanded.
-    #[error("'{file}' is missing: the bundle is not sealed, and a signer was demanded")]
+    #[error("'{file}' is missing: the bundle is not sealed, and a seal was demanded")]
     Missing {
         /// The signature file.
         file: String,

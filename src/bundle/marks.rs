@@ -64,8 +64,8 @@ pub fn check_marks(directory: &Path) -> Result<Tested, MarksError> {
     let seals = [COMMITMENT_FILE, RESULT_FILE].map(seal_files).concat();
     let (_, outcome) = check_case(directory, &seals).map_err(|e| MarksError::Case(Box::new(e)))?;
     let demand = Demand {
-        signer: None,
         namespace: MARKS_NAMESPACE.to_owned(),
+        ..Demand::default()
     };
     let sealed = |file| {
         let sealed = check_file_seal(directory, file, &demand);

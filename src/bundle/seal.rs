@@ -443,12 +443,12 @@ pub(super) fn check(
         files.contains_key(STATEMENT_FILE),
     );
     let file = || SIGNATURE_FILE.to_owned();
-    match (signed, stated, &demand.signer) {
-        (false, false, None) => {
+    match (signed, stated, demand.needs_seal()) {
+        (false, false, false) => {
             stamp::check_alone(files)?;
             return Ok("none: nobody vouches for this bundle but itself".to_owned());
         }
-        (false, false, Some(_)) => return Err(SignatureError::Missing { file: file() }),
+        (false, false, true) => return Err(SignatureError::Missing { file: file() }),
         (true, false, _) => {
             return Err(SignatureError::Half {
                 file: STATEMENT_FILE.to_owned(),

@@ -64,8 +64,37 @@ pub(super) enum Command {
     /// Additive only: within one version of the schema (`parentage.report/2`) fields are added, never
     /// taken away or given another meaning. Pass over fields that you do not know.
     Schema,
+    Init(Init),
+    /// Say what this build can do, which keys are set, and which servers answer.
+    ///
+    /// Nothing is sent to anybody: of servers it is tried whether they accept a connection. Settings of all commands may
+    /// stand in parentage.toml in the working directory, or in the file that PARENTAGE_CONFIG names: a table a command, a
+    /// key a long flag ([compare] samples = 16). Flags go before the environment, and that before the file.
+    Doctor,
     Completions(Completions),
     Man(Man),
+}
+
+/// Write a lineage file and settings from a list of models, to be filled in.
+///
+/// For example: parentage init --protected openai/gpt-x --suspect ./suspect.gguf --control hf:Org/Name --out case
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    /// The protected model.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) protected: String,
+    /// The suspect.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) suspect: String,
+    /// A model like the protected one, such as another version of it; several times for several.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) sibling: Vec<String>,
+    /// A model that has nothing of the protected one; several times for several.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) control: Vec<String>,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) out: PathBuf,
 }
 
 /// Print what makes a shell complete commands and flags.
@@ -282,12 +311,15 @@ fn controls_from(text: &str) -> Result<ControlsFrom, String> {
 /// a step failed, or the weights of --weights or the answers of --ask contradict the bundle; 7 a model cannot be opened.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// Directory of the bundle, as `compare` names it.
+    /// Directory of the bundle, as `compare` names it, or of --out where there is one bundle in it.
     #[arg(value_name = "BUNDLE")]
     pub(super) bundle: PathBuf,
     /// The key that must have sealed it: a public key file, or an allowed_signers file.
     #[arg(long, value_name = "FILE")]
     pub(super) signer: Option<PathBuf>,
+    /// Refuse a bundle that nobody has sealed. Who sealed it is for --signer.
+    #[arg(long)]
+    pub(super) require_signature: bool,
     /// Weights of models in the bundle, told by their digests, whichever names they have here: the comparison of
     /// weights is made again. Give those of the protected model, the suspect, the base and the controls.
     #[arg(long, value_name = "DIR", num_args = 1..)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::config::ConfigError;
 use crate::bundle::{DraftError, FileSealError, RedactError, SealError, VerifyError};
 use crate::collect::CollectError;
 use crate::evidence::EvidenceError;
@@ -66,6 +67,14 @@ pub(super) enum CliError {
     Token(#[from] NoToken),
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+    #[error("cannot use the settings")]
+    Config(#[from] ConfigError),
+    #[error("'{}' is there already, and nothing is written over it", path.display())]
+    Exists { path: PathBuf },
+    #[error("there is no bundle at '{}'", path.display())]
+    NoBundle { path: PathBuf },
+    #[error("'{}' holds more than one bundle: {}", path.display(), found.join(", "))]
+    ManyBundles { path: PathBuf, found: Vec<String> },
 }
 
 impl From<PipelineError> for CliError {
@@ -98,6 +107,10 @@ impl CliError {
         ExitCode::from(match self {
             Self::Pipeline(error) => pipeline_code(error),
             Self::NoProbe { .. }
+            | Self::Config(_)
+            | Self::Exists { .. }
+            | Self::NoBundle { .. }
+            | Self::ManyBundles { .. }
             | Self::TokenFile { .. }
             | Self::Token(_)
             | Self::RedactedWeights
@@ -130,6 +143,22 @@ impl CliError {
             say(out, "hint", &hint)?;
         }
         Ok(())
+    }
+
+    /// The same as one object of JSON.
+    pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut because = Vec::new();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            because.push(without_backtrace(&error.to_string()).to_owned());
+            cause = error.source();
+        }
+        let error = serde_json::json!({
+            "error": without_backtrace(&self.to_string()),
+            "because": because,
+            "hint": self.hint(),
+        });
+        writeln!(out, "{error}")
     }
 
     fn hint(&self) -> Option<String> {
@@ -190,7 +219,9 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::MarksTest(_) => 6,
         PipelineError::Marks(error) => marks_code(error),
         PipelineError::Open(error) => failure_code(error.kind),
-        PipelineError::Fetch { .. } | PipelineError::PublicControls { .. } => 7,
+        PipelineError::NoModel { .. }
+        | PipelineError::Fetch { .. }
+        | PipelineError::PublicControls { .. } => 7,
         PipelineError::Collect { source, .. } => match source {
             CollectError::Interrupted => 130,
             CollectError::Model(error) => failure_code(error.kind),
@@ -222,6 +253,14 @@ fn failure_code(kind: Failure) -> u8 {
 fn pipeline_hint(error: &PipelineError) -> Option<String> {
     let hint = match error {
         PipelineError::Open(error) => return error.hint.clone(),
+        PipelineError::NoModel {
+            meant: Some(meant), ..
+        } => {
+            return Some(format!("did you mean {meant}?"));
+        }
+        PipelineError::NoModel { meant: None, .. } => {
+            "give a Hugging Face directory, a .gguf file, hf:org/name@revision, a recording's directory, an endpoint (openai/NAME, vllm/NAME, ...) or an id of the lineage file of --controls"
+        }
         PipelineError::Fetch { source, .. } | PipelineError::PublicControls { source, .. } => {
             return source.hint();
         }

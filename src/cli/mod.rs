@@ -5,9 +5,12 @@ mod args;
 mod battery;
 mod collect;
 mod compare;
+mod config;
 mod diff;
+mod doctor;
 mod error;
 mod import;
+mod init;
 mod marks;
 mod pages;
 mod plan;
@@ -31,9 +34,10 @@ use std::panic::{self, PanicHookInfo};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Args, Command, Format};
+use config::{Config, ConfigError};
 use error::CliError;
 use screen::{Kind, Screen};
 
@@ -68,9 +72,14 @@ fn settle_threads() {}
 
 /// Parses the arguments, runs the command, prints what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let settings = match Config::find() {
+        Ok(settings) => settings,
+        Err(error) => return ended(&error.into(), false),
+    };
+    let args = match parsed(settings.as_ref()) {
         Ok(args) => args,
-        Err(error) => return misused(&error),
+        Err(Unusable::Typed(error)) => return misused(&error),
+        Err(Unusable::Settings(error)) => return ended(&error.into(), false),
     };
     settle_threads();
     panic::set_hook(Box::new(|info| {
@@ -96,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve, &args.common, &mut stdout),
         Command::View(view) => view::run(&view, &args.common, &mut stdout),
         Command::Schema => schema::run(&mut stdout),
+        Command::Init(init) => init::run(&init, &mut stdout),
+        Command::Doctor => doctor::run(&args.common, &mut stdout),
         Command::Completions(completions) => pages::completions(&completions, &mut stdout),
         Command::Man(man) => pages::man(&man, &mut stdout),
     };
@@ -103,13 +114,42 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         // A reader that closed the pipe has seen enough.
         Err(CliError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut stderr = Screen::new(io::stderr().lock(), Kind::Text);
-            // Nothing is left to be done when standard error is closed as well.
-            let _ = error.print(&mut stderr);
-            error.code()
-        }
+        Err(error) => ended(&error, args.common.json),
     }
+}
+
+/// Why there are no arguments.
+enum Unusable {
+    /// What was typed.
+    Typed(Box<clap::Error>),
+    /// The file of settings.
+    Settings(ConfigError),
+}
+
+/// The arguments as typed, with settings behind them.
+fn parsed(settings: Option<&Config>) -> Result<Args, Unusable> {
+    let command = Args::command();
+    let command = match settings {
+        Some(settings) => settings.over(command).map_err(Unusable::Settings)?,
+        None => command,
+    };
+    let matches = command.try_get_matches().map_err(Box::new);
+    let mut matches = matches.map_err(Unusable::Typed)?;
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| Unusable::Typed(Box::new(error)))
+}
+
+/// Says what ended the run, as JSON where that was asked for.
+fn ended(error: &CliError, json: bool) -> ExitCode {
+    let kind = if json { Kind::Json } else { Kind::Text };
+    let mut stderr = Screen::new(io::stderr().lock(), kind);
+    let said = if json {
+        error.print_json(&mut stderr)
+    } else {
+        error.print(&mut stderr)
+    };
+    // Nothing is left to be done when standard error is closed as well.
+    let _ = said.and_then(|()| stderr.flush());
+    error.code()
 }
 
 /// What is said of a panic, those included that libraries are guarded against: its words may hold text from outside.

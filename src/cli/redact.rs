@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::args::{Common, Redact};
 use super::error::CliError;
-use super::verify::checked;
+use super::verify::{checked, located};
 use crate::bundle::{Choice, Demand, RedactedCopy, redact};
 
 pub(super) fn run(
@@ -17,7 +17,7 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
         ..Demand::default()
     };
-    let (bundle, _) = checked(&args.bundle, &demand, &mut |_, _| ())?;
+    let (bundle, _) = checked(&located(&args.bundle)?, &demand, &mut |_, _| ())?;
     let choice = Choice {
         probes: args.probe.iter().cloned().collect(),
         records: args.record.iter().cloned().collect(),

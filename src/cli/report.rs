@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::args::{Common, Format, Report};
 use super::error::CliError;
-use super::verify::checked;
+use super::verify::{checked, located};
 use super::write_whole;
 use crate::bundle::{Demand, Rendering};
 use crate::pipeline::PipelineError;
@@ -25,7 +25,7 @@ pub(super) fn run(
         namespace: args.namespace.clone(),
         ..Demand::default()
     };
-    let (bundle, report) = checked(&args.bundle, &demand, &mut |_, _| ())?;
+    let (bundle, report) = checked(&located(&args.bundle)?, &demand, &mut |_, _| ())?;
     // As in `verify`.
     std::mem::forget(bundle);
     let bytes = match format {

@@ -1,6 +1,7 @@
 //! `parentage verify`: a bundle, step by step.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,14 +20,18 @@ use crate::report::Report;
 
 /// The exit code where what is at hand does not allow what was asked.
 const INSUFFICIENT: u8 = 5;
+/// The file that every bundle has.
+const BAG_FILE: &str = "bagit.txt";
 
 pub(super) fn run(
     args: &Verify,
     common: &Common,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
+    let path = located(&args.bundle)?;
     let demand = Demand {
         signer: args.signer.as_deref().map(Signer::read).transpose()?,
+        sealed: args.require_signature,
         namespace: args.namespace.clone(),
     };
     let mut steps = Vec::new();
@@ -44,8 +49,8 @@ pub(super) fn run(
             failed = shown.err().or_else(|| failed.take());
         }
     };
-    let outcome = if RedactedCopy::is_at(&args.bundle) {
-        let checked = RedactedCopy::at(&args.bundle).check(&demand, &mut told);
+    let outcome = if RedactedCopy::is_at(&path) {
+        let checked = RedactedCopy::at(&path).check(&demand, &mut told);
         checked.map_err(CliError::from).and_then(|copy| {
             if !args.weights.is_empty() {
                 return Err(CliError::RedactedWeights);
@@ -56,7 +61,7 @@ pub(super) fn run(
             Ok(Outcome::Redacted(copy))
         })
     } else {
-        checked(&args.bundle, &demand, &mut told).and_then(|(bundle, report)| {
+        checked(&path, &demand, &mut told).and_then(|(bundle, report)| {
             let weights = Weights::of(&bundle, &args.weights);
             let again = weights.and_then(|weights| {
                 let told = again::ask(&bundle, &args.ask, common.quiet)?;
@@ -76,7 +81,7 @@ pub(super) fn run(
     }
     let outcome = outcome?;
     let text = if common.json {
-        let mut summary = serde_json::json!({ "bundle": args.bundle, "steps": steps });
+        let mut summary = serde_json::json!({ "bundle": path, "steps": steps });
         outcome.note(&mut summary);
         format!("{summary}\n")
     } else {
@@ -86,6 +91,34 @@ pub(super) fn run(
         .write_all(text.as_bytes())
         .map_err(CliError::Output)?;
     Ok(outcome.code())
+}
+
+/// Where the bundle is that a path means: there, or the only one in it or in its `cases`, which is where `compare --out`
+/// puts them.
+pub(super) fn located(path: &Path) -> Result<PathBuf, CliError> {
+    let is_bundle = |path: &Path| path.join(BAG_FILE).is_file() || RedactedCopy::is_at(path);
+    if !path.exists() {
+        return Err(CliError::NoBundle {
+            path: path.to_owned(),
+        });
+    }
+    if is_bundle(path) {
+        return Ok(path.to_owned());
+    }
+    let within = [path.join("cases"), path.to_owned()];
+    let entries = within.iter().filter_map(|path| fs::read_dir(path).ok());
+    let entries = entries.flatten().filter_map(Result::ok).map(|e| e.path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| is_bundle(path)).collect();
+    found.sort();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        // It may be one whose files are gone: the first step says so.
+        0 => Ok(path.to_owned()),
+        _ => Err(CliError::ManyBundles {
+            path: path.to_owned(),
+            found: found.iter().map(|p| p.display().to_string()).collect(),
+        }),
+    }
 }
 
 fn line(mark: &str, step: Step, note: &str) -> String {

@@ -8,16 +8,12 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Matter {
     /// The number or name of the case.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub case_number: Option<String>,
     /// Who asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// Who ran the tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// What they were instructed to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
 }
 

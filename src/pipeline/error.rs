@@ -35,6 +35,16 @@ pub enum PipelineError {
     /// A model.
     #[error("cannot open model '{}'", .0.model)]
     Open(#[source] ModelError),
+    /// A name that means no model.
+    #[error(
+        "'{model}' is no model: there is no such file or directory, and it is no endpoint's name"
+    )]
+    NoModel {
+        /// The name.
+        model: String,
+        /// A name that may have been meant.
+        meant: Option<String>,
+    },
     /// A name that looks like an endpoint's.
     #[error("cannot use the endpoint's name")]
     Endpoint(#[source] EndpointError),

@@ -76,8 +76,8 @@ pub fn test_marks(request: &MarksRequest, watch: &dyn Watch) -> Result<MarksTest
     // A name that is wrong is told before anything is asked.
     marks.open(&request.channels).map_err(StoreError::from)?;
     let demand = Demand {
-        signer: None,
         namespace: MARKS_NAMESPACE.to_owned(),
+        ..Demand::default()
     };
     let sealed = check_file_seal(&request.marks, COMMITMENT_FILE, &demand)?;
     let path = request.out.join(RESULT_FILE);

@@ -46,6 +46,7 @@ mod public;
 mod request;
 mod round;
 mod selection;
+mod suggest;
 mod target;
 mod validate;
 mod watch;

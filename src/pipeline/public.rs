@@ -6,7 +6,7 @@ use super::error::PipelineError;
 use super::request::{ControlsFrom, Request};
 use super::target::{Resolver, Target};
 use crate::model::local::LocalModel;
-use crate::panel::{Lineage, Panel, Pick, public};
+use crate::panel::{Lineage, Named, Panel, Pick, public};
 
 /// Bytes a parameter takes as it is published, mostly.
 const BYTES: f64 = 2.0;
@@ -115,28 +115,30 @@ fn parameters(count: u64) -> String {
 pub(super) fn lineages(
     request: &Request,
     resolver: &mut Resolver<'_>,
-) -> Result<Vec<Lineage>, PipelineError> {
+) -> Result<(Vec<Lineage>, Named), PipelineError> {
     let files = request.controls.iter().filter_map(|from| match from {
         ControlsFrom::File(path) => Some(Lineage::read(path)),
         ControlsFrom::Public(_) | ControlsFrom::Matched => None,
     });
     let mut lineages = files.collect::<Result<Vec<_>, _>>()?;
-    let named = &request.named;
-    let named = [
+    let named = request
+        .named
+        .by_ids(&lineages, &|name| resolver.means(name));
+    let roles = [
         Some(&named.protected),
         Some(&named.suspect),
         named.base.as_ref(),
     ];
-    let others: Vec<&str> = named.into_iter().flatten().map(String::as_str).collect();
+    let others: Vec<&str> = roles.into_iter().flatten().map(String::as_str).collect();
     for from in &request.controls {
         let pick = match from {
             ControlsFrom::File(_) => continue,
             ControlsFrom::Public(class) => Pick::Class(*class),
-            ControlsFrom::Matched => like(&request.named.suspect, &lineages, resolver)?,
+            ControlsFrom::Matched => like(&named.suspect, &lineages, resolver)?,
         };
         lineages.push(public()?.pick(&pick, &others)?);
     }
-    Ok(lineages)
+    Ok((lineages, named))
 }
 
 /// The suspect's size and date: as declared, or counted in its weights.

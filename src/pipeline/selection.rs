@@ -44,11 +44,11 @@ impl<'a> Selection<'a> {
     pub fn new(request: &'a Request, watch: &'a dyn Watch) -> Result<Self, PipelineError> {
         let endpoints = Endpoints::new(&request.endpoints, Some(request.out.join("access")))?;
         let mut resolver = Resolver::new(request.engine, endpoints, &request.given, watch);
-        let lineages = lineages(request, &mut resolver)?;
-        let panel = Panel::new(&request.named, &lineages);
-        if request.named.family && panel.family.is_empty() {
+        let (lineages, named) = lineages(request, &mut resolver)?;
+        let panel = Panel::new(&named, &lineages);
+        if named.family && panel.family.is_empty() {
             return Err(PipelineError::NoFamily {
-                protected: request.named.protected.clone(),
+                protected: named.protected,
             });
         }
         let public = PublicModels::of(&request.controls, &panel)?;

@@ -8,6 +8,7 @@ use super::endpoints::{Endpoints, Reached};
 use super::error::PipelineError;
 use super::given::Given;
 use super::request::Engine;
+use super::suggest::meant;
 use super::watch::{Event, Stage, Watch};
 use crate::evidence;
 use crate::identity::Served;
@@ -101,6 +102,16 @@ impl<'a> Resolver<'a> {
         Ok(self.given.get(name).is_none() && Endpoints::find(name)?.is_none())
     }
 
+    /// Whether a name means something without a lineage file: a model that was handed over, an endpoint, a model of the
+    /// hub, or something on disk.
+    pub(super) fn means(&self, name: &str) -> bool {
+        let prefixed = ["hf:", "file:", "replay:"];
+        self.given.get(name).is_some()
+            || prefixed.iter().any(|prefix| name.starts_with(prefix))
+            || !matches!(Endpoints::find(name), Ok(None))
+            || Path::new(name).exists()
+    }
+
     /// What a name means. Models of the hub are fetched and endpoints are checked.
     pub(super) fn resolve(&mut self, name: &str) -> Result<Target, PipelineError> {
         if let Some(target) = self.found.get(name) {
@@ -166,7 +177,14 @@ pub(super) fn on_disk(
             directory: directory.to_owned(),
         });
     }
-    Ok(Target::weights(name, PathBuf::from(path)))
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        return Err(PipelineError::NoModel {
+            model: name.to_owned(),
+            meant: meant(name),
+        });
+    }
+    Ok(Target::weights(name, path))
 }
 
 /// Loads weights.

@@ -109,7 +109,20 @@ fn a_foreign_key_is_refused_when_a_signer_is_demanded() {
         failure(&error)
     );
     let error = verify_as(Copy::unsealed().path(), &demand(&public)).unwrap_err();
-    assert!(failure(&error).contains("the bundle is not sealed, and a signer was demanded"));
+    assert!(failure(&error).contains("the bundle is not sealed, and a seal was demanded"));
+}
+
+#[test]
+fn a_seal_by_anybody_can_be_asked_for() {
+    let asked = Demand {
+        sealed: true,
+        ..Demand::default()
+    };
+    assert!(verify_as(sealed(2).0.path(), &asked).is_ok());
+    let unsealed = Copy::unsealed();
+    assert!(verify_as(unsealed.path(), &Demand::default()).is_ok());
+    let error = verify_as(unsealed.path(), &asked).unwrap_err();
+    assert!(failure(&error).contains("the bundle is not sealed"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn run(
     let demand = Demand {
         signer: args.signer.as_deref().map(Signer::read).transpose()?,
         namespace: args.namespace.clone(),
+        ..Demand::default()
     };
     let seals = [seal_files(COMMITMENT_FILE), seal_files(RESULT_FILE)].concat();
     let (commitment, outcome) = check_case(&args.directory, &seals).map_err(CliError::MarksCase)?;

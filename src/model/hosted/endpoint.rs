@@ -1,6 +1,7 @@
 //! From the name of an endpoint to its address, dialect and key.
 
 mod providers;
+mod survey;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use super::secret::Secret;
 use super::wire::{Dialect, Learnt};
 
 use providers::{PROVIDERS, Provider};
+
+pub use survey::{Surveyed, nearest_provider, survey};
 
 /// How the key travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

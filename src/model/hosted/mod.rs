@@ -18,7 +18,7 @@ mod transport;
 mod wire;
 
 pub use access::AccessReport;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, Surveyed, nearest_provider, survey};
 pub use error::HostedError;
 pub use model::{Checked, HostedModel};
 pub use price::{Price, Prices};

@@ -94,6 +94,13 @@ impl Prices {
         Ok(self)
     }
 
+    /// The provider of a model of this very name; `None` if no price is known of one.
+    pub fn provider_of(&self, model: &str) -> Option<&str> {
+        let mut prices = self.tables.iter().flatten();
+        let price = prices.find(|price| price.model == model)?;
+        Some(&price.provider)
+    }
+
     /// The price that is about a model most closely; `None` if none is known.
     pub fn of(&self, provider: &str, model: &str) -> Option<&Price> {
         self.tables.iter().find_map(|table| {
