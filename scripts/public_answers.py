@@ -35,6 +35,23 @@ def from_folder(folder, model):
         yield prompts[row["i"]], row["output"]
 
 
+def imported(answers, lineage, out, binary, form=lambda model, text: text):
+    """Imports the answers of the models of a lineage file, each put into a form; where they lie."""
+    read = from_clone if (answers / "results").is_dir() else from_folder
+    texts = out / "texts"
+    texts.mkdir(parents=True, exist_ok=True)
+    for model in (entry["id"] for entry in lineage["model"]):
+        rows = ((p, form(model, a)[:CHARACTERS]) for p, a in read(answers, model))
+        lines = (json.dumps({"model": model, "prompt": p, "answer": a}) + "\n" for p, a in rows)
+        (texts / f"{model}.jsonl").write_text("".join(lines))
+    run(binary, "import", texts, "--format", "jsonl", "--out", out / "imported")
+    return out / "imported"
+
+
+def run(*words):
+    subprocess.run([str(word) for word in words], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("answers", type=pathlib.Path)
@@ -42,17 +59,9 @@ def main():
     parser.add_argument("--binary", default="target/release/parentage")
     parser.add_argument("--keep", action="store_true", help="put scores and validation into models/public-answers")
     args = parser.parse_args()
-    read = from_clone if (args.answers / "results").is_dir() else from_folder
     lineage = tomllib.loads((POPULATION / "lineage.toml").read_text())
-    texts = args.out / "texts"
-    texts.mkdir(parents=True, exist_ok=True)
-    for model in (entry["id"] for entry in lineage["model"]):
-        rows = ({"model": model, "prompt": p, "answer": a[:CHARACTERS]} for p, a in read(args.answers, model))
-        (texts / f"{model}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    imported, validated = args.out / "imported", args.out / "validation"
-    run = lambda *words: subprocess.run([args.binary, *map(str, words)], check=True)
-    run("import", texts, "--format", "jsonl", "--out", imported)
-    run("validate", POPULATION, "--recordings", imported, "--out", validated)
+    recordings, validated = imported(args.answers, lineage, args.out, args.binary), args.out / "validation"
+    run(args.binary, "validate", POPULATION, "--recordings", recordings, "--out", validated)
     if args.keep:
         for name in ("scores.jsonl", "validation.json"):
             shutil.copy(validated / name, POPULATION / name)

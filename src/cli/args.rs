@@ -361,8 +361,8 @@ pub(super) struct Report {
     /// Directory of the bundle.
     #[arg(value_name = "BUNDLE")]
     pub(super) bundle: PathBuf,
-    /// The form: json, terminal, html, md, csv (a row a model and measure) or, where the tool was built with the
-    /// feature pdf, pdf.
+    /// The form: json, terminal, html, md, brief (two pages of HTML), csv (a row a model and measure) or, where the tool
+    /// was built with the feature pdf, pdf.
     #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = format)]
     pub(super) format: Format,
     /// Write to a file instead of standard output.
@@ -380,6 +380,8 @@ pub(super) enum Format {
     Held(Rendering),
     /// The figures as comma-separated values, a row a model and measure.
     Csv,
+    /// The first page, and one of reasons and limits, as HTML.
+    Brief,
     /// The document for print, which no bundle holds: not every build makes it.
     Pdf,
 }
@@ -850,13 +852,15 @@ fn format(name: &str) -> Result<Format, String> {
             .then_some(Format::Pdf)
             .ok_or_else(|| pdf::NOT_MADE.to_owned());
     }
-    if name == "csv" {
-        return Ok(Format::Csv);
+    match name {
+        "csv" => return Ok(Format::Csv),
+        "brief" => return Ok(Format::Brief),
+        _ => {}
     }
     let names = Rendering::ALL.map(Rendering::name).join(", ");
     Rendering::ALL
         .into_iter()
         .find(|r| r.name() == name)
         .map(Format::Held)
-        .ok_or_else(|| format!("expected one of {names}, csv, pdf"))
+        .ok_or_else(|| format!("expected one of {names}, brief, csv, pdf"))
 }

@@ -171,7 +171,7 @@ fn printed(args: &Args) -> Kind {
         _ if args.common.json => Kind::Json,
         Command::Report(report) => match report.format {
             Format::Held(Rendering::Json) => Kind::Json,
-            Format::Held(_) | Format::Csv => Kind::Text,
+            Format::Held(_) | Format::Csv | Format::Brief => Kind::Text,
             Format::Pdf => Kind::Bytes,
         },
         _ => Kind::Text,

@@ -9,7 +9,7 @@ use super::verify::{checked, located};
 use super::write_whole;
 use crate::bundle::{Demand, Rendering};
 use crate::pipeline::PipelineError;
-use crate::report::{pdf, table};
+use crate::report::{html, pdf, table};
 
 pub(super) fn run(
     args: &Report,
@@ -30,6 +30,9 @@ pub(super) fn run(
     std::mem::forget(bundle);
     let bytes = match format {
         Format::Held(rendering) => rendering.render(&report).map_err(PipelineError::from)?,
+        Format::Brief => html::brief(&report)
+            .map_err(PipelineError::from)?
+            .into_bytes(),
         Format::Csv => table::csv(&report).map_err(|e| CliError::Output(e.into()))?,
         Format::Pdf => pdf::document(&report).map_err(PipelineError::from)?,
     };

@@ -19,7 +19,7 @@ use crate::battery::{BUILT_IN, Battery, Tier};
 use crate::collect::{self, Tally};
 use crate::digest;
 use crate::estimate::Estimate;
-use crate::evidence::{self, BatteryMark, Header, Moment, Recording, Store};
+use crate::evidence::{self, BatteryMark, Header, Recording, Store};
 use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
 use crate::model::local::{LocalModel, Options};
@@ -249,7 +249,7 @@ impl<'a> Round<'a> {
             source,
         };
         let store = Store::open(directory, header).map_err(|e| failed(e.into()))?;
-        let mut store = store.dated(Moment::now);
+        let mut store = store.dated(self.watch.clock());
         let guarded;
         let questions = match target {
             Target::Endpoint { reached, .. } if questions.iter().any(|q| !store.has(q)) => {

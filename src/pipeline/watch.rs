@@ -1,5 +1,7 @@
 //! What a caller is told while the work goes on.
 
+use crate::evidence::Moment;
+
 /// Somebody who follows the work and may end it. Called from many threads.
 pub trait Watch: Sync {
     /// Takes note of an event.
@@ -8,6 +10,11 @@ pub trait Watch: Sync {
     /// Whether the work is to end. What was answered so far is kept.
     fn is_stopped(&self) -> bool {
         false
+    }
+
+    /// What tells the time at which an answer came; where it gives `None`, answers are undated.
+    fn clock(&self) -> fn() -> Option<Moment> {
+        Moment::now
     }
 }
 

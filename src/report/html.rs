@@ -9,16 +9,27 @@ use super::facts::Report;
 use super::plot;
 use super::render::{Form, RenderError, render};
 
+const MACROS: &str = include_str!("templates/macros.html");
+const SUMMARY: &str = include_str!("templates/summary.html");
+
 /// The page and its parts.
 const TEMPLATES: &[(&str, &str)] = &[
     ("report.html", include_str!("templates/report.html")),
     ("style.css", STYLE),
-    ("macros.html", include_str!("templates/macros.html")),
-    ("summary.html", include_str!("templates/summary.html")),
+    ("macros.html", MACROS),
+    ("summary.html", SUMMARY),
     ("items.html", include_str!("templates/items.html")),
     ("findings.html", include_str!("templates/findings.html")),
     ("evaluation.html", include_str!("templates/evaluation.html")),
     ("annexes.html", include_str!("templates/annexes.html")),
+];
+
+/// The brief and its parts.
+const BRIEF: &[(&str, &str)] = &[
+    ("brief.html", include_str!("templates/brief.html")),
+    ("style.css", STYLE),
+    ("macros.html", MACROS),
+    ("summary.html", SUMMARY),
 ];
 
 /// The look of the report's page, and of those around it.
@@ -38,6 +49,15 @@ pub(crate) fn fill(
     templates: &[(&'static str, &'static str)],
 ) -> Result<String, RenderError> {
     render(facts, templates, &FORM, Value::UNDEFINED)
+}
+
+/// Renders the first page with the reasons, what is known of the method, and how to check it: two pages in print.
+///
+/// # Errors
+///
+/// As [`page`].
+pub fn brief(report: &Report) -> Result<String, RenderError> {
+    render(report, BRIEF, &FORM, Value::UNDEFINED)
 }
 
 /// Renders the page.

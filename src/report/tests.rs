@@ -382,6 +382,32 @@ fn every_form_shows_the_nearest_innocent_explanation() {
 }
 
 #[test]
+fn the_brief_has_the_finding_its_reasons_and_its_limits() {
+    let report = World::new("models/suspect", 6, false).report(|_| {});
+    let brief = super::html::brief(&report).unwrap();
+    let long = super::html::page(&report).unwrap();
+    let escaped = |text: &str| {
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        text.replace('"', "&quot;").replace('\'', "&#x27;")
+    };
+    let said = [report.sentence.clone(), report.dated.clone()];
+    let said = said.iter().chain(&report.strength).chain(&report.reasons);
+    for text in said {
+        assert!(brief.contains(&escaped(text)), "{text}");
+    }
+    assert!(brief.contains(&report.protected.recording));
+    assert!(
+        4 * brief.len() < 3 * long.len(),
+        "{} {}",
+        brief.len(),
+        long.len()
+    );
+}
+
+#[test]
 fn the_score_is_the_gap_over_its_error_and_without_alternatives_the_contrast() {
     let report = World::new("models/suspect", 6, false).report(|_| {});
     let mut scored = 0;
@@ -579,6 +605,7 @@ fn a_shown_p_is_that_of_the_shown_t() {
         let (t, df) = (pooled.t.unwrap(), pooled.t_df.unwrap());
         let plain = pooled.controls.len() as f64 - 1.0;
         moderated += usize::from(df > plain);
+        eprintln!("DEBUG {df} {plain} {:?} {:?}", report.finding, report.measures.iter().map(|m| (m.name, m.standing.t_df, m.score_unit)).collect::<Vec<_>>());
         // And the reasons give the same.
         let said = format!("t = {t:.1} on {df:.1} degrees of freedom");
         let of_the_pooled = report

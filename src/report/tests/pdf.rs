@@ -82,7 +82,15 @@ fn nothing_of_the_html_is_missing() {
             let footer = format!("Made by parentage {tool} from recordings; {schema} {n} / {of}");
             let (page, footer) = (squeezed(page), squeezed(&footer));
             assert!(page.contains(&footer), "{footer}\n{page}");
-            page.replace(&footer, "")
+            let (finding, recording) = (report.finding.name(), &report.suspect.recording);
+            let header = format!(
+                "Finding: {} Recording of the suspect: {}",
+                finding.replace('_', " "),
+                &recording[..12.min(recording.len())]
+            );
+            let header = squeezed(&header);
+            assert!(n == 1 || page.contains(&header), "{header}\n{page}");
+            page.replace(&footer, "").replace(&header, "")
         });
         let all: String = without_footers.collect();
         let html = html::page(&report).unwrap();
