@@ -1,4 +1,4 @@
-"""Prints the table of a family for models/README.md: `nursery_table.py models/family`."""
+"""Prints the table of a family for docs/shipped-family.md: `nursery_table.py models/family`."""
 
 import json
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tables of models/README.md: `scripts/validation_table.py models/confirmation/validation.json`.
+"""The tables of docs/validation-conditions.md: `scripts/validation_table.py models/confirmation/validation.json`.
 
 Full access in full, then the other accesses side by side, then attribution and calibration of each.
 """
