@@ -152,9 +152,19 @@ impl PowerFacts {
         format!(
             "with {} controls an effect of {sd:.1} of their standard deviations{scale} is found with \
              probability {percent:.0} % (p below {}){dose}",
-            self.controls, self.threshold_p
+            self.controls,
+            short(self.threshold_p)
         )
     }
+}
+
+/// A threshold in at most two digits.
+fn short(p: f64) -> String {
+    if p < 1e-3 {
+        return format!("{p:.1e}").replace(".0e", "e");
+    }
+    let text = format!("{p:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Describes the controls of a weighed case. `doses` has the pooled score that each dose of the
@@ -279,7 +289,7 @@ fn why(kind: ControlKind, finding: Finding) -> &'static str {
             "so a common ancestor of the weights that is not in the panel stays possible"
         }
         (ControlKind::SameBase, true) => {
-            "so nothing shows how near the suspect's base alone brings a model to the protected one"
+            "so it is not known how close the suspect's base alone brings a model to the protected one"
         }
         (ControlKind::SameBase, false) => {
             "so a base that lies far from the protected model could hide what the suspect learned from it"
@@ -291,7 +301,7 @@ fn why(kind: ControlKind, finding: Finding) -> &'static str {
             "so nothing shows what the protected model's data alone would look like"
         }
         (ControlKind::Sibling, _) => {
-            "so what is particular to the protected model cannot be told from what its like have in common"
+            "so what is particular to the protected model cannot be told apart from what comparable models have in common"
         }
         (ControlKind::SiblingStudent, _) => {
             "so nothing shows how near a student of a relative comes, the innocent model that is most like a \
@@ -301,7 +311,7 @@ fn why(kind: ControlKind, finding: Finding) -> &'static str {
             "so the closeness that is usual among models of the suspect's time and size is not known"
         }
         (ControlKind::SameEraAndSize, false) => {
-            "so controls that are unlike the suspect may vary more than its like do and hide a weak effect"
+            "so controls that are unlike the suspect may vary more than comparable models would, and hide a weak effect"
         }
     }
 }

@@ -50,7 +50,7 @@ enum Kind {
 
 /// Where an answer stands in the drawing.
 type Rank = [u8; 32];
-/// Answers by the rank of what must not be picked twice, each with its own rank among its like.
+/// Answers by the rank of what must not be picked twice, each with its own rank among those of its kind.
 type Ranked = BTreeMap<Rank, (Rank, Entry)>;
 
 /// Picks answers of a recording as they go by, by a seed. Of the texts to one prompt it picks one at most.

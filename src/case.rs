@@ -775,7 +775,7 @@ fn apart(panel: &Panel, measures: &[MeasureResult]) -> Vec<Apart> {
 
 /// Which alternatives count as matched, and which were only called so.
 ///
-/// Declared ones count. One that the user merely named counts when it is liker to the protected model
+/// Declared ones count. One that the user merely named counts when it is more like the protected model
 /// than three quarters of the unmatched controls are: a stranger named as an alternative would make
 /// shared data look like distillation.
 fn matched(panel: &Panel, likeness: &[(String, Equality)]) -> (Vec<String>, Vec<String>) {

@@ -111,7 +111,11 @@ pub fn describe(
     prints: &BTreeMap<String, Fingerprint>,
     battery: &Battery,
 ) -> Details {
-    let compared = case.measures.iter().filter(|m| m.contrast().is_some());
+    // With one candidate parent there is nothing that rows and columns leave over.
+    let compared = case
+        .measures
+        .iter()
+        .filter(|m| m.contrast().is_some() && m.affinity.columns.len() > 1);
     Details {
         affinities: compared.map(|m| table(&m.affinity)).collect(),
         families: families(case, battery),

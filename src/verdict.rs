@@ -2,16 +2,16 @@
 //!
 //! The rules go from the strongest gate down and stop where the evidence stops:
 //!
-//! 1. the same bytes, or answers alike to within arithmetic: *same model*;
+//! 1. the same bytes, or answers equal up to rounding errors: *same model*;
 //! 2. weights paired as only descent pairs them: *weight derivative*;
 //! 3. too few usable controls, or nothing to compare: *inconclusive*;
-//! 4. closer to the protected model than to its like, beyond every control and beyond chance
+//! 4. closer to the protected model than to comparable models, beyond every control and beyond chance
 //!    (`close_p`), also with any one control or the strongest measure left out: then
 //!    *related* without a matched alternative or control, *family* while an alternative cannot be told
 //!    apart (`apart_p`), else *distilled*;
 //! 5. figures that do not speak against descent (`against_p`), or a panel that could not have shown a full dose
 //!    (`full_effect`, `shown_power`): *undecided*, with what would decide it;
-//! 6. not closer than its like, but liker to the protected model than all unmatched controls: *shared*;
+//! 6. not closer than comparable models, but more like the protected model than all unmatched controls: *shared*;
 //! 7. otherwise *unrelated*.
 //!
 //! The thresholds are [`crate::rules`]; `models/README.md` has the tables, and says on which models each was chosen and
@@ -212,7 +212,7 @@ pub fn judge(evidence: &Evidence, rules: &Rules) -> Verdict {
     }
     if evidence.controls < ladder.min_controls {
         reasons.push(format!(
-            "{} usable controls; at least {} are needed before a likeness means anything",
+            "there are {} usable controls, and at least {} are needed before any likeness is evidence",
             evidence.controls, ladder.min_controls
         ));
         let settles = "add controls: models of the same size and era that are known not to descend \
@@ -239,8 +239,7 @@ pub fn judge(evidence: &Evidence, rules: &Rules) -> Verdict {
     });
     if like.is_some() {
         reasons.push(
-            "it is liker to the protected model than all controls without its data, but not liker \
-             to it than to its like: a common corpus or base explains that"
+            "it is more like the protected model than all controls without its data are, but not more than comparable models are: a common corpus or base explains that"
                 .to_owned(),
         );
         return verdict(Finding::Shared, reasons, None);
@@ -304,7 +303,7 @@ fn gates(evidence: &Evidence, ladder: &Ladder, reasons: &mut Vec<String>) -> Opt
     }
     let weights = evidence.weights.as_ref()?;
     reasons.push(format!(
-        "hidden units of the two models' weights pair up with p = {} over {} layers",
+        "test of whether the hidden units of the two models' weights pair up: p = {} over {} layers",
         weights.shown_p(),
         weights.layers
     ));
@@ -349,19 +348,18 @@ fn is_close(
     let like = evidence.unlike < ladder.unlike;
     let extent = match (beyond, small, stable, shared) {
         (true, true, true, true) if !like => {
-            "but most measures find no mix of controls that stands to the other candidate parents as it does".to_owned()
+            "but on most measures no mix of controls relates to the other candidate parents as the suspect does".to_owned()
         }
         (true, true, true, true) => {
             format!("beyond {all}, with any control or measure left out")
         }
         (true, true, true, false) => "but it rests on one measure alone".to_owned(),
         (true, true, false, _) => "but it does not stand with one control left out".to_owned(),
-        (true, false, ..) => format!("beyond {all}, but within chance"),
-        (false, ..) => "but no more than some control is".to_owned(),
+        (true, false, ..) => format!("beyond {all}, but this can happen by chance"),
+        (false, ..) => "but some control is as far".to_owned(),
     };
     reasons.push(format!(
-        "its pooled score lies {:.1} standard deviations from the controls' centre (t = {:.1} on {:.1} degrees of \
-         freedom, p = {:.1e}, {} controls): {extent}",
+        "its pooled score is {:.1} standard deviations from the centre of the controls (t = {:.1} with {:.1} degrees of freedom, p = {:.1e}, {} controls): {extent}",
         t.distance(),
         t.t,
         t.degrees_of_freedom,
@@ -371,7 +369,7 @@ fn is_close(
     beyond && small && stable && shared && like
 }
 
-/// The suspect is closer to the protected model than to its like; how far does the panel carry that?
+/// The suspect is closer to the protected model than to comparable models; how far does the panel carry that?
 fn closer(evidence: &Evidence, ladder: &Ladder, mut reasons: Vec<String>) -> Verdict {
     if evidence.matched_alternatives == 0 && evidence.matched_controls == 0 {
         reasons.push(

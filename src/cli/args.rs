@@ -97,7 +97,7 @@ pub(super) struct Init {
     pub(super) out: PathBuf,
 }
 
-/// Print what makes a shell complete commands and flags.
+/// Print a completion script for a shell.
 ///
 /// For bash: parentage completions bash > ~/.local/share/bash-completion/completions/parentage
 #[derive(Debug, clap::Args)]
@@ -150,10 +150,10 @@ pub(super) struct Asking {
     /// Samples of every open question.
     #[arg(long, value_name = "N", default_value_t = SAMPLES, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) samples: u16,
-    /// Ask as if no more than this were to be had of any model [default: what the least open one gives].
+    /// Ask all models for no more than this [default: what the least open one gives].
     #[arg(long, value_enum)]
     pub(super) access: Option<AccessArg>,
-    /// Short samples that stand for the distribution of a closed question, where only text is to be had.
+    /// Short samples from which the distribution of a closed question is estimated, where a model gives only text.
     #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub(super) repeats: u16,
     /// Seed of everything random.
@@ -229,7 +229,7 @@ pub(super) struct Compare {
     /// The model under question.
     #[arg(long, value_name = "MODEL")]
     pub(super) suspect: String,
-    /// The suspect's own base or earlier checkpoint; its row is subtracted.
+    /// The suspect's own base or an earlier checkpoint; what it explains is subtracted.
     #[arg(long, value_name = "MODEL")]
     pub(super) base: Option<String>,
     /// A model known not to descend from the protected one. Repeat; at least five are needed.
@@ -486,7 +486,7 @@ pub(super) struct Collect {
     pub(super) out: PathBuf,
 }
 
-/// Take in answers that somebody else collected, as recordings.
+/// Import answers that somebody else collected, as recordings.
 ///
 /// Writes a recording a model (OUT/NAME) and the battery of the prompts that two models or more answered
 /// (OUT/battery). The recordings stand for models wherever a recording does, and `compare` finds their
@@ -533,7 +533,7 @@ fn answer_format(name: &str) -> Result<AnswerFormat, String> {
     })
 }
 
-/// Say what a comparison would take and could show, and commit its plan, before anything is asked.
+/// Say what a comparison would cost and could show, and commit its plan, before anything is asked.
 ///
 /// Takes the flags of `compare` and prints, for every endpoint, requests, tokens, the range of cost and the
 /// time, and which findings this access and this panel can support. The plan (battery, order, posing, seed,

@@ -48,7 +48,7 @@ pub struct Example {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaks {
-    /// Among those where the suspect is closest to the protected model rather than to its like.
+    /// Among those where the suspect is closest to the protected model rather than to comparable models.
     For,
     /// Among those where it is farthest.
     Against,

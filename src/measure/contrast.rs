@@ -1,4 +1,4 @@
-//! The contrast: is a model closer to the protected one *than to its like*, more than controls are?
+//! The contrast: is a model closer to the protected one *than to comparable models*, more than controls are?
 //!
 //! Raw likeness proves nothing: good models resemble each other, and some parents are easy to resemble.
 //! So column effects, estimated on the controls by an additive fit with missing cells (Tukey's

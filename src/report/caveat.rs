@@ -1,5 +1,7 @@
 //! Caveats: what limits a finding, why, and what to do about it.
 
+mod rank;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::{Case, Marked, MeasureResult, NoControl, Parts, Screened};
@@ -228,65 +230,65 @@ impl Caveat {
     pub fn text(&self) -> String {
         match self {
             Self::Screened { members } => format!(
-                "members of the panel are no controls, by their answers, and were left out of everything: {}",
+                "these models cannot serve as controls, as their answers show, and were left out: {}",
                 members.join("; ")
             ),
             Self::NotCalibrated { why } => format!("no likelihood ratio is given: {why}"),
             Self::Extrapolated { outside } => format!(
-                "the likelihood ratio is extrapolated, and capped at 100 for it: {}",
+                "the likelihood ratio is outside the conditions under which it was validated, and is therefore limited to 100: {}",
                 outside.join("; ")
             ),
             Self::FewControls { controls } => format!(
-                "with {controls} controls the conformal p cannot fall below {:.3}; the finding leans on the t",
+                "with {controls} controls the conformal p cannot be smaller than {:.3}; the finding therefore rests on t",
                 1.0 / (*controls as f64 + 1.0)
             ),
             Self::Normality => {
-                "the t assumes that controls' scores are normally distributed, which few controls cannot show"
+                "the test assumes that the controls' scores are normally distributed; with few controls this cannot be checked"
                     .to_owned()
             }
             Self::NoMatchedAlternative => {
-                "no other candidate parent is alike in data and kind to the protected model".to_owned()
+                "no other candidate parent has the protected model's data and kind".to_owned()
             }
             Self::NoMatchedControl => {
-                "no control is known to have learned from the protected model's data without the model".to_owned()
+                "no control is declared to have had the protected model's data without learning from the model".to_owned()
             }
             Self::DoubtfulAlternative { ids } => format!(
-                "{}: named as an alternative, but no liker to the protected model than strangers are; not counted as matched",
+                "{}: named as an alternative, but no more like the protected model than unrelated models are; not counted as matched",
                 ids.join(", ")
             ),
             Self::NamedAlternative { ids } => format!(
-                "{}: counted as a matched alternative on the user's word and its likeness alone",
+                "{}: counted as a matched alternative only because the user says so and because it resembles the protected model",
                 ids.join(", ")
             ),
             Self::Unresponsive { members } => format!(
-                "answers hardly depend on what was asked: {}",
+                "these models give nearly the same answers whatever is asked: {}",
                 members.join("; ")
             ),
             Self::SuspectIs { ids } => format!(
-                "the suspect answers as {} does, to within arithmetic: it may be that model under another name",
+                "the suspect gives the same answers as {} up to rounding errors: it may be that model under another name",
                 ids.join(", ")
             ),
             Self::WeightsTaken => {
-                "the figures of the weights are as whoever made this comparison computed them: no recording holds what they were computed from"
+                "the comparison of weights rests on the word of whoever made this report: the bundle does not contain the weights, so it cannot be computed again from the bundle"
                     .to_owned()
             }
             Self::MarksTimeStamp => {
-                "the finding rests on planted marks, and nothing here checks that an authority signed the time stamp of their commitment, nor that its date is before the suspect was trained or asked: keys that are drawn later can be drawn until they fit"
+                "the finding rests on planted marks. The tool does not check that an authority signed the time stamp of their commitment, nor that the stamp is older than the suspect's training and answers. Keys that are drawn later can be drawn again and again until they fit"
                     .to_owned()
             }
             Self::BehaviourOnly => {
-                "without weights of one shape on both sides, distillation and derivation from the weights cannot be told apart"
+                "the weights of both models could not be compared, so training on outputs cannot be told apart from derivation from the weights"
                     .to_owned()
             }
             Self::RelatedControls { ids } => format!(
-                "weights of {} are related to the protected model's: a common ancestor",
+                "the weights of {} are related to the protected model's, so they have a common ancestor",
                 ids.join(", ")
             ),
             Self::MeasureMissing { measure, reason } => {
                 format!("the measure '{measure}' is left out: {reason}")
             }
             Self::ControlsDropped { ids } => format!(
-                "{}: left out of the pooled figure for lack of answers or of other candidate parents",
+                "{}: not used in the pooled figure, because answers or other candidate parents are missing",
                 ids.join(", ")
             ),
             Self::Unanswered { counts } => {
@@ -302,7 +304,7 @@ impl Caveat {
                     format!("{id}: {missing} of {planned} ({share})")
                 });
                 format!(
-                    "recordings that stand for a model have no record of planned questions, {}; who made them may have chosen what to leave out",
+                    "recordings that were handed over lack planned questions, {}; whoever made them may have chosen what to leave out",
                     list.collect::<Vec<_>>().join(", ")
                 )
             }
@@ -311,30 +313,30 @@ impl Caveat {
                     .to_owned()
             }
             Self::PosedAsTurns => {
-                "plain text was put as chat turns that ask to go on, because some model takes turns only".to_owned()
+                "plain text was put as chat turns that ask to continue it, because at least one model accepts only chat turns".to_owned()
             }
             Self::ReducedAccess { access: Access::Text } => {
-                "distributions were estimated from short samples, because some model gives text alone".to_owned()
+                "distributions were estimated from short samples, because at least one model gives only text".to_owned()
             }
             Self::ReducedAccess { .. } => {
-                "distributions were taken from the most probable tokens, because some model gives no more".to_owned()
+                "distributions were taken from the most probable tokens, because at least one model gives no more than these".to_owned()
             }
             Self::SamplingUnknown { ids } => format!(
-                "{}: temperature could not be set, so the texts are drawn as the provider sees fit and those of the other models are not",
+                "{}: the temperature could not be set, so these texts were drawn under the provider's settings and those of the other models were not",
                 ids.join(", ")
             ),
             Self::SettingsUnseen { ids, accused } => format!(
-                "{}: may answer behind a system prompt or other settings that the other models do not have and nobody outside sees{}",
+                "{}: may answer under a system prompt or other settings that cannot be seen from outside and that the other models do not have{}",
                 ids.join(", "),
                 accused.as_ref().map_or_else(
                     || "; the validation has not tried what that does".to_owned(),
                     |(condition, count, of)| format!(
-                        "; in the validation {count} of {of} innocent models were accused so ({condition})"
+                        "; in the validation, {count} of {of} innocent models were accused under such conditions ({condition})"
                     )
                 )
             ),
             Self::HiddenReasoning { ids } => format!(
-                "{}: reasons out of sight before it answers, which the other models need not do",
+                "{}: reasons before it answers and does not show it; the other models may not do so",
                 ids.join(", ")
             ),
             Self::ServedOther { served } => {
@@ -349,10 +351,10 @@ impl Caveat {
                 )
             }
             Self::SmallBattery { probes } => {
-                format!("only {probes} probes were asked; small likenesses may be missed")
+                format!("only {probes} questions were asked; weak effects may be missed")
             }
             Self::PublishedBattery => {
-                "the probes are published, so a suspect could have been trained to answer them differently"
+                "the questions are public, so a suspect could have been trained to answer them differently"
                     .to_owned()
             }
             Self::Imported { formats, ids, all } => format!(
@@ -363,18 +365,18 @@ impl Caveat {
                 formats.join(", ")
             ),
             Self::NothingHeld { measures } => format!(
-                "the imported answers hold nothing for some measures, which are left out: {}",
+                "the imported answers contain nothing for some measures, which are left out: {}",
                 measures.join(", ")
             ),
             Self::ChosenSeed { seed } => format!(
                 "the seed is {seed} and not {SEED}, which it is unless somebody chooses: a finding moves with the seed, and nothing here shows how many were tried"
             ),
             Self::PlannedAfter => {
-                "answers of the suspect are older than the plan, so the panel could have been chosen knowing them"
+                "the suspect was asked before the plan was committed, so the panel could have been chosen with its answers in view"
                     .to_owned()
             }
             Self::PartsDisagree { published, private } => format!(
-                "published and private probes contradict each other: the published ones alone give '{}', the private ones alone '{}'; whoever serves the suspect may know the published ones and have another model answer them",
+                "published and private questions contradict each other: the published ones alone give '{}', the private ones alone '{}'; whoever serves the suspect may know the published ones and let another model answer them",
                 published.name(),
                 private.name()
             ),
@@ -385,7 +387,7 @@ impl Caveat {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Screened { .. } => {
-                "find out what these models are; who chose them for controls should be asked"
+                "find out what these models are, and ask whoever chose them as controls"
             }
             Self::NotCalibrated { .. } => "do not turn the p into a probability of distillation",
             Self::Extrapolated { .. } => {
@@ -433,7 +435,7 @@ impl Caveat {
                 "where the owner of a model can grant more, let them run 'parentage serve' or send a recording"
             }
             Self::SamplingUnknown { .. } => {
-                "prefer controls served under the same conditions; likeness in mere warmth of sampling is no parentage"
+                "prefer controls served under the same conditions; a similar temperature is no sign of descent"
             }
             Self::SettingsUnseen { .. } => {
                 "ask the operator for the settings in writing, and put the controls under them"
@@ -552,6 +554,9 @@ impl Conditions {
     }
 }
 
+/// With so many controls the shape of their distribution can be looked at.
+const MANY: usize = 30;
+
 /// Controls (ids) that the pooled figure does without.
 fn dropped(panel: &Panel, case: &Case) -> Vec<String> {
     let controls = panel.controls.iter().map(|c| c.id.clone());
@@ -559,9 +564,12 @@ fn dropped(panel: &Panel, case: &Case) -> Vec<String> {
         .filter(|id| !case.pooled_controls.contains(id))
         .filter(|id| !case.screened.iter().any(|s| s.id == *id))
         .filter(|id| {
-            // By open text candidate parents are read beside the protected model and are no controls.
+            // By open text candidate parents and the models of their houses are read beside the protected model and are no
+            // controls.
             let is_parent = panel.alternatives.iter().any(|a| a.id == *id);
-            !(case.basis == Basis::OpenText && is_parent)
+            let of_a_house = |m: &Member| m.id == *id && m.group.is_some();
+            let in_a_house = panel.controls.iter().any(of_a_house);
+            !(case.basis == Basis::OpenText && (is_parent || in_a_house))
         })
         .collect()
 }
@@ -576,7 +584,7 @@ fn screened(member: &Screened) -> String {
         NoControl::Suspect => format!("{id} answers as the suspect does, to within arithmetic"),
         NoControl::Copy => format!("{id} is a copy of {like}, by its answers"),
         NoControl::Beyond => format!(
-            "{id} is so much closer to the protected model than the other controls are that it is likely to descend from it"
+            "{id} is so much closer to the protected model than the other controls that it probably descends from it"
         ),
     }
 }
@@ -626,12 +634,17 @@ pub fn caveats(
         contrasted && controls < CONFORMAL_LEADS,
         Caveat::FewControls { controls },
     );
-    add(contrasted, Caveat::Normality);
+    add(contrasted && controls < MANY, Caveat::Normality);
     add(
         evidence.matched_alternatives == 0,
         Caveat::NoMatchedAlternative,
     );
-    add(evidence.matched_controls == 0, Caveat::NoMatchedControl);
+    // By open text other makers' models stand for what common data would bring.
+    let by_houses = case.basis == Basis::OpenText && evidence.matched_alternatives > 0;
+    add(
+        evidence.matched_controls == 0 && !by_houses,
+        Caveat::NoMatchedControl,
+    );
     let doubtful = case.doubtful_alternatives.clone();
     add(
         !doubtful.is_empty(),
@@ -671,6 +684,7 @@ pub fn caveats(
     add(!ids.is_empty(), Caveat::SettingsUnseen { ids, accused });
     caveats.extend(conditions.of_import(panel));
     caveats.extend(of_asking(conditions));
+    caveats.sort_by_key(Caveat::rank);
     caveats
 }
 

@@ -30,6 +30,7 @@ use crate::case::Case;
 use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
 use crate::evidence::{BatteryMark, Recording};
 use crate::fingerprint::Fingerprint;
+use crate::measure::Basis;
 use crate::measure::equality::Equality;
 use crate::model::Seed;
 use crate::panel::{Matter, Member, Panel};
@@ -115,8 +116,8 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
-    /// How the gap to the mix of innocent models becomes the score, in a sentence.
-    pub scored_by: &'static str,
+    /// How the gap to the mix of innocent models becomes the score, in a sentence; null where no measure has a mix.
+    pub scored_by: Option<&'static str>,
     /// The contrasts in a two-way fit of all measures together; no rule reads it.
     pub pooled_contrast: Option<BesideFacts>,
     /// The case as a bet that may stop at any time.
@@ -268,12 +269,15 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: measures(case, sources.conditions),
             pooled: figures::pooled(case),
-            scored_by: synthetic::scored_by(Rules::HERE.scoring(evidence.condition)),
+            scored_by: (case.basis == Basis::Battery)
+                .then(|| synthetic::scored_by(Rules::HERE.scoring(evidence.condition))),
             pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),
             no_ratio: ratio.as_ref().err().cloned(),
-            curves: ratio.as_ref().map_or_else(|_| Vec::new(), curves::curves),
+            curves: ratio
+                .as_ref()
+                .map_or_else(|_| Vec::new(), |r| curves::curves(r, case.basis)),
             caveats: limits(&sources),
             question: if panel.family.is_empty() {
                 QUESTION
@@ -296,7 +300,7 @@ impl Report {
             asked: battery::families(sources.battery),
             conditions: words::conditions(panel, header),
             method: method::method(case.evidence.condition),
-            validation: words::validation(ratio.as_ref()),
+            validation: words::validation(ratio.as_ref(), case.basis),
             limits: words::limits(),
             reproduction: words::reproduction(recorded_by(sources.recordings)),
             glossary: words::glossary(),
@@ -361,6 +365,10 @@ fn sentence(case: &Case) -> String {
     } else {
         ""
     };
+    let weighed = match case.basis {
+        Basis::Battery => "shared data, shared base and the alternatives tested",
+        Basis::OpenText => "what the other makers' models in the panel have in common with it",
+    };
     match case.verdict.finding {
         Finding::SameModel => {
             "The suspect answers as the protected model does, to within arithmetic: \
@@ -372,7 +380,7 @@ fn sentence(case: &Case) -> String {
             .to_owned(),
         Finding::Distilled => format!(
             "The findings support that the suspect was trained, wholly or partly, on the protected \
-             model's outputs{or_weights}, over shared data, shared base and the alternatives tested."
+             model's outputs{or_weights}, over {weighed}."
         ),
         Finding::Family if case.family.is_some() => {
             let excluded = case.family.as_ref().map(|f| f.excluded.join(", "));
@@ -385,7 +393,7 @@ fn sentence(case: &Case) -> String {
             )
         }
         Finding::Family => format!(
-            "The findings support that the suspect learned from the protected model or one of its like: \
+            "The findings support that the suspect learned from the protected model or from a comparable model: \
              {} cannot be excluded.",
             case.verdict.not_excluded.join(", ")
         ),
@@ -395,7 +403,7 @@ fn sentence(case: &Case) -> String {
                 .to_owned()
         }
         Finding::Shared => {
-            "The suspect resembles the protected model no more than its like: a common \
+            "The suspect resembles the protected model no more than comparable models do: a common \
                             corpus or base explains the likeness."
                 .to_owned()
         }

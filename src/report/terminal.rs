@@ -87,7 +87,7 @@ fn figures(out: &mut String, report: &Report, width: usize) {
     };
     line(
         out,
-        "How much closer to the protected model than to its like, beyond the controls",
+        "How much closer the suspect is to the protected model than comparable models are, beyond the controls",
     );
     let mut table = table(width);
     table.set_header(["measure", "score", "t", "p (t)", "conformal p", "probes"]);
@@ -210,7 +210,7 @@ fn likeness(out: &mut String, report: &Report, width: usize) {
     models.dedup_by(|a, b| a.id == b.id);
     line(
         out,
-        "Mere likeness to the protected model (mean divergence in nats; a description, no evidence)",
+        "Likeness to the protected model by itself (mean divergence in nats; a description, not evidence)",
     );
     let list: Vec<String> = models
         .iter()

@@ -597,21 +597,20 @@ fn a_shown_p_is_that_of_the_shown_t() {
     for report in cases() {
         for measure in &report.measures {
             agrees(&measure.standing);
+            let plain = measure.standing.controls.len() as f64 - 1.0;
+            moderated += usize::from(measure.standing.t_df.is_some_and(|df| df > plain));
         }
         let Some(pooled) = report.pooled.as_ref().filter(|_| report.group.is_none()) else {
             continue;
         };
         agrees(pooled);
         let (t, df) = (pooled.t.unwrap(), pooled.t_df.unwrap());
-        let plain = pooled.controls.len() as f64 - 1.0;
-        moderated += usize::from(df > plain);
-        eprintln!("DEBUG {df} {plain} {:?} {:?}", report.finding, report.measures.iter().map(|m| (m.name, m.standing.t_df, m.score_unit)).collect::<Vec<_>>());
         // And the reasons give the same.
-        let said = format!("t = {t:.1} on {df:.1} degrees of freedom");
+        let said = format!("t = {t:.1} with {df:.1} degrees of freedom");
         let of_the_pooled = report
             .reasons
             .iter()
-            .find(|r| r.contains("pooled score lies"));
+            .find(|r| r.contains("pooled score is"));
         assert!(
             of_the_pooled.is_none_or(|reason| reason.contains(&said)),
             "{said}: {of_the_pooled:?}"

@@ -96,6 +96,13 @@ pub fn case_ratio(
     if evidence.controls < MIN_CONTROLS {
         return Err("there are too few controls".to_owned());
     }
+    if evidence.matched_alternatives + evidence.matched_controls == 0 {
+        return Err(
+            "no model in the panel is known to share the protected model's data, so nothing in it shows what common \
+             data alone would look like"
+                .to_owned(),
+        );
+    }
     let pooled = evidence.pooled.as_ref();
     let deviate = pooled
         .and_then(|s| s.t)

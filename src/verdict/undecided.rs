@@ -1,7 +1,7 @@
 //! The rung between closer and not: which way the figures lean, how far, and what would decide it.
 
 use super::Evidence;
-use crate::rules::{Ladder, Rules};
+use crate::rules::{Condition, Ladder, Rules};
 use crate::weigh::{SingleCase, critical_t, power};
 
 /// Panels of more controls are not asked for.
@@ -32,12 +32,14 @@ pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> O
     if t.p < close_p {
         return Some(Undecided {
             reason: format!(
-                "the figures lean towards descent (p = {:.1e}), but on too narrow a ground",
+                "the figures point towards descent (p = {:.1e}), but they depend on a single control or measure",
                 t.p
             ),
-            settles: "add controls of the suspect's own base and kind, and ask more probes (--tier full) or more \
-                      samples (--samples), so that the finding stands without any one control and measure"
-                .to_owned(),
+            settles: format!(
+                "add controls of the suspect's own base and kind, and {}, so that the finding stands without any one \
+                 control and measure",
+                more_answers(evidence.condition)
+            ),
         });
     }
     if t.p < ladder.against_p {
@@ -46,8 +48,7 @@ pub(super) fn undecided(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> O
     let shown = power_of(ladder, t)?;
     (shown < ladder.shown_power).then(|| Undecided {
         reason: format!(
-            "the figures do not lean towards descent (p = {:.2}), but these controls would have shown a full dose, \
-             {:.1} of their standard deviations, with a probability of no more than {:.0} %",
+            "the figures do not point towards descent (p = {:.2}), but these controls would have shown a full dose ({:.1} of their standard deviations) with a probability of at most {:.0} %",
             t.p,
             ladder.full_effect,
             shown * 100.0
@@ -82,27 +83,54 @@ fn leaning(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> Undecided {
     };
     let needed = (t.controls + 1..=MOST_CONTROLS).find(enough);
     let settles = match needed {
+        _ if evidence.matched_alternatives + evidence.matched_controls == 0 => {
+            "a model that shares the protected model's data and kind, such as another version of it (--alternative, or \
+             'group' in the file of --controls): without one, common data explain such a distance"
+                .to_owned()
+        }
         Some(controls) => format!(
-            "{} more controls like these, should the suspect stay as far from them; first of all models of the suspect's \
-             own base, and models of the protected model's data",
-            controls - t.controls
+            "{} like these, if the suspect is as far from them; above all models of the suspect's own base and of the \
+             protected model's data",
+            more_controls(controls - t.controls)
         ),
         None => format!(
-            "no number of controls decides at this distance: ask more probes (--tier full) or more samples (--samples); \
-             what is left of chance shrinks with the root of their number, and {:.1} standard deviations are needed \
-             among so many controls",
+            "no number of controls decides at this distance: {}; chance effects shrink with the square root of their \
+             number, and {:.1} standard deviations are needed among so many controls",
+            more_answers(evidence.condition),
             critical_t(t.degrees_of_freedom, ladder.close_p(t.controls)).unwrap_or(f64::NAN)
                 * t.widening
         ),
     };
     Undecided {
         reason: format!(
-            "the figures lean towards descent: {distance:.1} of the controls' standard deviations from their centre, where \
-             an innocent model comes so far in {:.1} % of cases; {} is asked for",
-            t.p * 100.0,
+            "the figures lean towards descent: {distance:.1} of the controls' standard deviations from their centre, where an innocent model would be as far in {} of cases; a p below {} is needed",
+            share(t.p),
             ladder.close_p(t.controls)
         ),
         settles,
+    }
+}
+
+/// What more answers are to be had by.
+fn more_answers(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Open => "add answers to more prompts, or more answers to each",
+        Condition::Scored | Condition::Top | Condition::Text => {
+            "ask more probes (--tier full) or more samples (--samples)"
+        }
+    }
+}
+
+fn more_controls(count: usize) -> String {
+    format!("{count} more control{}", if count == 1 { "" } else { "s" })
+}
+
+/// A probability as a share in words; a small one is not shown as none.
+fn share(p: f64) -> String {
+    if p < 1e-3 {
+        "less than 0.1 %".to_owned()
+    } else {
+        format!("{:.1} %", p * 100.0)
     }
 }
 
@@ -117,9 +145,9 @@ fn unseen(evidence: &Evidence, rules: &Rules, t: &SingleCase) -> String {
     };
     match (t.controls + 1..=MOST_CONTROLS).find(enough) {
         Some(controls) => format!(
-            "{} more controls that vary no more than these: models of the suspect's size and era, and another candidate \
+            "{} that vary no more than these: models of the suspect's size and era, and another candidate \
              parent (--alternative) to learn from how controls scatter",
-            controls - t.controls
+            more_controls(controls - t.controls)
         ),
         None => "no number of controls would show it by this access: ask for more of it".to_owned(),
     }

@@ -17,7 +17,7 @@
 //! per byte, nine times the largest with it.
 //!
 //! The weights need not sum to one: a model that writes at a lower temperature, or that is sharper by nature, stands
-//! to all candidate parents as its like do, only more so, and a convex mix leaves the "more" as a gap. On the fitting
+//! to all candidate parents as comparable models do, only more strongly, and a convex mix leaves the "more" as a gap. On the fitting
 //! part of the population suspects at temperature 0.7 reached deviates of 4.6 with a convex mix, and 6 of 695
 //! innocent ones were accused.
 //!

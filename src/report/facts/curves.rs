@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::measure::Basis;
 use crate::report::text::{number, percent, small};
 use crate::validation::{CaseRatio, Curves, HeldBy, LARGEST};
 use crate::weigh::{EcePoint, Tippett};
@@ -44,31 +45,36 @@ impl CurveName {
 }
 
 /// All that the validation has.
-pub(super) fn curves(ratio: &CaseRatio) -> Vec<CurveFacts> {
+pub(super) fn curves(ratio: &CaseRatio, basis: Basis) -> Vec<CurveFacts> {
     let tippett = ratio.curves.tippett.as_ref();
-    let tippett = tippett.map(|t| self::tippett(ratio, t));
+    let tippett = tippett.map(|t| self::tippett(ratio, t, basis));
     let ece = ratio.curves.ece.as_ref();
-    let ece = ece.map(|points| self::ece(ratio, points));
+    let ece = ece.map(|points| self::ece(ratio, points, basis));
     let all = [tippett, ece, Some(lr_curve(ratio))];
     all.into_iter().flatten().collect()
 }
 
 /// Whose curves those of the test part are.
-fn tried(curves: &Curves) -> String {
-    format!(
-        "The lines are of the validation, not of this case: models of known descent of the sources {}, which had no part in fitting the ratios.",
-        curves.tried_on.join(", ")
-    )
+fn tried(curves: &Curves, basis: Basis) -> String {
+    let sources = curves.tried_on.join(", ");
+    match basis {
+        Basis::Battery => format!(
+            "The lines are of the validation, not of this case: models of known descent of the sources {sources}, which had no part in fitting the ratios."
+        ),
+        Basis::OpenText => format!(
+            "The lines are of the validation, not of this case: published models and the houses {sources}, each house read by ratios that were fitted on the others."
+        ),
+    }
 }
 
-fn tippett(ratio: &CaseRatio, curves: &Tippett) -> CurveFacts {
+fn tippett(ratio: &CaseRatio, curves: &Tippett, basis: Basis) -> CurveFacts {
     let (students, others) = curves.at_least(ratio.log10_lr);
     CurveFacts {
         name: CurveName::Tippett,
         title: "How often models of known descent have such a ratio (Tippett plot)",
         reading: format!(
             "Each line gives, for every log10 likelihood ratio, the share of cases whose ratio is at least so large: of true students of any dose (thick) and of innocent models (thin). The further apart the lines, the more the ratios tell. {}",
-            tried(&ratio.curves)
+            tried(&ratio.curves, basis)
         ),
         case: format!(
             "This case has a log10 likelihood ratio of {} (upright line). Of the students {} have that or more, of the cases of innocent models {}.",
@@ -79,14 +85,14 @@ fn tippett(ratio: &CaseRatio, curves: &Tippett) -> CurveFacts {
     }
 }
 
-fn ece(ratio: &CaseRatio, points: &[EcePoint]) -> CurveFacts {
+fn ece(ratio: &CaseRatio, points: &[EcePoint], basis: Basis) -> CurveFacts {
     let stated = ratio.updated.map(|u| u.prior_odds);
     CurveFacts {
         name: CurveName::Ece,
         title: "What the ratios are worth at every prior (empirical cross-entropy)",
         reading: format!(
             "Cost in bits, over the prior odds that somebody may hold: of the ratios (thick), of the same ratios once calibrated as well as their order allows (thin), and of no evidence at all (dashed). Lower is better; where the thick line lies above the dashed one, whoever holds such a prior does better without the ratios. {}",
-            tried(&ratio.curves)
+            tried(&ratio.curves, basis)
         ),
         case: stated
             .and_then(|odds| at_prior(odds, points))

@@ -57,7 +57,7 @@ fn score(scoring: Scoring) -> String {
         }
     };
     format!(
-        "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix stands to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than its like is. {score} A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data."
+        "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix relates to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than comparable models are. {score} A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data."
     )
 }
 
@@ -140,7 +140,7 @@ fn decided_by(rules: &Rules, condition: Condition) -> Passage {
         ladder.min_controls, ladder.close_p, ladder.stable_p, ladder.apart_p
     );
     let rest = format!(
-        "Else undecided while p < {}, or while an effect of {} of the controls' standard deviations, that of a full dose, would be found with a probability below {:.0} %. Of the rest, liker than all controls without its data: shared; else unrelated.",
+        "Else undecided while p < {}, or while an effect of {} of the controls' standard deviations, that of a full dose, would be found with a probability below {:.0} %. Of the rest, more like it than all controls without its data: shared; else unrelated.",
         ladder.against_p,
         ladder.full_effect,
         ladder.shown_power * 100.0
@@ -160,7 +160,7 @@ fn no_controls(rules: &Rules, condition: Condition) -> String {
             screen.copy_texts * 100.0
         ),
         Null::Moderated(scatter) => format!(
-            "The weights of a mix sum to at most {}, for a model may stand to all candidate parents as its like do, only more so. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; every control is tried as if it were the suspect, and of those that stand out most at most {:.0} % are left out as likely descendants of the protected model (generalised extreme Studentised deviate, Rosner 1983, upper tail, alpha = {}). The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
+            "The weights of a mix sum to at most {}, because a model may relate to all candidate parents as comparable models do, only more strongly. A member within {} nats of the protected model or the suspect is no control, and of controls that near to each other one counts; every control is tried as if it were the suspect, and of those that stand out most at most {:.0} % are left out as likely descendants of the protected model (generalised extreme Studentised deviate, Rosner 1983, upper tail, alpha = {}). The variance of controls is moderated by that of the same controls at up to {} other candidate parents (Smyth 2004), on at most {} more degrees of freedom for a measure and {} for the pooled score.",
             rules
                 .named()
                 .get("mix.pronounced")

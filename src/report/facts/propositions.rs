@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::case::Case;
+use crate::measure::Basis;
 use crate::panel::{Matching, Member, Panel};
 use crate::rules::MIN_CONTROLS;
 use crate::verdict::Finding;
@@ -33,21 +34,23 @@ pub(super) fn ladder(finding: Finding) -> Vec<RungFacts> {
 
 fn means(finding: Finding) -> &'static str {
     match finding {
-        Finding::SameModel => "the suspect is the protected model: re-quantised, renamed, proxied",
+        Finding::SameModel => {
+            "the suspect is the protected model, perhaps quantised again, renamed, or behind another server"
+        }
         Finding::WeightDerivative => "fine-tuned, merged, pruned or quantised from its weights",
         Finding::Distilled => "trained, wholly or partly, on its outputs",
         Finding::Family => {
             "learned from the protected model or from one that cannot be told apart from it"
         }
         Finding::Related => {
-            "closer than controls are, but this panel cannot separate distillation from shared data or base"
+            "closer than the controls are, but shared data or a shared base can explain it"
         }
         Finding::Undecided => {
-            "the figures lean one way but not far enough, or this panel could not have shown it"
+            "the figures are not clear enough, or this panel could not have shown a student"
         }
-        Finding::Shared => "alike through common data or a common base",
+        Finding::Shared => "alike, because of common data or a common base",
         Finding::Unrelated => {
-            "no closer than controls are, and this panel would have shown a full dose"
+            "no closer than the controls are, and this panel would have shown a suspect that was wholly trained on the outputs"
         }
         Finding::Inconclusive => "nothing can be said",
     }
@@ -245,6 +248,9 @@ pub(super) fn least_favourable(case: &Case) -> LeastFavourable {
             "Of the other candidate parents tested, {} is the least clearly told apart (paired p = {:.1e}, corrected for the number of measures). Training on public text that contains the protected model's outputs, a common teacher outside the panel, and the reversed direction are not excluded by any figure here.",
             apart.alternative, apart.p
         ),
+        (_, None) if case.basis == Basis::OpenText => {
+            "The other makers' models in the panel stand for what common data would bring. A common teacher outside the panel, public text that contains the protected model's outputs, and the reversed direction are not excluded by any figure here.".to_owned()
+        }
         (_, None) => {
             "No other candidate parent was tested. Shared data, a common teacher, public text that contains the protected model's outputs, and the reversed direction are not excluded by any figure here.".to_owned()
         }

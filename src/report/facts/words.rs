@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evidence::Header;
+use crate::measure::Basis;
 use crate::panel::Panel;
 use crate::question::Access;
 use crate::report::text::number;
@@ -75,7 +76,7 @@ pub(super) fn conditions(panel: &Panel, header: &Header) -> Vec<Passage> {
 }
 
 /// What is known of how often the method errs.
-pub(super) fn validation(ratio: Result<&CaseRatio, &String>) -> Vec<Passage> {
+pub(super) fn validation(ratio: Result<&CaseRatio, &String>, basis: Basis) -> Vec<Passage> {
     let case = match ratio {
         Err(why) => format!(
             "No likelihood ratio is given: {why}. Therefore no word of the verbal scale is used."
@@ -95,12 +96,28 @@ pub(super) fn validation(ratio: Result<&CaseRatio, &String>) -> Vec<Passage> {
     }];
     let ratio = ratio.ok();
     passages.extend(ratio.and_then(|r| r.dose.as_ref()).map(dose));
-    passages.extend(ratio.and_then(|r| r.row.as_ref()).and_then(tried));
+    passages.extend(
+        ratio
+            .and_then(|r| r.row.as_ref())
+            .and_then(|row| tried(row, basis)),
+    );
     passages.push(Passage {
         title: "The method",
-        text: "The rules were fixed on one family of tiny models of known lineage and on three sources of a population of such models, the ratios on those sources; both were then tried, once, on three further sources, laid out beforehand, that nothing had been fixed or chosen by. A test before that, on three sources that were looked at while the score and a threshold were changed, had one innocent model accused. The tables, with the errors, are in models/README.md of the tool's source. They hold for models of 0.2 million parameters of one architecture. How often the method errs elsewhere is not known.".to_owned(),
+        text: method(basis).to_owned(),
     });
     passages
+}
+
+/// On what the method was fixed and tried.
+fn method(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Battery => {
+            "The rules were fixed on one family of tiny models of known descent and on three sources of a population of such models; the likelihood ratios were fitted on these sources. Both were then tried on three further sources that were laid out beforehand; docs/validation.md of the tool's source says which rules were changed after that. In an earlier test, on three sources that were looked at while the score and a threshold were changed, one innocent model was accused. The tables, with the errors, are in docs/validation-conditions.md. They hold for models of 0.2 million parameters of one architecture. How often the method errs elsewhere is not known."
+        }
+        Basis::OpenText => {
+            "The measures of open text, their weights and the thresholds were chosen on published models' answers to one set of prompts, of seven houses, with what is declared of their descent in view; the ratios of a house are fitted on the others. What is declared is partial, and models of which nothing is declared may be students as well. The tables, with the errors, are in docs/validation.md of the tool's source. How often the method errs on other models, prompts and languages is not known."
+        }
+    }
 }
 
 /// What share of the training the standing speaks for, in words.
@@ -122,15 +139,25 @@ fn dose(dose: &Dose) -> Passage {
     }
 }
 
+/// What the ratios were tried on.
+fn on(sources: usize, basis: Basis) -> String {
+    match basis {
+        Basis::Battery => format!("On {sources} sources that nothing was fitted on"),
+        Basis::OpenText => {
+            format!("On {sources} houses, each read by what was fitted on the others")
+        }
+    }
+}
+
 /// The validation's row that covers the case, in words.
-fn tried(row: &Row) -> Option<Passage> {
+fn tried(row: &Row, basis: Basis) -> Option<Passage> {
     let (found, accused) = (row.distilled?, row.accused?);
     let above_ten = row.misleading.get(1)?;
     Some(Passage {
         title: "Where it was tried",
         text: format!(
-            "On {} sources that nothing was fitted on ({}): {} of {} students were found distilled, {} of {} innocent models were accused, and {} of {} innocent models had a ratio above 10. The cost of the ratios (Cllr) was {} bits.",
-            row.sources,
+            "{} ({}): {} of {} students were found distilled, {} of {} innocent models were accused, and {} of {} innocent models had a ratio above 10. The cost of the ratios (Cllr) was {} bits.",
+            on(row.sources, basis),
             row.condition,
             found.count,
             found.of,
@@ -164,7 +191,7 @@ pub(super) fn limits() -> Vec<Passage> {
         ),
         (
             "Small or hidden doses",
-            "A finding of no closeness does not exclude learning from few outputs, from paraphrased ones, or training meant to hide it.",
+            "If no closeness is found, the suspect may still have learned from few outputs, from paraphrased ones, or in a way that hides it.",
         ),
     ])
 }
@@ -208,7 +235,7 @@ pub(super) fn glossary() -> Vec<Passage> {
         ),
         (
             "interaction",
-            "How much closer a model is to the protected model than to its like, on a probe or on average, after what is usual among rows and columns of a table is taken out.",
+            "How much closer a model is to the protected model than comparable models are, on a probe or on average, after what its row and its column of the table explain is subtracted.",
         ),
         (
             "likelihood ratio",

@@ -3,9 +3,9 @@
 use super::{Canvas, Heading, Ink, ROW, Side, draw, fit, width};
 use crate::detail::AffinityTable;
 
-/// Room for names of rows, and at most this above the cells for those of columns.
-const NAMES: i32 = 130;
-const MOST_HEADS: i32 = 120;
+/// Room for names of rows, at most, and for those of columns above the cells.
+const MOST_NAMES: i32 = 280;
+const MOST_HEADS: i32 = 180;
 const CELL: i32 = 54;
 /// Cells are no darker than this, so that their numbers can be read.
 const DARKEST: f64 = 0.5;
@@ -32,41 +32,49 @@ pub fn heat(id: &str, table: &AffinityTable) -> Option<String> {
     let further = table.rows.len() - drawn;
     let longest = table.columns.iter().map(|c| width(c)).max().unwrap_or(0);
     let heads = (longest + 16).min(MOST_HEADS);
+    let longest = table.rows.iter().map(|r| width(r)).max().unwrap_or(0);
+    let names = (longest + 16).min(MOST_NAMES);
     let size = (
-        NAMES + CELL * columns + 12,
+        names + CELL * columns + 12,
         heads + ROW * rows + 12 + if further > 0 { ROW } else { 0 },
     );
     (most > 0.0 && columns > 0).then(|| {
         draw(size, &heading, |canvas| {
             for (k, column) in (0..).zip(&table.columns) {
-                let x = NAMES + CELL * k + CELL / 2;
+                let x = names + CELL * k + CELL / 2;
                 let label = fit(column, heads - 12);
                 canvas.text(&label, (x, heads - 8), Side::Upward, Ink::Text);
             }
             let lines = table.rows.iter().zip(&table.beyond).take(drawn);
             for (i, (row, values)) in (0..).zip(lines) {
-                line(canvas, heads + ROW * i, row, values, most);
+                line(canvas, (names, heads + ROW * i), row, values, most);
             }
             if further > 0 {
                 let text = format!("{further} further models are not drawn");
-                let at = (NAMES, heads + ROW * rows + ROW / 2);
+                let at = (6, heads + ROW * rows + ROW / 2);
                 canvas.text(&text, at, Side::Right, Ink::Quiet);
             }
         })
     })
 }
 
-fn line(canvas: &mut Canvas<'_>, top: i32, row: &str, values: &[Option<f64>], most: f64) {
+fn line(
+    canvas: &mut Canvas<'_>,
+    (names, top): (i32, i32),
+    row: &str,
+    values: &[Option<f64>],
+    most: f64,
+) {
     let middle = top + ROW / 2;
-    let name = fit(row, NAMES - 8);
-    let at = (NAMES - 6, middle);
+    let name = fit(row, names - 8);
+    let at = (names - 6, middle);
     if row == "suspect" {
         canvas.bold(&name, at, Side::Left, Ink::Suspect);
     } else {
         canvas.text(&name, at, Side::Left, Ink::Text);
     }
     for (k, value) in (0..).zip(values) {
-        let left = NAMES + CELL * k;
+        let left = names + CELL * k;
         let Some(value) = value else {
             canvas.text("-", (left + CELL / 2, middle), Side::Middle, Ink::Quiet);
             continue;
