@@ -48,22 +48,7 @@ fn headline(out: &mut String, report: &Report, width: usize) {
         width,
     );
     wrap(out, "Against    ", &names(&report.alternatives), width);
-    line(
-        out,
-        &format!(
-            "Asked      {} probes of {} ({}), {} sample{} of every open question, seed {}",
-            report.battery.probes,
-            visible(&report.battery.name),
-            if report.posing.chat {
-                "as chat turns"
-            } else {
-                "as plain text"
-            },
-            report.posing.samples,
-            if report.posing.samples == 1 { "" } else { "s" },
-            report.seed.0
-        ),
-    );
+    line(out, &asked(report));
     out.push('\n');
     line(out, &format!("FINDING    {}", report.finding.name()));
     wrap(out, "           ", &report.sentence, width);
@@ -79,6 +64,28 @@ fn headline(out: &mut String, report: &Report, width: usize) {
         wrap(out, "  What would settle it: ", settles, width);
     }
     out.push('\n');
+}
+
+/// What was asked, or what somebody else's answers are to.
+fn asked(report: &Report) -> String {
+    let (probes, battery) = (report.battery.probes, visible(&report.battery.name));
+    let samples = report.posing.samples;
+    let plural = if samples == 1 { "" } else { "s" };
+    if report.protected.source.is_imported() {
+        return format!(
+            "Answers    to {probes} prompts of {battery}, at most {samples} sample{plural} of each, collected by somebody \
+             else"
+        );
+    }
+    let form = if report.posing.chat {
+        "as chat turns"
+    } else {
+        "as plain text"
+    };
+    format!(
+        "Asked      {probes} probes of {battery} ({form}), {samples} sample{plural} of every open question, seed {}",
+        report.seed.0
+    )
 }
 
 fn figures(out: &mut String, report: &Report, width: usize) {

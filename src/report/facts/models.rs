@@ -1,5 +1,7 @@
 //! Models in a report: who they are, and how much they answered.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -8,14 +10,15 @@ use crate::case::Case;
 use crate::evidence::Recording;
 use crate::fingerprint::AnswerCounts;
 use crate::identity::Source;
-use crate::panel::{Matching, Member};
+use crate::panel::{Matching, Member, own_name};
 
 /// A model in a report.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ModelFacts {
     /// Its id in this comparison.
     pub id: String,
-    /// How the user named it.
+    /// What it is called: an endpoint or a model of the hub as the user named it, of what lies on disk no more than the
+    /// last part of its place.
     pub name: String,
     /// What it is, in words, when declared.
     pub kind: String,
@@ -33,6 +36,16 @@ pub struct ModelFacts {
     pub dates: DatesFacts,
 }
 
+/// The name of a model for a report, which leaves the house: where files lie is nobody's business.
+fn called(member: &Member, source: &Source) -> String {
+    let on_disk = !matches!(source, Source::Endpoint { .. }) && !member.model.starts_with("hf:");
+    if on_disk {
+        own_name(&member.model, &BTreeSet::new())
+    } else {
+        member.model.clone()
+    }
+}
+
 pub(super) fn model(
     member: &Member,
     case: &Case,
@@ -42,7 +55,7 @@ pub(super) fn model(
     let divergence = case.likeness.iter().find(|(id, _)| *id == member.id);
     ModelFacts {
         id: member.id.clone(),
-        name: member.model.clone(),
+        name: called(member, &recording.header.identity.source),
         kind: member.kind.clone(),
         matching: member.matching,
         source: recording.header.identity.source.clone(),
