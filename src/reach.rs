@@ -61,12 +61,14 @@ pub fn reach(panel: &Panel, sides: Sides) -> Vec<Reach> {
         "{} controls; at least {MIN_CONTROLS} are needed",
         panel.controls.len()
     );
-    // By open text other houses stand for a match.
+    // By open text other houses stand for a match: alternatives, and controls of a declared group.
+    let controls = panel.controls.iter().filter(|c| c.group.is_some());
     let houses: BTreeSet<&str> = panel
         .alternatives
         .iter()
-        .filter_map(|a| a.group.as_deref())
-        .filter(|g| Some(*g) != panel.protected.group.as_deref())
+        .chain(controls)
+        .map(|m| m.group.as_deref().unwrap_or(&m.id))
+        .filter(|house| Some(*house) != panel.protected.group.as_deref())
         .collect();
     let by_houses = sides.basis == Basis::OpenText && houses.len() >= MIN_HOUSES;
     let matched = by_houses
@@ -190,6 +192,22 @@ mod tests {
         let text = possible(&panel(5, 1), TEXT);
         assert_eq!(text[0], Finding::Distilled);
         assert!(possible(&panel(0, 1), TEXT).is_empty());
+    }
+
+    #[test]
+    fn by_open_text_other_houses_stand_for_a_match() {
+        let open = Sides {
+            basis: Basis::OpenText,
+            ..TEXT
+        };
+        let mut panel = panel(9, 0);
+        assert!(!possible(&panel, open).contains(&Finding::Distilled));
+        for (place, house) in [(0, "a"), (1, "a"), (2, "b")] {
+            panel.controls[place].group = Some(house.to_owned());
+        }
+        assert!(possible(&panel, open).contains(&Finding::Distilled));
+        panel.protected.group = Some("b".to_owned());
+        assert!(!possible(&panel, open).contains(&Finding::Distilled));
     }
 
     #[test]
