@@ -39,6 +39,7 @@ use screen::{Kind, Screen};
 
 use crate::bundle::Rendering;
 use crate::files;
+use crate::model::local::trial_asked;
 use crate::pipeline::{PipelineError, gates};
 
 /// Sets `RAYON_NUM_THREADS` for this process by starting it anew, once.
@@ -68,6 +69,9 @@ fn settle_threads() {}
 
 /// Parses the arguments, runs the command, prints what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
+    if let Some(code) = trial_asked() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return misused(&error),

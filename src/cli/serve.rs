@@ -54,7 +54,7 @@ pub(super) fn run(
         grace: Duration::from_secs(limits.grace.into()),
     };
     settings.check()?;
-    let options = options(args.device);
+    let options = options(&args.runner);
     let model = LocalModel::open(name, &files.path, options).map_err(PipelineError::Open)?;
     let ended = serve(model, settings, |address| {
         writeln!(stdout, "listening on http://{address}")?;
