@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file;
 use parentage::battery::Pose;
+#[cfg(feature = "llamacpp")]
+use parentage::model::local::EngineChoice;
 use parentage::model::local::tokenizer::Tokenizer;
 use parentage::model::local::{LocalModel, Options};
 use parentage::model::{Model as _, Seed};
@@ -200,4 +202,67 @@ fn smollm2_agrees_with_llama_cpp() {
 #[test]
 fn gemma3_agrees_with_llama_cpp() {
     check(include_str!("data/real-gemma3.json"), 2e-2, 1.2);
+}
+
+/// llama.cpp against our own engine on the same file: how far its rounded inputs of products lead away.
+#[cfg(feature = "llamacpp")]
+fn check_engines(expected: &str, mean_tolerance: f64, tolerance: f64) {
+    let Some(directory) = models() else { return };
+    let expected: Expected = serde_json::from_str(expected).unwrap();
+    let path = directory.join(&expected.file);
+    let [own, theirs] = [EngineChoice::Own, EngineChoice::LlamaCpp].map(|engine| {
+        let options = Options {
+            engine,
+            ..Options::default()
+        };
+        let model = LocalModel::open(&expected.file, &path, options).unwrap();
+        following(&model, &expected.rows)
+    });
+    let (mut found, mut divergence) = (Differences::default(), 0.0);
+    for (own, theirs) in own.iter().zip(&theirs) {
+        let theirs: HashMap<&str, f64> = theirs
+            .iter()
+            .map(|c| (c.text.as_str(), c.log_probability))
+            .collect();
+        for ours in own.iter().take(50) {
+            let Some(other) = theirs.get(ours.text.as_str()) else {
+                continue;
+            };
+            let difference = (ours.log_probability - other).abs();
+            found.largest = found.largest.max(difference);
+            found.sum += difference;
+            found.count += 1;
+            if ours.log_probability > 0.01f64.ln() {
+                found.largest_of_probable = found.largest_of_probable.max(difference);
+            }
+        }
+        let shared = own.iter().filter_map(|ours| {
+            let other = theirs.get(ours.text.as_str())?;
+            Some(ours.log_probability.exp() * (ours.log_probability - other))
+        });
+        divergence += shared.sum::<f64>() / expected.rows.len() as f64;
+    }
+    eprintln!(
+        "{}, llama.cpp and the own engine: {} tokens, mean {:.5} nats, largest {:.5} ({:.5} of probable ones), divergence {divergence:.6}",
+        expected.file,
+        found.count,
+        found.mean(),
+        found.largest,
+        found.largest_of_probable,
+    );
+    assert!(found.count > 900, "too few tokens were compared");
+    assert!(found.mean() < mean_tolerance, "{found:?}");
+    assert!(found.largest < tolerance, "{found:?}");
+}
+
+#[cfg(feature = "llamacpp")]
+#[test]
+fn smollm2_is_nearly_the_same_by_both_engines() {
+    check_engines(include_str!("data/real-smollm2.json"), 0.1, 1.2);
+}
+
+#[cfg(feature = "llamacpp")]
+#[test]
+fn gemma3_is_nearly_the_same_by_both_engines() {
+    check_engines(include_str!("data/real-gemma3.json"), 0.1, 1.2);
 }

@@ -22,7 +22,7 @@ use crate::estimate::Estimate;
 use crate::evidence::{self, BatteryMark, Header, Recording, Store};
 use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
-use crate::model::local::{LocalModel, Options, slow};
+use crate::model::local::{LocalModel, Options, forecast};
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Posing, Question};
 use crate::sentinel;
@@ -209,7 +209,7 @@ impl<'a> Round<'a> {
                     served: *served,
                     ..self.engine.options
                 };
-                if let Some(text) = slow(path) {
+                if let Some(text) = forecast(path, options) {
                     self.watch.see(Event::Note(&format!("{name}: {text}")));
                 }
                 weights = target::load(name, path, options)?;

@@ -168,7 +168,6 @@ fn a_template_that_does_not_parse_is_an_error_with_its_place() {
     let error = refused(copy.open(), &["chat template", "(in chat:2)"]);
     assert!(matches!(cause(&error), LocalError::Template(_)));
     let path = copy.path("config.json");
-    let abilities =
-        LocalModel::abilities_of("m", path.parent().unwrap(), Options::default());
+    let abilities = LocalModel::abilities_of("m", path.parent().unwrap(), Options::default());
     abilities.unwrap_err();
 }

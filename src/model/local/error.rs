@@ -213,19 +213,17 @@ impl LocalError {
             Self::LlamaCpp { .. } => Some(
                 "the file may be damaged, or newer than the llama.cpp that is built in; or serve it and name it as vllm/NAME, sglang/NAME or llamacpp/NAME",
             ),
-            Self::NotBuilt => Some(
-                "use a build with feature llamacpp, or leave out `--engine llamacpp`",
-            ),
+            Self::NotBuilt => {
+                Some("use a build with feature llamacpp, or leave out `--engine llamacpp`")
+            }
             Self::NotGguf { .. } => Some(
                 "leave out `--engine llamacpp`, or convert the model by llama.cpp's convert_hf_to_gguf.py",
             ),
-            Self::Tokenizer(TokenizerError::UnknownModel { .. } | TokenizerError::UnknownPreTokenizer { .. })
-                if !llamacpp::BUILT =>
-            {
-                Some(
-                    "put the model's own tokenizer.json beside its weights, or use a build with feature llamacpp",
-                )
-            }
+            Self::Tokenizer(
+                TokenizerError::UnknownModel { .. } | TokenizerError::UnknownPreTokenizer { .. },
+            ) if !llamacpp::BUILT => Some(
+                "put the model's own tokenizer.json beside its weights, or use a build with feature llamacpp",
+            ),
             Self::Template(_) => Some(
                 "mend chat_template.jinja or 'chat_template' in tokenizer_config.json (of a GGUF: `gguf-new-metadata --chat-template-file`), or take it out to ask the model as plain text",
             ),

@@ -11,6 +11,7 @@ mod documents;
 mod engine;
 mod error;
 mod feed_forward;
+mod forecast;
 mod foreign;
 pub mod hub;
 mod linear;
@@ -51,9 +52,10 @@ use crate::response::{Continuation, Response, Scored};
 
 pub use error::LocalError;
 pub(crate) use error::without_backtrace;
+pub use forecast::forecast;
 pub use foreign::Foreign;
 pub(crate) use foreign::stored_bytes;
-pub use llamacpp::{slow, trial_asked};
+pub use llamacpp::trial_asked;
 pub use open::{DeviceChoice, EngineChoice, Options};
 pub use sampler::Seen;
 pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
@@ -311,8 +313,7 @@ impl LocalModel {
                 },
             )
         };
-        self.engine
-            .write(&writings, &|id| self.ends(id), &mut done)
+        self.engine.write(&writings, &|id| self.ends(id), &mut done)
     }
 
     fn written(&self, written: &Written) -> Response {

@@ -193,7 +193,11 @@ impl Described {
                     let files = gguf.files();
                     let first = files.first().map_or(path, PathBuf::as_path);
                     let vocabulary = Vocabulary::open(first, options.trial)?;
-                    Ok(Tokenizer::from_llamacpp(first, gguf.metadata(), vocabulary)?)
+                    Ok(Tokenizer::from_llamacpp(
+                        first,
+                        gguf.metadata(),
+                        vocabulary,
+                    )?)
                 }
             },
         }
@@ -260,6 +264,11 @@ fn described(path: &Path, options: Options) -> Result<(Described, Tokenizer), Lo
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a model's weights would be mapped instead of read: llama.cpp does so.
+pub(super) fn is_mapped(path: &Path, options: Options) -> bool {
+    matches!(describe(path, options.engine), Ok(Described::LlamaCpp(_)))
 }
 
 fn is_for_llamacpp(error: &LocalError, path: &Path, choice: EngineChoice) -> bool {

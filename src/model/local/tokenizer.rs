@@ -217,9 +217,11 @@ impl Tokenizer {
                 let ids = pieces.encode(text, prefix, reading == Reading::Markup);
                 (ids, pieces.unknown, prefix && pieces.space_prefix)
             }
-            Kernel::LlamaCpp(vocabulary) => {
-                (vocabulary.encode(text, reading == Reading::Markup), None, false)
-            }
+            Kernel::LlamaCpp(vocabulary) => (
+                vocabulary.encode(text, reading == Reading::Markup),
+                None,
+                false,
+            ),
         };
         if reading == Reading::Plain {
             self.check_plain(text, &ids, unknown, prefixed)?;

@@ -4,13 +4,13 @@
 //! them; a [`Writer`] writes longer samples, which may join and leave at any step, so that short answers
 //! do not wait for long ones.
 
+use super::LocalModel;
 use super::documents::Document;
 use super::error::LocalError;
 use super::sampler::Seen;
 use super::template::{Message, TemplateError};
 use super::tokenizer::{Reading as Markup, Start, Tokenizer, TokenizerError};
 use super::write::{Drawing, Joining, Sample, Together};
-use super::LocalModel;
 use crate::model::ModelError;
 use crate::response::Finish;
 

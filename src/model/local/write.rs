@@ -361,11 +361,7 @@ impl Wave {
     }
 
     /// Reads some prompts together and draws the first token of each of their samples.
-    fn prefill(
-        &mut self,
-        decoder: &Decoder,
-        joining: Vec<Joining<'_>>,
-    ) -> Result<(), LocalError> {
+    fn prefill(&mut self, decoder: &Decoder, joining: Vec<Joining<'_>>) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         let (mut caches, mut rows) = (Vec::new(), Vec::new());
         for (index, Joining { prompt, .. }) in joining.iter().enumerate() {

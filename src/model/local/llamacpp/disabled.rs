@@ -121,9 +121,3 @@ impl Vocabulary {
 pub fn trial_asked() -> Option<ExitCode> {
     None
 }
-
-/// What to say before a model is run that does not fit this machine's memory. Nothing: without llama.cpp it is read
-/// into memory.
-pub fn slow(_: &Path) -> Option<String> {
-    None
-}

@@ -13,7 +13,6 @@ use super::writing::Wave;
 use super::{passages, reading};
 use crate::model::local::documents::Document;
 use crate::model::local::error::LocalError;
-use crate::model::local::foreign::stored_bytes;
 use crate::model::local::read::{Reading, ReadingResult};
 use crate::model::local::write::{self, Costs, Together, Writing, Written};
 
@@ -29,6 +28,8 @@ const RECURRENT_SEQUENCES: usize = 8;
 const LOGIT_BYTES: usize = 128 << 20;
 /// Beyond so many bytes of weights, reading them costs more than logits take.
 const LARGE: usize = 4 << 30;
+/// Models of fewer bytes are run by one thread.
+const SMALL: usize = 64 << 20;
 /// Rows of a batch, at most and at least.
 const ROWS: [usize; 2] = [512, 64];
 
@@ -154,11 +155,7 @@ impl Engine {
     }
 
     /// Loads a file as it is.
-    pub(super) fn load_file(
-        path: &Path,
-        gpu_layers: u32,
-        heard: bool,
-    ) -> Result<Self, LocalError> {
+    pub(super) fn load_file(path: &Path, gpu_layers: u32, heard: bool) -> Result<Self, LocalError> {
         let backend = backend(heard)?;
         if gpu_layers > 0 && !backend.supports_gpu_offload() {
             return Err(LocalError::Device {
@@ -216,6 +213,16 @@ impl Engine {
             RECURRENT_SEQUENCES
         } else {
             SEQUENCES
+        }
+    }
+
+    /// Threads of a context. Those of llama.cpp wait for one another by turning in circles, which costs small models more
+    /// than a second thread gives.
+    pub(super) fn threads(&self) -> usize {
+        if self.stored < SMALL {
+            1
+        } else {
+            rayon::current_num_threads()
         }
     }
 
@@ -291,33 +298,6 @@ fn token_bytes(gguf: &Gguf) -> usize {
         .max(1)
 }
 
-/// What to say before a model is run that does not fit this machine's memory. None if it does, or nobody can tell.
-pub fn slow(path: &Path) -> Option<String> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    slower(stored_bytes(path), total(&text)?)
-}
-
-/// Bytes of memory, from what Linux tells.
-fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kilobytes.checked_mul(1024)
-}
-
-fn slower(stored: u64, memory: u64) -> Option<String> {
-    if stored < memory / 10 * 9 {
-        return None;
-    }
-    let gigabytes = stored as f64 / 1e9;
-    Some(format!(
-        "it takes {gigabytes:.0} GB and this machine has {:.0} GB of memory: what does not fit is read from disk again for every batch of up to 512 tokens that are read, and for every token that is written (of a mixture of experts, the experts in use); at 2 GB/s that is up to {:.0} seconds each time",
-        memory as f64 / 1e9,
-        gigabytes / 2.0
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,14 +308,5 @@ mod tests {
         let version = CRATE.strip_prefix("llama-cpp-2 ").unwrap();
         let entry = format!("name = \"llama-cpp-2\"\nversion = \"{version}\"");
         assert!(lock.contains(&entry));
-    }
-
-    #[test]
-    fn a_model_larger_than_memory_is_told_of() {
-        let memory = total("MemTotal:       24000000 kB\nMemFree: 1 kB\n").unwrap();
-        assert_eq!(memory, 24_576_000_000);
-        assert_eq!(slower(20_000_000_000, memory), None);
-        let told = slower(400_000_000_000, memory).unwrap();
-        assert!(told.contains("400 GB") && told.contains("up to 200 seconds"));
     }
 }

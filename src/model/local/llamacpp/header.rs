@@ -104,10 +104,7 @@ impl Gguf {
                 .iter()
                 .fold(1, |all: u64, side| all.saturating_mul(*side))
         };
-        self.shapes
-            .values()
-            .map(count)
-            .fold(0, u64::saturating_add)
+        self.shapes.values().map(count).fold(0, u64::saturating_add)
     }
 
     /// The name of the architecture.
@@ -291,21 +288,16 @@ impl Header<'_> {
         let size = rows.and_then(|rows| format.size(shape[0], rows));
         // ggml counts in signed numbers.
         let fits = shape.iter().all(|n| (1..=1 << 40).contains(n));
-        match size.filter(|_| fits) {
-            Some(size) => Ok((
-                Tensor {
-                    name,
-                    shape,
-                    format,
-                },
-                offset,
-                size,
-            )),
-            None => {
-                let what = format!("tensor '{name}' has shape {shape:?} in {}", format.name);
-                Err(damaged(self.path, what))
-            }
-        }
+        let Some(size) = size.filter(|_| fits) else {
+            let what = format!("tensor '{name}' has shape {shape:?} in {}", format.name);
+            return Err(damaged(self.path, what));
+        };
+        let tensor = Tensor {
+            name,
+            shape,
+            format,
+        };
+        Ok((tensor, offset, size))
     }
 
     fn value(&mut self, kind: u32, key: &str) -> Result<Value, LocalError> {

@@ -40,14 +40,14 @@ mod writing;
 mod disabled;
 
 #[cfg(not(feature = "llamacpp"))]
-pub(super) use disabled::{BUILT, Engine, Gguf, Vocabulary};
+pub use disabled::trial_asked;
 #[cfg(not(feature = "llamacpp"))]
-pub use disabled::{slow, trial_asked};
+pub(super) use disabled::{BUILT, Engine, Gguf, Vocabulary};
+#[cfg(feature = "llamacpp")]
+pub use trial::trial_asked;
 #[cfg(feature = "llamacpp")]
 pub(super) use {
     engine::{BUILT, Engine},
     header::Gguf,
     vocabulary::Vocabulary,
 };
-#[cfg(feature = "llamacpp")]
-pub use {engine::slow, trial::trial_asked};

@@ -96,9 +96,12 @@ impl Tree<'_, '_> {
         let wants = |index: &usize, place: usize| {
             place >= wanting && documents[*index].wanted.contains(&place)
         };
-        let piece: Vec<Row> = rows(&documents[run[0]].tokens[places], start, sequence, |place| {
-            run.iter().any(|index| wants(index, start + place))
-        })
+        let piece: Vec<Row> = rows(
+            &documents[run[0]].tokens[places],
+            start,
+            sequence,
+            |place| run.iter().any(|index| wants(index, start + place)),
+        )
         .collect();
         let take = &mut self.take;
         self.session.run(&piece, &mut |place, logits| {

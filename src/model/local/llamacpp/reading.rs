@@ -47,7 +47,10 @@ pub(super) fn read(
 fn cells(readings: &[Reading]) -> usize {
     let prompts: usize = readings.iter().map(|r| r.prompt.len()).sum();
     let texts = || readings.iter().flat_map(|r| &r.texts).map(Vec::len);
-    prompts + texts().sum::<usize>().min(TEXT_ROWS + texts().max().unwrap_or(0))
+    prompts
+        + texts()
+            .sum::<usize>()
+            .min(TEXT_ROWS + texts().max().unwrap_or(0))
 }
 
 /// The end of the texts that are run together, one at least.
@@ -155,9 +158,9 @@ fn run_texts(
             let from = readings[*index].prompt.len();
             inner.extend(rows(&text[..text.len() - 1], from, sequence, |_| true));
             let targets = text.iter().enumerate().skip(1);
-            wants.extend(targets.map(|(place, token)| {
-                vec![Want::Token(*index, *number, place, *token)]
-            }));
+            wants.extend(
+                targets.map(|(place, token)| vec![Want::Token(*index, *number, place, *token)]),
+            );
         }
         let mut wants = wants.into_iter();
         session.run(&inner, &mut |_, logits| {

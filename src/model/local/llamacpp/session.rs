@@ -55,7 +55,7 @@ impl<'m> Session<'m> {
         sequences: usize,
     ) -> Result<Self, LocalError> {
         let rows = engine.rows();
-        let threads = number(rayon::current_num_threads())?;
+        let threads = number(engine.threads())?;
         let on_gpu = engine.gpu_layers > 0;
         let wide = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let size = NonZeroU32::new(wide(cells.max(1).next_multiple_of(256)));

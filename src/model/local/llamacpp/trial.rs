@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_cause_is_the_first_line_that_tells_one() {
-        let said = "loading\nload: error loading model: missing tensor '\u{1b}[31mx'\nfailed to load\n";
+        let said =
+            "loading\nload: error loading model: missing tensor '\u{1b}[31mx'\nfailed to load\n";
         assert_eq!(
             cause(said).unwrap(),
             "load: error loading model: missing tensor '[31mx'"

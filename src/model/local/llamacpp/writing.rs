@@ -46,7 +46,11 @@ impl<'m> Wave<'m> {
         let costs = engine.costs();
         let fit = OPEN_BYTES / costs.token.max(1);
         let tokens = fit.clamp(least, most);
-        Self::sized(engine, tokens.min(costs.most / costs.token.max(1)).max(1), costs.live)
+        Self::sized(
+            engine,
+            tokens.min(costs.most / costs.token.max(1)).max(1),
+            costs.live,
+        )
     }
 
     /// The context, with room for what joins.

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use super::oracle::{Oracle, large};
 use super::{TOLERANCE, whole};
 use crate::identity::Source;
+use crate::model::Model as _;
 use crate::model::local::documents::Document;
 use crate::model::local::engine::Engine;
 use crate::model::local::read::Reading;
 use crate::model::local::simd;
 use crate::model::local::write::Writing;
 use crate::model::local::{Drawing, EngineChoice, Joining, LocalModel, Options, Passage};
-use crate::model::Model as _;
 
 /// The files of `tests/data/llamacpp`, with whether the own decoder knows the architecture.
 const NAMES: [(&str, bool); 6] = [
@@ -71,7 +71,11 @@ fn what_the_own_decoder_does_not_know_goes_to_llamacpp() {
         let Source::Weights { arithmetic, .. } = &model.identity().source else {
             panic!("not weights");
         };
-        assert_eq!(arithmetic.starts_with("llama.cpp ("), !known, "{arithmetic}");
+        assert_eq!(
+            arithmetic.starts_with("llama.cpp ("),
+            !known,
+            "{arithmetic}"
+        );
         if known {
             let tokens = &Oracle::for_llamacpp(name).sequences[1].tokens;
             let ours = whole(model.decoder(), tokens);
@@ -126,7 +130,9 @@ fn readings_together_are_what_positions_say() {
 #[test]
 fn passages_that_branch_are_what_they_are_alone() {
     let model = by_llamacpp("deepseek-v3");
-    let long = Oracle::for_llamacpp("deepseek-v3").sequences[1].tokens.clone();
+    let long = Oracle::for_llamacpp("deepseek-v3").sequences[1]
+        .tokens
+        .clone();
     // Each goes on a little longer than the one before and then elsewhere: deeper than a context has texts.
     let passages: Vec<Passage> = (1..12)
         .map(|n| [&long[..9 * n], &long[n..n + 4]].concat())
@@ -188,7 +194,10 @@ fn the_same_seeds_write_the_same_texts_again() {
             let own = written(&open(name, EngineChoice::Own), &prompts);
             let same = own.iter().filter(|(key, text)| texts[*key] == **text);
             // A draw at the edge between two tokens may fall on the other side.
-            assert!(same.count() > 135, "{name}: other texts than the own decoder's");
+            assert!(
+                same.count() > 135,
+                "{name}: other texts than the own decoder's"
+            );
         }
     }
 }
@@ -231,7 +240,9 @@ fn samples_join_and_leave_those_that_are_being_written() {
     writer.begin(vec![joining(0, &[1, 2, 3])]).unwrap();
     writer.step().unwrap();
     writer.keep(&|mark| mark != 2);
-    writer.begin(vec![joining(5, &[4]), joining(0, &[5])]).unwrap();
+    writer
+        .begin(vec![joining(5, &[4]), joining(0, &[5])])
+        .unwrap();
     let together = finish(&mut writer);
     assert_eq!(together.keys().copied().collect::<Vec<_>>(), [1, 3, 4, 5]);
     for (mark, from) in [(1, 0), (3, 0), (4, 5), (5, 0)] {
