@@ -75,7 +75,7 @@ fn six_architectures_are_compared_with_one_another() {
             "{finding}"
         );
         for control in report["controls"].as_array().unwrap() {
-            assert!(control["divergence"].as_f64().unwrap() > 0.1, "{control}");
+            assert!(control["divergence"].as_f64().unwrap() > 0.02, "{control}");
         }
     }
     let found = engines(out.path());
@@ -178,13 +178,12 @@ fn the_same_seed_collects_the_same_answers() {
     let out = tempfile::tempdir().unwrap();
     let answers = |name: &str| {
         let recording = out.path().join(name);
-        let status = parentage()
+        let mut command = parentage();
+        command
             .args(["collect", "--quiet", "--tier", "quick", "--samples", "3"])
             .args([&model("deepseek-v3"), "--jobs", "1", "--out"])
-            .arg(&recording)
-            .status()
-            .unwrap();
-        assert!(status.success());
+            .arg(&recording);
+        command.assert().success();
         let mut files: Vec<_> = fs::read_dir(&recording)
             .unwrap()
             .map(|entry| entry.unwrap().path())
