@@ -232,11 +232,11 @@ fn check_llamacpp(expected: &str, mean_tolerance: f64, tolerance: f64) {
 #[cfg(feature = "llamacpp")]
 #[test]
 fn smollm2_by_llamacpp_is_nearly_the_same() {
-    check_llamacpp(include_str!("data/real-smollm2.json"), 0.1, 1.2);
+    check_llamacpp(include_str!("data/real-smollm2.json"), 0.2, 1.2);
 }
 
 #[cfg(feature = "llamacpp")]
 #[test]
 fn gemma3_by_llamacpp_is_nearly_the_same() {
-    check_llamacpp(include_str!("data/real-gemma3.json"), 0.1, 1.2);
+    check_llamacpp(include_str!("data/real-gemma3.json"), 0.2, 1.2);
 }
