@@ -408,6 +408,8 @@ mod tests {
         "/tests/data/llamacpp/llama.gguf"
     );
 
+    type Change = &'static dyn Fn(&mut Vec<u8>);
+
     /// What a file that was changed in place is called.
     fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut bytes = fs::read(LLAMA).unwrap();
@@ -438,7 +440,7 @@ mod tests {
 
     #[test]
     fn every_length_is_held_against_the_file() {
-        let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 8] = [
+        let cases: [(&str, Change); 8] = [
             ("does not begin", &|b| b[0] = b'X'),
             ("version 9", &|b| b[4] = 9),
             ("tensors and", &|b| put(b, 8, 1 << 40)),

@@ -11,6 +11,7 @@ use crate::model::local::documents::Document;
 use crate::model::local::engine::Engine;
 use crate::model::local::read::Reading;
 use crate::model::local::simd;
+use crate::model::local::tokenizer::{Reading as Markup, Start};
 use crate::model::local::write::Writing;
 use crate::model::local::{Drawing, EngineChoice, Joining, LocalModel, Options, Passage};
 
@@ -275,7 +276,6 @@ fn a_tokenizer_that_is_not_known_here_is_read_by_llamacpp() {
     let (ours, theirs) = (known.tokenizer(), model.tokenizer());
     assert_eq!(ours.digest(), theirs.digest());
     assert_eq!(ours.end_ids(), theirs.end_ids());
-    use crate::model::local::tokenizer::{Reading as Markup, Start};
     for text in ["The baker opens her shop.", "naïve <|im_end|> gulls"] {
         let plain = theirs.encode(text, Start::Document, Markup::Plain).unwrap();
         assert_eq!(theirs.decode(&plain), text.as_bytes());
