@@ -21,7 +21,7 @@ if command -v cargo-deny >/dev/null; then
 fi
 
 host=$(rustc -vV | sed -n 's/^host: //p')
-cargo metadata --locked --format-version 1 --features hub,pdf --filter-platform "$host" | python3 -c '
+cargo metadata --locked --format-version 1 --features hub,pdf,llamacpp --filter-platform "$host" | python3 -c '
 import json, re, sys, tomllib
 
 policy = tomllib.load(open("deny.toml", "rb"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Throws damaged inputs at everything that reads from outside, one target after the other.
 
-    cargo build --release --features hub,pdf --example fuzz     # `cargo test` builds it as well
+    cargo build --release --features hub,pdf,llamacpp --example fuzz     # `cargo test` builds it as well
     scripts/fuzz.py                     # every target for 60 seconds
     scripts/fuzz.py --seconds 600 --jobs 2 gguf bundle
     scripts/fuzz.py --check             # that a panic, a hang and hunger are noticed

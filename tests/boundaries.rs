@@ -14,6 +14,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &["src/model/local"],
     ),
     (&["hf_hub", "aws_lc_rs"], &["src/model/local/hub"]),
+    (&["llama_cpp_2"], &["src/model/local/llamacpp"]),
     (
         &["minijinja"],
         &[

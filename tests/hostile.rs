@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use parentage::battery::Pose;
-use parentage::model::local::{LocalError, LocalModel, Options};
+use parentage::model::local::{EngineChoice, LocalError, LocalModel, Options};
 use parentage::model::{Model as _, ModelError, Seed};
 use parentage::question::{Prompt, Question, Request};
 use safetensors::tensor::Dtype;
@@ -48,8 +48,13 @@ fn refused(result: Result<LocalModel, ModelError>, parts: &[&str]) -> ModelError
     error
 }
 
+/// By the own engine: llama.cpp would be handed what that does not know, and may end the process.
 fn open(path: &Path) -> Result<LocalModel, ModelError> {
-    LocalModel::open("hostile", path, Options::default())
+    let options = Options {
+        engine: EngineChoice::Own,
+        ..Options::default()
+    };
+    LocalModel::open("hostile", path, options)
 }
 
 fn with_config(name: &str, change: impl FnOnce(&mut Value)) -> Result<LocalModel, ModelError> {

@@ -413,7 +413,12 @@ fn answers(model: &dyn Model) -> String {
 
 fn asked(model: &Path) -> String {
     let described = LocalModel::parameters_of("m", model).is_ok();
-    match LocalModel::open("m", model, local::Options::default()) {
+    // By the own engine: llama.cpp would be handed what that does not know, and may end the process.
+    let options = local::Options {
+        engine: local::EngineChoice::Own,
+        ..local::Options::default()
+    };
+    match LocalModel::open("m", model, options) {
         Ok(model) => format!("{described} {}", answers(&model)),
         Err(error) => chain(&error),
     }

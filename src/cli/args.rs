@@ -164,12 +164,26 @@ pub(super) struct Asking {
     pub(super) raw: bool,
 }
 
+/// What runs weights.
+#[derive(Debug, clap::Args)]
+pub(super) struct Runner {
+    /// Where weights are run by the own engine.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
+    pub(super) device: DeviceArg,
+    /// What runs weights: the own engine, llama.cpp (GGUF files, in builds with the feature llamacpp), or llama.cpp for
+    /// what the own engine does not know.
+    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
+    pub(super) engine: EngineArg,
+    /// Layers that llama.cpp runs on a GPU, in builds with llamacpp-cuda, llamacpp-metal or llamacpp-vulkan; 999 for all.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) gpu_layers: u32,
+}
+
 /// How models are run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Engine {
-    /// Where weights are run.
-    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
-    pub(super) device: DeviceArg,
+    #[command(flatten)]
+    pub(super) runner: Runner,
     /// Models run at once [default: all cores for small models, one for large ones].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
@@ -726,9 +740,8 @@ pub(super) struct Serve {
     pub(super) log_prompts: bool,
     #[command(flatten)]
     pub(super) limits: ServeLimits,
-    /// Where weights are run.
-    #[arg(long, value_enum, default_value_t = DeviceArg::Cpu)]
-    pub(super) device: DeviceArg,
+    #[command(flatten)]
+    pub(super) runner: Runner,
     /// Threads of the engine [default: all cores, one for small models].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
@@ -825,6 +838,14 @@ pub(super) enum DeviceArg {
     Cpu,
     Cuda,
     Metal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineArg {
+    Auto,
+    Own,
+    #[value(name = "llamacpp")]
+    LlamaCpp,
 }
 
 fn odds(text: &str) -> Result<f64, String> {

@@ -43,6 +43,7 @@ use screen::{Kind, Screen};
 
 use crate::bundle::Rendering;
 use crate::files;
+use crate::model::local::trial_asked;
 use crate::pipeline::{PipelineError, gates};
 
 /// Sets `RAYON_NUM_THREADS` for this process by starting it anew, once.
@@ -72,6 +73,9 @@ fn settle_threads() {}
 
 /// Parses the arguments, runs the command, prints what went wrong, and gives the exit code.
 pub fn main() -> ExitCode {
+    if let Some(code) = trial_asked() {
+        return code;
+    }
     let settings = match Config::find() {
         Ok(settings) => settings,
         Err(error) => return ended(&error.into(), false),

@@ -11,8 +11,8 @@ use super::args::{Common, Serve};
 use super::error::CliError;
 use super::progress::Progress;
 use super::settle::options;
-use crate::model::local::LocalModel;
-use crate::pipeline::{PipelineError, SMALL, weights};
+use crate::model::local::{LocalModel, forecast};
+use crate::pipeline::{Event, PipelineError, SMALL, Watch as _, weights};
 use crate::serve::{Ended, Limits, Settings, Token, serve};
 
 /// Where a token may stand instead of a file.
@@ -30,7 +30,8 @@ pub(super) fn run(
     // What is wrong with the token is known before a model is loaded.
     let token = token(args.token_file.as_deref())?;
     let name = &args.model;
-    let files = weights(name, args.offline, &Progress::new(common.quiet))?;
+    let progress = Progress::new(common.quiet);
+    let files = weights(name, args.offline, &progress)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if files.bytes < SMALL { 1 } else { cores };
     let limits = &args.limits;
@@ -54,7 +55,10 @@ pub(super) fn run(
         grace: Duration::from_secs(limits.grace.into()),
     };
     settings.check()?;
-    let options = options(args.device);
+    let options = options(&args.runner);
+    if let Some(text) = forecast(&files.path, options) {
+        progress.see(Event::Note(&format!("{name}: {text}")));
+    }
     let model = LocalModel::open(name, &files.path, options).map_err(PipelineError::Open)?;
     let ended = serve(model, settings, |address| {
         writeln!(stdout, "listening on http://{address}")?;

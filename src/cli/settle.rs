@@ -3,11 +3,14 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::args::{Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Matter, Validate};
+use super::args::{
+    Asking, Collect, Compare, DeviceArg, Engine, EngineArg, Hosted, Import, Matter, Runner,
+    Validate,
+};
 use crate::import::{Fields, Settings};
 use crate::model::Seed;
 use crate::model::hosted::Limits;
-use crate::model::local::{DeviceChoice, Options};
+use crate::model::local::{DeviceChoice, EngineChoice, Options};
 use crate::panel::{self, Named};
 use crate::pipeline::{
     self, CollectRequest, EndpointSettings, Given, ImportRequest, Request, ScoresFrom,
@@ -121,7 +124,7 @@ impl Asking {
 impl Engine {
     pub(super) fn settled(&self) -> pipeline::Engine {
         pipeline::Engine {
-            options: options(self.device),
+            options: options(&self.runner),
             jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
             offline: self.offline,
         }
@@ -129,13 +132,20 @@ impl Engine {
 }
 
 /// How weights are loaded.
-pub(super) fn options(device: DeviceArg) -> Options {
+pub(super) fn options(runner: &Runner) -> Options {
     Options {
-        device: match device {
+        device: match runner.device {
             DeviceArg::Cpu => DeviceChoice::Cpu,
             DeviceArg::Cuda => DeviceChoice::Cuda,
             DeviceArg::Metal => DeviceChoice::Metal,
         },
+        engine: match runner.engine {
+            EngineArg::Auto => EngineChoice::Auto,
+            EngineArg::Own => EngineChoice::Own,
+            EngineArg::LlamaCpp => EngineChoice::LlamaCpp,
+        },
+        gpu_layers: runner.gpu_layers,
+        trial: true,
         ..Options::default()
     }
 }

@@ -22,7 +22,7 @@ use crate::estimate::Estimate;
 use crate::evidence::{self, BatteryMark, Header, Recording, Store};
 use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
-use crate::model::local::{LocalModel, Options};
+use crate::model::local::{LocalModel, Options, forecast};
 use crate::model::{Abilities, Model, Seed};
 use crate::question::{Posing, Question};
 use crate::sentinel;
@@ -59,7 +59,7 @@ impl<'a> Round<'a> {
                 target.name(),
                 match target {
                     Target::Weights { name, path, .. } => {
-                        let can = LocalModel::abilities_of(name, path);
+                        let can = LocalModel::abilities_of(name, path, engine.options);
                         let can = pose::at_most(can.map_err(PipelineError::Open)?, access);
                         abilities.insert(name.clone(), can);
                         Known::Abilities(can)
@@ -209,6 +209,9 @@ impl<'a> Round<'a> {
                     served: *served,
                     ..self.engine.options
                 };
+                if let Some(text) = forecast(path, options) {
+                    self.watch.see(Event::Note(&format!("{name}: {text}")));
+                }
                 weights = target::load(name, path, options)?;
                 &weights
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use candle_core::quantized::gguf_file::{self, Value};
-use parentage::model::local::{Foreign, LocalError};
+use parentage::model::local::{Foreign, LocalError, LocalModel, Options};
 
 use super::oracle::{self, Copy, WEIGHTS};
 use super::{cause, open, refused};
@@ -168,6 +168,6 @@ fn a_template_that_does_not_parse_is_an_error_with_its_place() {
     let error = refused(copy.open(), &["chat template", "(in chat:2)"]);
     assert!(matches!(cause(&error), LocalError::Template(_)));
     let path = copy.path("config.json");
-    let abilities = parentage::model::local::LocalModel::abilities_of("m", path.parent().unwrap());
+    let abilities = LocalModel::abilities_of("m", path.parent().unwrap(), Options::default());
     abilities.unwrap_err();
 }

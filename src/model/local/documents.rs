@@ -77,7 +77,7 @@ fn packs(documents: &[Document<'_>], order: &[usize]) -> Vec<Range<usize>> {
 }
 
 /// How many tokens two texts begin with.
-fn common(a: &[u32], b: &[u32]) -> usize {
+pub(super) fn common(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 

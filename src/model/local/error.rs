@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::foreign::Foreign;
+use super::llamacpp;
+use super::tokenizer::TokenizerError;
 use crate::model::{Failure, ModelError};
 
 /// A local model could not be opened, loaded or run.
@@ -135,6 +137,23 @@ pub enum LocalError {
     /// The model came from the hub and could not be fetched.
     #[error("cannot fetch the model from the hub")]
     Hub(#[from] super::hub::HubError),
+    /// llama.cpp failed.
+    #[error("llama.cpp cannot {step}: {what}")]
+    LlamaCpp {
+        /// What was being done.
+        step: &'static str,
+        /// What it says.
+        what: String,
+    },
+    /// llama.cpp was asked for, and this build does not have it.
+    #[error("this build does not have llama.cpp")]
+    NotBuilt,
+    /// llama.cpp was asked for what is no GGUF file.
+    #[error("'{}' is not a GGUF file, and llama.cpp reads no other", path.display())]
+    NotGguf {
+        /// The path as given.
+        path: PathBuf,
+    },
     /// The device is not available in this build or on this machine.
     #[error("device '{device}' is not available: {hint}")]
     Device {
@@ -153,7 +172,26 @@ pub enum LocalError {
     },
 }
 
+/// What else runs a model that this build does not.
+const ELSEWHERE: &str = if llamacpp::BUILT {
+    "llama.cpp reads more, from GGUF files: give one, without `--engine own`; or serve the model and name it as vllm/NAME, sglang/NAME or llamacpp/NAME"
+} else {
+    "use a build with feature llamacpp, which runs what llama.cpp reads of GGUF files; or serve the model and name it as vllm/NAME, sglang/NAME or llamacpp/NAME"
+};
+
 impl LocalError {
+    /// Whether llama.cpp may know what the own decoder does not.
+    pub(super) fn is_unknown(&self) -> bool {
+        use TokenizerError as T;
+        matches!(
+            self,
+            Self::Architecture { .. }
+                | Self::Format { .. }
+                | Self::Unsupported { .. }
+                | Self::Tokenizer(T::UnknownModel { .. } | T::UnknownPreTokenizer { .. })
+        )
+    }
+
     /// What the user can do about it; `None` if there is no advice.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -165,8 +203,26 @@ impl LocalError {
             }
             Self::Foreign { what, .. } => Some(what.advice()),
             Self::MissingPart { .. } => Some("fetch all parts into one directory"),
-            Self::Format { .. } => Some(
+            Self::Architecture { .. } | Self::Unsupported { .. } => Some(ELSEWHERE),
+            Self::Format { .. } if llamacpp::BUILT => Some(
                 "give a file in one of these formats; of the original weights, llama.cpp's `llama-quantize` makes Q8_0",
+            ),
+            Self::Format { .. } => Some(
+                "use a build with feature llamacpp, or give a file in one of these formats (of the original weights, llama.cpp's `llama-quantize` makes Q8_0), or serve the model and name it as vllm/NAME, sglang/NAME or llamacpp/NAME",
+            ),
+            Self::LlamaCpp { .. } => Some(
+                "the file may be damaged, or newer than the llama.cpp that is built in; or serve it and name it as vllm/NAME, sglang/NAME or llamacpp/NAME",
+            ),
+            Self::NotBuilt => {
+                Some("use a build with feature llamacpp, or leave out `--engine llamacpp`")
+            }
+            Self::NotGguf { .. } => Some(
+                "leave out `--engine llamacpp`, or convert the model by llama.cpp's convert_hf_to_gguf.py",
+            ),
+            Self::Tokenizer(
+                TokenizerError::UnknownModel { .. } | TokenizerError::UnknownPreTokenizer { .. },
+            ) if !llamacpp::BUILT => Some(
+                "put the model's own tokenizer.json beside its weights, or use a build with feature llamacpp",
             ),
             Self::Template(_) => Some(
                 "mend chat_template.jinja or 'chat_template' in tokenizer_config.json (of a GGUF: `gguf-new-metadata --chat-template-file`), or take it out to ask the model as plain text",

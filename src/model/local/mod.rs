@@ -2,17 +2,20 @@
 //!
 //! [`LocalModel::open`] turns a path into a [`Model`]: `spec` describes the decoder, `weights` reads
 //! the tensors, `load` builds the `decoder`, [`tokenizer`] and [`template`] make token ids of
-//! prompts; `read` gives probabilities of texts, `write` samples them. Candle is named
-//! only below this module.
+//! prompts; `read` gives probabilities of texts, `write` samples them. What the decoder does not know of GGUF,
+//! `llamacpp` runs (`engine` is either). Candle is named only below this module.
 
 mod attention;
 mod decoder;
 mod documents;
+mod engine;
 mod error;
 mod feed_forward;
+mod forecast;
 mod foreign;
 pub mod hub;
 mod linear;
+mod llamacpp;
 mod load;
 mod matmul;
 mod matrix;
@@ -35,7 +38,7 @@ use std::ops::ControlFlow;
 
 use ndarray::Array2;
 
-use self::decoder::Decoder;
+use self::engine::Engine;
 use self::read::{Reading, ReadingResult};
 use self::template::{ChatTemplate, Message};
 use self::tokenizer::{Reading as Markup, Start, Tokenizer};
@@ -49,9 +52,11 @@ use crate::response::{Continuation, Response, Scored};
 
 pub use error::LocalError;
 pub(crate) use error::without_backtrace;
+pub use forecast::forecast;
 pub use foreign::Foreign;
 pub(crate) use foreign::stored_bytes;
-pub use open::{DeviceChoice, Options};
+pub use llamacpp::trial_asked;
+pub use open::{DeviceChoice, EngineChoice, Options};
 pub use sampler::Seen;
 pub use tokens::{ChatError, Drawn, Passage, PassageRead, Writer};
 pub use write::{Drawing, Joining};
@@ -60,7 +65,7 @@ pub use write::{Drawing, Joining};
 #[derive(Debug)]
 pub struct LocalModel {
     identity: ModelIdentity,
-    decoder: Decoder,
+    engine: Engine,
     tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
     served: Served,
@@ -77,9 +82,9 @@ type Group = (Vec<usize>, Ready);
 
 impl LocalModel {
     /// How many layers have a gate and an up projection. None if the feed-forward blocks are not gated or
-    /// hold several experts.
+    /// hold several experts, or llama.cpp runs the model.
     pub fn gated_layers(&self) -> Option<usize> {
-        open::gated_layers(&self.decoder)
+        self.engine.decoder().and_then(open::gated_layers)
     }
 
     /// The gate and up projection of a layer, [ffn, hidden] each. None if the layer has none.
@@ -88,7 +93,10 @@ impl LocalModel {
     ///
     /// When the tensors cannot be read back from the device.
     pub fn gated_layer(&self, number: usize) -> Result<Option<[Array2<f32>; 2]>, ModelError> {
-        open::gated_layer(&self.decoder, number)
+        let Some(decoder) = self.engine.decoder() else {
+            return Ok(None);
+        };
+        open::gated_layer(decoder, number)
             .map_err(|source| source.of(&self.identity.name, Failure::Unusable))
     }
 
@@ -182,7 +190,7 @@ impl LocalModel {
             }
         }
         let mut flow = ControlFlow::Continue(());
-        read::read(&self.decoder, &readings, &mut |place, result| {
+        self.engine.read(&readings, &mut |place, result| {
             let (index, ready) = owners[place];
             let answer = Answer {
                 rendered: ready.rendered.clone(),
@@ -294,22 +302,18 @@ impl LocalModel {
                 owners.push((indices, ready));
             }
         }
-        write::write(
-            &self.decoder,
-            &writings,
-            &|id| self.ends(id),
-            &mut |place, sample, written| {
-                let (indices, ready) = &owners[place];
-                sink(
-                    indices[sample],
-                    Answer {
-                        rendered: ready.rendered.clone(),
-                        response: self.written(&written),
-                        exchange: None,
-                    },
-                )
-            },
-        )
+        let mut done = |place: usize, sample: usize, written: Written| {
+            let (indices, ready): &(Vec<usize>, &Ready) = &owners[place];
+            sink(
+                indices[sample],
+                Answer {
+                    rendered: ready.rendered.clone(),
+                    response: self.written(&written),
+                    exchange: None,
+                },
+            )
+        };
+        self.engine.write(&writings, &|id| self.ends(id), &mut done)
     }
 
     fn written(&self, written: &Written) -> Response {

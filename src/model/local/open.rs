@@ -1,14 +1,17 @@
 //! From a path to a loaded model: what is checked, in which order, before weights are read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use ndarray::Array2;
 
 use super::decoder::{Decoder, Layer};
+use super::engine::Engine;
 use super::error::{LocalError, Step};
 use super::feed_forward::FeedForward;
 use super::foreign;
+use super::llamacpp::{self, Gguf, Vocabulary};
 use super::load;
 use super::spec::{self, Spec};
 use super::template::ChatTemplate;
@@ -31,11 +34,30 @@ pub enum DeviceChoice {
     Metal,
 }
 
+/// Which engine runs a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// The own decoder; llama.cpp for what that does not know, where it is built in.
+    #[default]
+    Auto,
+    /// The own decoder, or none.
+    Own,
+    /// llama.cpp; needs a build with the `llamacpp` feature and a GGUF file.
+    LlamaCpp,
+}
+
 /// How a model is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Where the arithmetic is done.
+    /// Where the own decoder's arithmetic is done.
     pub device: DeviceChoice,
+    /// Which engine does it.
+    pub engine: EngineChoice,
+    /// How many layers llama.cpp runs on a GPU.
+    pub gpu_layers: u32,
+    /// Has llama.cpp load a file in a process of its own first, because it ends the process on some. Only for programs
+    /// that begin with [`super::trial_asked`]: it is they that are started.
+    pub trial: bool,
     /// What is set beside what is asked.
     pub served: Served,
 }
@@ -67,9 +89,13 @@ impl LocalModel {
     /// # Errors
     ///
     /// When its description or tokenizer cannot be read.
-    pub fn abilities_of(name: &str, path: &Path) -> Result<Abilities, ModelError> {
-        let template = describe(path)
-            .and_then(|(weights, _)| template(&tokenizer(path, &weights)?))
+    pub fn abilities_of(
+        name: &str,
+        path: &Path,
+        options: Options,
+    ) -> Result<Abilities, ModelError> {
+        let template = described(path, options)
+            .and_then(|(_, tokenizer)| template(&tokenizer))
             .map_err(|source| source.of(name, Failure::Unusable))?;
         Ok(abilities(template.is_some()))
     }
@@ -81,8 +107,11 @@ impl LocalModel {
     ///
     /// When its description cannot be read.
     pub fn parameters_of(name: &str, path: &Path) -> Result<u64, ModelError> {
-        let described = describe(path).map_err(|source| source.of(name, Failure::Unusable));
-        let (weights, ..) = described?;
+        let described = describe(path, EngineChoice::Auto);
+        let weights = match described.map_err(|source| source.of(name, Failure::Unusable))? {
+            Described::Own(weights, _) => weights,
+            Described::LlamaCpp(gguf) => return Ok(gguf.parameters()),
+        };
         let shapes = weights.names().filter_map(|name| weights.shape(name));
         let counts = shapes.map(|shape| {
             shape
@@ -112,19 +141,94 @@ fn template(tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, LocalError> {
     parsed.map_err(LocalError::Template)
 }
 
+/// What a path holds, as far as headers say.
+enum Described {
+    /// Something for the own decoder.
+    Own(Weights, Box<Spec>),
+    /// Something for llama.cpp.
+    LlamaCpp(Box<Gguf>),
+}
+
+impl Described {
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Own(weights, _) => weights.files(),
+            Self::LlamaCpp(gguf) => gguf.files(),
+        }
+    }
+
+    fn formats(&self) -> BTreeMap<String, usize> {
+        match self {
+            Self::Own(weights, _) => weights.formats(),
+            Self::LlamaCpp(gguf) => gguf.formats(),
+        }
+    }
+
+    fn architecture(&self) -> Result<String, LocalError> {
+        Ok(match self {
+            Self::Own(_, spec) => spec.architecture.name().to_owned(),
+            Self::LlamaCpp(gguf) => gguf.architecture()?.to_owned(),
+        })
+    }
+
+    fn rows(&self) -> Result<usize, LocalError> {
+        match self {
+            Self::Own(_, spec) => Ok(spec.vocabulary),
+            Self::LlamaCpp(gguf) => gguf.rows(),
+        }
+    }
+
+    /// The tokenizer that belongs to it. It takes most of the time before weights are read.
+    fn tokenizer(&self, path: &Path, options: Options) -> Result<Tokenizer, LocalError> {
+        match self {
+            Self::Own(Weights::Safetensors(_), _) => Ok(Tokenizer::from_directory(path)?),
+            Self::Own(Weights::Gguf(gguf), _) => Ok(Tokenizer::from_gguf(path, gguf.metadata())?),
+            Self::LlamaCpp(gguf) => match Tokenizer::from_gguf(path, gguf.metadata()) {
+                Ok(tokenizer) => Ok(tokenizer),
+                Err(error) => {
+                    let error = LocalError::from(error);
+                    if !error.is_unknown() {
+                        return Err(error);
+                    }
+                    let files = gguf.files();
+                    let first = files.first().map_or(path, PathBuf::as_path);
+                    let vocabulary = Vocabulary::open(first, options.trial)?;
+                    Ok(Tokenizer::from_llamacpp(
+                        first,
+                        gguf.metadata(),
+                        vocabulary,
+                    )?)
+                }
+            },
+        }
+    }
+}
+
 fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalError> {
     let device = device(options.device)?;
-    let (weights, spec) = describe(path)?;
-    let mut tokenizer = tokenizer(path, &weights)?;
-    tokenizer.fit(spec.vocabulary)?;
+    let (described, mut tokenizer) = described(path, options)?;
+    tokenizer.fit(described.rows()?)?;
     let template = template(&tokenizer)?;
-    let files = digests(path, &weights)?;
+    let files = digests(path, described.files())?;
+    let (architecture, formats) = (described.architecture()?, described.formats());
+    let (engine, arithmetic) = match described {
+        Described::Own(weights, spec) => {
+            let arithmetic = arithmetic(options, &weights);
+            let decoder = load::load(*spec, &weights, &device)?;
+            (Engine::Own(Box::new(decoder)), arithmetic)
+        }
+        Described::LlamaCpp(gguf) => {
+            let engine = llamacpp::Engine::load(&gguf, options.gpu_layers, options.trial)?;
+            let arithmetic = engine.arithmetic();
+            (Engine::LlamaCpp(Box::new(engine)), arithmetic)
+        }
+    };
     let source = Source::Weights {
         digest: digest::of_value(&files),
         files,
-        architecture: spec.architecture.name().to_owned(),
-        formats: weights.formats(),
-        arithmetic: arithmetic(options, &weights),
+        architecture,
+        formats,
+        arithmetic,
         tokenizer: serde_json::to_value(tokenizer.source())
             .ok()
             .and_then(|v| v.as_str().map(str::to_owned))
@@ -136,28 +240,67 @@ fn open(name: &str, path: &Path, options: Options) -> Result<LocalModel, LocalEr
             .map(|t| digest::of_bytes(t.as_bytes())),
         served: options.served,
     };
-    let decoder = load::load(spec, &weights, &device)?;
     Ok(LocalModel {
         identity: ModelIdentity {
             name: name.to_owned(),
             source,
         },
-        decoder,
+        engine,
         tokenizer,
         template,
         served: options.served,
     })
 }
 
-/// The tokenizer that belongs to weights. It takes most of the time before weights are read.
-fn tokenizer(path: &Path, weights: &Weights) -> Result<Tokenizer, LocalError> {
-    Ok(match weights {
-        Weights::Safetensors(_) => Tokenizer::from_directory(path)?,
-        Weights::Gguf(gguf) => Tokenizer::from_gguf(path, gguf.metadata())?,
-    })
+/// What a path holds, with its tokenizer. What the own decoder or the own tokenizers do not know is llama.cpp's.
+fn described(path: &Path, options: Options) -> Result<(Described, Tokenizer), LocalError> {
+    let described = describe(path, options.engine)?;
+    match described.tokenizer(path, options) {
+        Ok(tokenizer) => Ok((described, tokenizer)),
+        Err(error) if is_for_llamacpp(&error, path, options.engine) => {
+            let described = Described::LlamaCpp(Box::new(Gguf::open(path)?));
+            let tokenizer = described.tokenizer(path, options)?;
+            Ok((described, tokenizer))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn describe(path: &Path) -> Result<(Weights, Spec), LocalError> {
+/// Whether a model's weights would be mapped instead of read: llama.cpp does so.
+pub(super) fn is_mapped(path: &Path, options: Options) -> bool {
+    matches!(describe(path, options.engine), Ok(Described::LlamaCpp(_)))
+}
+
+fn is_for_llamacpp(error: &LocalError, path: &Path, choice: EngineChoice) -> bool {
+    let asked = llamacpp::BUILT && choice == EngineChoice::Auto;
+    asked && error.is_unknown() && path.is_file()
+}
+
+fn describe(path: &Path, choice: EngineChoice) -> Result<Described, LocalError> {
+    if choice == EngineChoice::LlamaCpp {
+        if path.is_file() {
+            foreign::check_file(path)?;
+        }
+        if !llamacpp::BUILT {
+            return Err(LocalError::NotBuilt);
+        }
+        if !path.is_file() || !foreign::is_gguf(path) {
+            return Err(LocalError::NotGguf {
+                path: path.to_owned(),
+            });
+        }
+        return Ok(Described::LlamaCpp(Box::new(Gguf::open(path)?)));
+    }
+    match describe_own(path) {
+        Ok((weights, spec)) => Ok(Described::Own(weights, Box::new(spec))),
+        Err(error) if is_for_llamacpp(&error, path, choice) => {
+            Ok(Described::LlamaCpp(Box::new(Gguf::open(path)?)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn describe_own(path: &Path) -> Result<(Weights, Spec), LocalError> {
     if path.is_dir() {
         foreign::check_directory(path, &COMPANIONS)?;
     }
@@ -224,8 +367,7 @@ fn rope_divisors(weights: &Weights) -> Result<Option<Vec<f32>>, LocalError> {
         .map(Some)
 }
 
-fn digests(path: &Path, weights: &Weights) -> Result<Vec<FileDigest>, LocalError> {
-    let mut files = weights.files();
+fn digests(path: &Path, mut files: Vec<PathBuf>) -> Result<Vec<FileDigest>, LocalError> {
     if path.is_dir() {
         files.extend(COMPANIONS.iter().map(|name| path.join(name)));
     }

@@ -104,7 +104,7 @@ fn packs(readings: &[Reading]) -> Vec<Range<usize>> {
 }
 
 /// How many tokens all prompts begin with, leaving each at least one of its own.
-fn shared(readings: &[Reading]) -> usize {
+pub(super) fn shared(readings: &[Reading]) -> usize {
     let [first, rest @ ..] = readings else {
         return 0;
     };

@@ -6,12 +6,15 @@
 
 mod attention;
 mod formats;
+#[cfg(feature = "llamacpp")]
+mod llamacpp;
 mod oracle;
 mod packing;
 mod tokens;
 mod writing;
 
 use self::oracle::{NAMES, Oracle, largest_difference};
+use super::LocalModel;
 use super::attention::{Pack, Past};
 use super::decoder::Decoder;
 use super::read::each_row;
@@ -21,6 +24,13 @@ use super::simd;
 const TOLERANCE: f64 = 2e-4;
 /// llama.cpp looks GELU up in a table of half-precision values.
 const TABLE_TOLERANCE: f64 = 1e-2;
+
+impl LocalModel {
+    /// The own decoder, which the tests look into.
+    fn decoder(&self) -> &Decoder {
+        self.engine.decoder().unwrap()
+    }
+}
 
 /// Log-probabilities over the whole vocabulary after every row of a pack without caches.
 fn distributions(decoder: &Decoder, pack: &Pack) -> Vec<Vec<f64>> {
@@ -50,7 +60,7 @@ fn whole(decoder: &Decoder, tokens: &[u32]) -> Vec<Vec<f64>> {
 fn every_architecture_agrees_with_transformers_at_every_position() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let worst = oracle.difference(&oracle.open_directory().decoder);
+        let worst = oracle.difference(oracle.open_directory().decoder());
         eprintln!("{name}: {worst:.6} nats from transformers");
         assert!(worst < TOLERANCE, "{name}: {worst} nats from transformers");
     }
@@ -69,8 +79,8 @@ fn gguf_gives_what_safetensors_give() {
             .iter()
             .map(|s| {
                 largest_difference(
-                    &whole(&gguf.decoder, &s.tokens),
-                    &whole(&directory.decoder, &s.tokens),
+                    &whole(gguf.decoder(), &s.tokens),
+                    &whole(directory.decoder(), &s.tokens),
                 )
             })
             .fold(0.0, f64::max);
@@ -86,7 +96,7 @@ fn gguf_agrees_with_llama_cpp() {
         let (Some(gguf), Some(expected)) = (oracle.open_gguf(), oracle.llama_cpp.as_ref()) else {
             continue;
         };
-        let ours = whole(&gguf.decoder, &oracle.sequences[1].tokens);
+        let ours = whole(gguf.decoder(), &oracle.sequences[1].tokens);
         let last = ours.last().cloned().unwrap();
         let worst = largest_difference(&[last], std::slice::from_ref(expected));
         eprintln!("{name}: {worst:.6} nats from llama.cpp");

@@ -31,6 +31,7 @@ use std::fmt;
 
 pub use error::{Cause, TokenizerError};
 
+use super::llamacpp::Vocabulary as LlamaCpp;
 use super::template::Specials;
 use definition::Engine;
 use sentencepiece::SentencePiece;
@@ -53,6 +54,8 @@ pub enum TokenizerSource {
     GgufSentencePiece,
     /// Merges in a GGUF file.
     GgufBpe,
+    /// A GGUF file whose tokenizer is not known here, read by llama.cpp.
+    LlamaCpp,
 }
 
 /// Where in a document a text begins.
@@ -76,6 +79,7 @@ pub enum Reading {
 enum Kernel {
     Definition(Box<Engine>),
     SentencePiece(Box<SentencePiece>),
+    LlamaCpp(Box<LlamaCpp>),
 }
 
 /// A model's tokenizer.
@@ -213,6 +217,11 @@ impl Tokenizer {
                 let ids = pieces.encode(text, prefix, reading == Reading::Markup);
                 (ids, pieces.unknown, prefix && pieces.space_prefix)
             }
+            Kernel::LlamaCpp(vocabulary) => (
+                vocabulary.encode(text, reading == Reading::Markup),
+                None,
+                false,
+            ),
         };
         if reading == Reading::Plain {
             self.check_plain(text, &ids, unknown, prefixed)?;

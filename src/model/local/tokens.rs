@@ -4,13 +4,13 @@
 //! them; a [`Writer`] writes longer samples, which may join and leave at any step, so that short answers
 //! do not wait for long ones.
 
-use super::documents::{Document, each_position};
+use super::LocalModel;
+use super::documents::Document;
 use super::error::LocalError;
 use super::sampler::Seen;
 use super::template::{Message, TemplateError};
 use super::tokenizer::{Reading as Markup, Start, Tokenizer, TokenizerError};
-use super::write::{Drawing, Joining, Sample, Wave};
-use super::{LocalModel, load};
+use super::write::{Drawing, Joining, Sample, Together};
 use crate::model::ModelError;
 use crate::response::Finish;
 
@@ -70,7 +70,7 @@ pub enum ChatError {
 impl LocalModel {
     /// The most tokens of prompt and answer together.
     pub fn context(&self) -> usize {
-        self.decoder.spec().context.min(load::MAX_ROPE_POSITIONS)
+        self.engine.context()
     }
 
     /// The model's tokenizer.
@@ -126,7 +126,7 @@ impl LocalModel {
             })
             .collect();
         let mut results = vec![PassageRead::default(); passages.len()];
-        each_position(&self.decoder, &documents, &mut |index, position, logits| {
+        let mut take = |index: usize, position: usize, logits: &[f32]| {
             let (passage, result) = (&passages[index], &mut results[index]);
             match passage.tokens.get(position + 1) {
                 Some(token) => result.seen.push(Seen::of(logits, *token, passage.top)),
@@ -138,8 +138,10 @@ impl LocalModel {
                     }
                 }
             }
-        })
-        .map_err(|source| self.failed(source))?;
+        };
+        self.engine
+            .each_position(&documents, &mut take)
+            .map_err(|source| self.failed(source))?;
         Ok(results)
     }
 
@@ -147,7 +149,7 @@ impl LocalModel {
     pub fn writer(&self) -> Writer<'_> {
         Writer {
             model: self,
-            wave: Wave::default(),
+            wave: self.engine.wave(),
         }
     }
 
@@ -199,7 +201,7 @@ impl LocalModel {
 /// Samples in the making. They may join and leave at any step.
 pub struct Writer<'a> {
     model: &'a LocalModel,
-    wave: Wave,
+    wave: Box<dyn Together + 'a>,
 }
 
 impl std::fmt::Debug for Writer<'_> {
@@ -217,7 +219,7 @@ impl Writer<'_> {
     /// How many samples of so many tokens, prompt included, may join now beside those whose tokens are
     /// listed as `planned`; at least one where there is no other.
     pub fn room(&self, planned: &[usize], tokens: usize) -> usize {
-        self.wave.room(&self.model.decoder, planned, tokens)
+        self.wave.room(planned, tokens)
     }
 
     /// Reads prompts together and draws the first token of each of their samples.
@@ -226,7 +228,7 @@ impl Writer<'_> {
     ///
     /// When the engine fails; what was being written is lost then.
     pub fn begin(&mut self, joining: Vec<Joining<'_>>) -> Result<(), ModelError> {
-        let done = self.wave.prefill(&self.model.decoder, joining);
+        let done = self.wave.prefill(joining);
         done.map_err(|source| self.failed(source))
     }
 
@@ -250,12 +252,12 @@ impl Writer<'_> {
     ///
     /// When the engine fails; what was being written is lost then.
     pub fn step(&mut self) -> Result<(), ModelError> {
-        let done = self.wave.advance(&self.model.decoder);
+        let done = self.wave.advance();
         done.map_err(|source| self.failed(source))
     }
 
     fn failed(&mut self, source: LocalError) -> ModelError {
-        self.wave = Wave::default();
+        self.wave = self.model.engine.wave();
         self.model.failed(source)
     }
 }

@@ -84,9 +84,10 @@ pub(super) struct Sample {
     /// The same tokens with their probabilities, if these are kept.
     pub(super) seen: Vec<Seen>,
     rng: ChaCha8Rng,
-    position: usize,
+    /// Where its next token will stand.
+    pub(super) position: usize,
     /// Tokens that its keys and values have room for.
-    capacity: usize,
+    pub(super) capacity: usize,
 }
 
 impl Sample {
@@ -134,9 +135,91 @@ pub struct Joining<'a> {
 
 /// The samples written together, each with its keys and values.
 #[derive(Default)]
-pub(super) struct Wave {
+struct Wave {
     samples: Vec<Sample>,
     caches: Vec<Cache>,
+}
+
+/// Samples that are written together by one engine. They may join and leave at any step.
+pub(super) trait Together {
+    /// Whether nothing is being written.
+    fn is_empty(&self) -> bool;
+
+    /// How many samples of so many tokens, prompt included, may join beside those that are `planned` to;
+    /// at least one where there is no other.
+    fn room(&self, planned: &[usize], tokens: usize) -> usize;
+
+    /// Reads some prompts together and draws the first token of each of their samples.
+    fn prefill(&mut self, joining: Vec<Joining<'_>>) -> Result<(), LocalError>;
+
+    /// Takes out the samples that `leave` and keeps the others.
+    fn take_out(&mut self, leave: &dyn Fn(&Sample) -> bool) -> Vec<Sample>;
+
+    /// Draws one more token for every sample.
+    fn advance(&mut self) -> Result<(), LocalError>;
+}
+
+/// What samples take, and how many are written at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Costs {
+    /// Bytes of keys and values for a token.
+    pub(super) token: usize,
+    /// Bytes of keys and values of all samples.
+    pub(super) most: usize,
+    /// Samples.
+    pub(super) live: usize,
+}
+
+impl Costs {
+    /// Of an engine whose keys and values take `token` bytes a token, beside weights of `stored` bytes.
+    pub(super) fn new(token: usize, stored: usize) -> Self {
+        Self {
+            token,
+            most: stored.clamp(LEAST_CACHE_BYTES, MOST_CACHE_BYTES),
+            live: LIVE,
+        }
+    }
+
+    fn bytes(&self, tokens: usize) -> usize {
+        self.token.saturating_mul(tokens)
+    }
+}
+
+/// The samples that the own decoder writes together.
+pub(super) struct Running<'m> {
+    decoder: &'m Decoder,
+    wave: Wave,
+}
+
+impl<'m> Running<'m> {
+    pub(super) fn new(decoder: &'m Decoder) -> Self {
+        Self {
+            decoder,
+            wave: Wave::default(),
+        }
+    }
+}
+
+impl Together for Running<'_> {
+    fn is_empty(&self) -> bool {
+        self.wave.is_empty()
+    }
+
+    fn room(&self, planned: &[usize], tokens: usize) -> usize {
+        self.wave.room(self.decoder, planned, tokens)
+    }
+
+    fn prefill(&mut self, joining: Vec<Joining<'_>>) -> Result<(), LocalError> {
+        self.wave.prefill(self.decoder, joining)
+    }
+
+    fn take_out(&mut self, leave: &dyn Fn(&Sample) -> bool) -> Vec<Sample> {
+        self.wave.take_out(leave)
+    }
+
+    fn advance(&mut self) -> Result<(), LocalError> {
+        self.wave.advance(self.decoder)
+    }
 }
 
 /// Writes all samples; `done` gets the writing's index, the sample's number and the text.
@@ -147,12 +230,37 @@ pub(crate) fn write(
     ends: &dyn Fn(u32) -> bool,
     done: &mut dyn FnMut(usize, usize, Written) -> ControlFlow<()>,
 ) -> Result<(), LocalError> {
-    let runs = runs(decoder, writings);
+    let costs = Costs::new(cache_bytes(decoder, 1), decoder.stored);
+    let begin = |_, _| -> Box<dyn Together> { Box::new(Running::new(decoder)) };
+    write_by(costs, &begin, writings, ends, done)
+}
+
+/// What begins a wave that will hold so many tokens, of so many samples.
+pub(super) type Begin<'b, 'm> = &'b dyn Fn(usize, usize) -> Box<dyn Together + 'm>;
+
+/// The same by any engine.
+pub(super) fn write_by(
+    costs: Costs,
+    begin: Begin<'_, '_>,
+    writings: &[Writing],
+    ends: &dyn Fn(u32) -> bool,
+    done: &mut dyn FnMut(usize, usize, Written) -> ControlFlow<()>,
+) -> Result<(), LocalError> {
+    let runs = runs(costs, writings);
     let mut owners = Vec::new();
     let mut next = 0;
     while next < runs.len() {
-        let until = wave_end(decoder, writings, &runs, next);
-        let mut wave = Wave::default();
+        let until = wave_end(costs, writings, &runs, next);
+        let size = |(index, numbers): &Run| {
+            let writing = &writings[*index];
+            (
+                writing.prompt.len() + numbers.len() * writing.max_tokens,
+                numbers.len(),
+            )
+        };
+        let sizes = runs[next..until].iter().map(size);
+        let (tokens, samples) = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let mut wave = begin(tokens, samples);
         for (index, numbers) in &runs[next..until] {
             let writing = &writings[*index];
             let mut samples = Vec::new();
@@ -168,7 +276,7 @@ pub(crate) fn write(
                 owners.push((*index, number));
             }
             let prompt = &writing.prompt;
-            wave.prefill(decoder, vec![Joining { prompt, samples }])?;
+            wave.prefill(vec![Joining { prompt, samples }])?;
         }
         next = until;
         let last = |sample: &Sample| sample.tokens.last().copied();
@@ -193,7 +301,7 @@ pub(crate) fn write(
             if wave.is_empty() {
                 break;
             }
-            wave.advance(decoder)?;
+            wave.advance()?;
         }
     }
     Ok(())
@@ -203,11 +311,11 @@ pub(crate) fn write(
 type Run = (usize, Range<usize>);
 
 /// The samples of every writing in runs that fit into memory, one at least.
-fn runs(decoder: &Decoder, writings: &[Writing]) -> Vec<Run> {
+fn runs(costs: Costs, writings: &[Writing]) -> Vec<Run> {
     let mut runs = Vec::new();
     for (index, writing) in writings.iter().enumerate() {
-        let each = cache_bytes(decoder, writing.max_tokens).max(1);
-        let most = (most_cache_bytes(decoder) / each).clamp(1, LIVE);
+        let each = costs.bytes(writing.max_tokens).max(1);
+        let most = (costs.most / each).clamp(1, costs.live);
         let count = writing.seeds.len();
         let starts = (0..count).step_by(most);
         runs.extend(starts.map(|start| (index, start..count.min(start + most))));
@@ -216,22 +324,18 @@ fn runs(decoder: &Decoder, writings: &[Writing]) -> Vec<Run> {
 }
 
 /// The end of the runs whose samples are written together.
-fn wave_end(decoder: &Decoder, writings: &[Writing], runs: &[Run], from: usize) -> usize {
+fn wave_end(costs: Costs, writings: &[Writing], runs: &[Run], from: usize) -> usize {
     let (mut samples, mut bytes) = (0, 0);
     for (place, (index, numbers)) in runs.iter().enumerate().skip(from) {
         let writing = &writings[*index];
         samples += numbers.len();
-        bytes += cache_bytes(decoder, writing.prompt.len())
-            + numbers.len() * cache_bytes(decoder, writing.max_tokens);
-        if place > from && (samples > LIVE || bytes > most_cache_bytes(decoder)) {
+        bytes +=
+            costs.bytes(writing.prompt.len()) + numbers.len() * costs.bytes(writing.max_tokens);
+        if place > from && (samples > costs.live || bytes > costs.most) {
             return place;
         }
     }
     runs.len()
-}
-
-fn most_cache_bytes(decoder: &Decoder) -> usize {
-    decoder.stored.clamp(LEAST_CACHE_BYTES, MOST_CACHE_BYTES)
 }
 
 /// Memory for the keys and values of a text of so many tokens.
@@ -241,13 +345,13 @@ fn cache_bytes(decoder: &Decoder, tokens: usize) -> usize {
 }
 
 impl Wave {
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
     /// How many samples of so many tokens, prompt included, may join beside those that are `planned` to;
     /// at least one where there is no other.
-    pub(super) fn room(&self, decoder: &Decoder, planned: &[usize], tokens: usize) -> usize {
+    fn room(&self, decoder: &Decoder, planned: &[usize], tokens: usize) -> usize {
         let others = self.samples.len() + planned.len();
         let used: usize = self.samples.iter().map(|s| s.capacity).sum();
         let used = cache_bytes(decoder, used + planned.iter().sum::<usize>());
@@ -257,11 +361,7 @@ impl Wave {
     }
 
     /// Reads some prompts together and draws the first token of each of their samples.
-    pub(super) fn prefill(
-        &mut self,
-        decoder: &Decoder,
-        joining: Vec<Joining<'_>>,
-    ) -> Result<(), LocalError> {
+    fn prefill(&mut self, decoder: &Decoder, joining: Vec<Joining<'_>>) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         let (mut caches, mut rows) = (Vec::new(), Vec::new());
         for (index, Joining { prompt, .. }) in joining.iter().enumerate() {
@@ -304,7 +404,7 @@ impl Wave {
     }
 
     /// Takes out the samples that `leave` and keeps the others.
-    pub(super) fn take_out(&mut self, leave: &dyn Fn(&Sample) -> bool) -> Vec<Sample> {
+    fn take_out(&mut self, leave: &dyn Fn(&Sample) -> bool) -> Vec<Sample> {
         let samples = std::mem::take(&mut self.samples);
         let caches = std::mem::take(&mut self.caches);
         let mut left = Vec::new();
@@ -320,7 +420,7 @@ impl Wave {
     }
 
     /// Draws one more token for every sample.
-    pub(super) fn advance(&mut self, decoder: &Decoder) -> Result<(), LocalError> {
+    fn advance(&mut self, decoder: &Decoder) -> Result<(), LocalError> {
         let mut pack = Pack::default();
         for (index, sample) in self.samples.iter().enumerate() {
             let token = sample.tokens.last().copied().unwrap_or(0);

@@ -37,7 +37,8 @@ fn slices_and_tensors_attend_alike() {
     let pack = pack();
     let rows = pack.tokens.len();
     for name in NAMES {
-        let decoder = &Oracle::read(name).open_directory().decoder;
+        let model = Oracle::read(name).open_directory();
+        let decoder = model.decoder();
         let spec = decoder.spec();
         let projected = Projected {
             q: numbers(spec.heads, rows, spec.head_dim, 1),

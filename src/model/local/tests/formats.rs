@@ -65,7 +65,7 @@ fn experts_by_themselves_give_what_stacked_ones_give() {
             .collect()
     });
     let stacked = oracle.open_gguf().unwrap();
-    let found = difference(&oracle, &single.decoder, &stacked.decoder);
+    let found = difference(&oracle, single.decoder(), stacked.decoder());
     assert!(found == 0.0, "{found} nats");
 }
 
@@ -89,7 +89,7 @@ fn halves_give_what_the_same_values_in_f32_give_to_the_last_bit() {
                 let widened = stored_as(format, values).dequantize(&Device::Cpu);
                 stored_as(GgmlDType::F32, &widened.unwrap())
             });
-            let found = difference(&oracle, &packed.decoder, &widened.decoder);
+            let found = difference(&oracle, packed.decoder(), widened.decoder());
             assert!(found == 0.0, "{name} {format:?}: {found} nats");
         }
     }

@@ -62,9 +62,27 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/oracle")
 }
 
+/// A file of `tests/data/llamacpp`.
+#[cfg(feature = "llamacpp")]
+pub(super) fn large(file: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/llamacpp");
+    folder.join(file)
+}
+
 impl Oracle {
     pub(super) fn read(name: &str) -> Self {
         let text = fs::read_to_string(folder().join(name).join("expected.json")).unwrap();
+        let oracle: Self = serde_json::from_str(&text).unwrap();
+        Self {
+            name: name.to_owned(),
+            ..oracle
+        }
+    }
+
+    /// One of those that `scripts/make-llamacpp-oracles.py` makes for llama.cpp.
+    #[cfg(feature = "llamacpp")]
+    pub(super) fn for_llamacpp(name: &str) -> Self {
+        let text = fs::read_to_string(large(&format!("{name}.json"))).unwrap();
         let oracle: Self = serde_json::from_str(&text).unwrap();
         Self {
             name: name.to_owned(),
@@ -101,9 +119,14 @@ impl Oracle {
 
     /// The largest difference between a decoder and transformers, in nats.
     pub(super) fn difference(&self, decoder: &Decoder) -> f64 {
+        self.difference_of(&|tokens| super::whole(decoder, tokens))
+    }
+
+    /// The same of anything that gives log-probabilities behind every token.
+    pub(super) fn difference_of(&self, whole: &dyn Fn(&[u32]) -> Vec<Vec<f64>>) -> f64 {
         let mut worst = 0f64;
         for sequence in &self.sequences {
-            let ours = super::whole(decoder, &sequence.tokens);
+            let ours = whole(&sequence.tokens);
             assert_eq!(ours.len(), sequence.tokens.len());
             for (position, row) in ours.iter().enumerate() {
                 let picked = row[position * 7 % row.len()];
@@ -116,7 +139,7 @@ impl Oracle {
                 }
             }
         }
-        let last = super::whole(decoder, &self.sequences[1].tokens).pop();
+        let last = whole(&self.sequences[1].tokens).pop();
         worst.max(largest_difference(
             &[last.unwrap()],
             std::slice::from_ref(&self.last),

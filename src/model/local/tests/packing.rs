@@ -42,7 +42,8 @@ fn cached(decoder: &Decoder, tokens: &[u32], runs: impl Iterator<Item = usize>) 
 fn a_long_text_reads_as_one_token_at_a_time() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory().decoder;
+        let model = oracle.open_directory();
+        let decoder = model.decoder();
         let text = long_text(&oracle, decoder);
         let expected = whole(decoder, &text);
         let stepped = cached(decoder, &text, std::iter::repeat(1));
@@ -60,7 +61,8 @@ fn a_long_text_reads_as_one_token_at_a_time() {
 fn a_text_in_chained_segments_reads_as_in_one_piece() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory().decoder;
+        let model = oracle.open_directory();
+        let decoder = model.decoder();
         let text = long_text(&oracle, decoder);
         let expected = whole(decoder, &text);
         for cuts in [[1, 2], [7, 9], [8, 136], [127, 128], [129, 137]] {
@@ -127,7 +129,8 @@ fn readings(oracle: &Oracle) -> Vec<Reading> {
 fn readings_give_the_same_alone_together_and_token_by_token() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory().decoder;
+        let model = oracle.open_directory();
+        let decoder = model.decoder();
         let readings = readings(&oracle);
         let together = answers(decoder, &readings);
         for (reading, joint) in readings.iter().zip(&together) {
@@ -153,7 +156,8 @@ fn readings_give_the_same_alone_together_and_token_by_token() {
 #[test]
 fn readings_beyond_one_pack_lose_and_mix_nothing() {
     let oracle = Oracle::read("gemma3");
-    let decoder = &oracle.open_directory().decoder;
+    let model = oracle.open_directory();
+    let decoder = model.decoder();
     let long = &oracle.sequences[1].tokens;
     let readings: Vec<Reading> = (0..40)
         .map(|i| Reading {

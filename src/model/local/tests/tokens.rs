@@ -54,7 +54,7 @@ fn passages_are_seen_as_in_a_text_read_alone() {
         let passages = passages(&oracle.sequences[1].tokens);
         let results = model.read_passages(&passages).unwrap();
         for (passage, result) in passages.iter().zip(&results) {
-            let rows = whole(&model.decoder, &passage.tokens);
+            let rows = whole(model.decoder(), &passage.tokens);
             let asked: Vec<u32> = result.seen.iter().map(|seen| seen.id).collect();
             let from = passage.from.max(1);
             assert_eq!(asked, passage.tokens[from..]);
@@ -103,7 +103,7 @@ fn alone(model: &LocalModel, prompt: &[u32], drawing: &Drawing) -> (Vec<u32>, Fi
     };
     let mut sample = None;
     write(
-        &model.decoder,
+        model.decoder(),
         &[writing],
         &|id| model.ends(id),
         &mut |_, _, written| {

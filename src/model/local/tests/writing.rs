@@ -47,7 +47,8 @@ fn drawn(distribution: &[f64], point: f64) -> (usize, f64) {
 fn every_written_token_is_the_one_that_reading_would_draw() {
     for name in NAMES {
         let oracle = Oracle::read(name);
-        let decoder = &oracle.open_directory().decoder;
+        let model = oracle.open_directory();
+        let decoder = model.decoder();
         let long = &oracle.sequences[1].tokens;
         // Prompts within and beyond windows and blocks, written at the same time.
         let writings: Vec<Writing> = [(3, 12), (40, 12), (125, 9)]
@@ -82,7 +83,8 @@ fn every_written_token_is_the_one_that_reading_would_draw() {
 #[test]
 fn samples_do_not_depend_on_what_else_is_written() {
     let oracle = Oracle::read("mistral");
-    let decoder = &oracle.open_directory().decoder;
+    let model = oracle.open_directory();
+    let decoder = model.decoder();
     let long = &oracle.sequences[1].tokens;
     let writing = |prompt: usize, seeds: &[u8]| Writing {
         prompt: long[..prompt].to_vec(),

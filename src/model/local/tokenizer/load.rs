@@ -16,6 +16,7 @@ use super::{
     split::Splitter,
     vocabulary::{Kind, Spelling, Vocabulary},
 };
+use crate::model::local::llamacpp::Vocabulary as LlamaCpp;
 use crate::model::local::template::Specials;
 
 /// The largest `tokenizer.json` that is read; the largest published ones have some 35 MB.
@@ -109,6 +110,31 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// Takes llama.cpp's reading of a GGUF file's tokenizer, which is not known here. What ends a text and the chat
+    /// template are found as of any file.
+    ///
+    /// # Errors
+    /// When the metadata is incomplete.
+    pub(in crate::model::local) fn from_llamacpp(
+        path: &Path,
+        metadata: &HashMap<String, gguf_file::Value>,
+        tokens: LlamaCpp,
+    ) -> Result<Self, TokenizerError> {
+        let stored = Stored::read(path, metadata)?;
+        let settings = stored.settings(tokens.adds_bos());
+        let mut vocabulary = Vocabulary::with_capacity(stored.tokens.len());
+        for (bytes, control) in tokens.tokens() {
+            let kind = if control { Kind::Control } else { Kind::Text };
+            vocabulary.push(&bytes, kind);
+        }
+        Self::assemble(
+            Kernel::LlamaCpp(Box::new(tokens)),
+            vocabulary,
+            TokenizerSource::LlamaCpp,
+            settings,
+        )
+    }
+
     /// The tokenizer of the `tokenizer.json` in a GGUF file's directory, if it is the same one.
     fn beside(stored: &Stored<'_>) -> Result<Option<Self>, TokenizerError> {
         let directory = stored.path.parent().unwrap_or(Path::new("."));
@@ -146,7 +172,7 @@ impl Tokenizer {
     ) -> Result<Self, TokenizerError> {
         let leading = match &kernel {
             Kernel::Definition(engine) => engine.leading_tokens()?.first().copied(),
-            Kernel::SentencePiece(_) => None,
+            Kernel::SentencePiece(_) | Kernel::LlamaCpp(_) => None,
         };
         let ids: HashMap<&[u8], u32> = vocabulary.tokens().map(|(id, text)| (text, id)).collect();
         let named = |text: &str| ids.get(text.as_bytes()).copied();
