@@ -68,6 +68,7 @@ fn find() -> Result<Found, CliError> {
                 cfg!(feature = "hub"),
             ),
             ("reports as PDF", pdf::MADE),
+            ("GGUF files by llama.cpp", cfg!(feature = "llamacpp")),
             ("weights on CUDA", cfg!(feature = "cuda")),
             ("weights on Metal", cfg!(feature = "metal")),
         ],
