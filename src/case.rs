@@ -65,11 +65,9 @@ pub struct MeasureResult {
 /// What a table of affinities says of one candidate parent, or why it says nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
-    /// What is pooled: of the gaps to the synthetic controls, and without another candidate parent, where there are none,
+    /// What is pooled: the gaps to the synthetic controls, and without another candidate parent, where there are none,
     /// the contrast.
     pub scores: Result<Scores, String>,
-    /// What is pooled of gaps.
-    pub scoring: Scoring,
     /// The two-way contrast: alternatives are told apart by its probes, and bets are made on them.
     pub contrast: Result<Contrast, String>,
     /// Suspect and controls as mixes of innocent models, and what that leaves.
@@ -86,7 +84,7 @@ impl Figures {
             weight: measure.weight(),
             scores: self.scores.clone().ok()?,
             elsewhere: elsewhere
-                .map(|(_, gaps)| scores_of(gaps, self.scoring).collect())
+                .map(|(_, gaps)| scores_of(gaps).collect())
                 .collect(),
         })
     }
@@ -455,11 +453,6 @@ impl<'a> Sides<'a> {
         self.rules.null(self.condition())
     }
 
-    /// What is pooled of gaps.
-    fn scoring(&self) -> Scoring {
-        self.rules.scoring(self.condition())
-    }
-
     /// The name of the model that a member stands for.
     fn model(&self, id: &str) -> &'a str {
         let members = self.panel.members();
@@ -531,7 +524,6 @@ impl<'a> Sides<'a> {
         let contrast = self.contrast(table, parent).map_err(|e| e.to_string());
         Figures {
             scores: self.scores(&contrast, synthetic.as_ref()),
-            scoring: self.scoring(),
             contrast,
             synthetic: synthetic.map_err(|e| e.to_string()),
             elsewhere,
@@ -577,7 +569,6 @@ impl<'a> Sides<'a> {
         let elsewhere = known.elsewhere.iter();
         Figures {
             scores: self.scores(&contrast, synthetic.as_ref()),
-            scoring: self.scoring(),
             contrast,
             elsewhere: elsewhere
                 .map(|(k, gaps)| {
@@ -602,7 +593,6 @@ impl<'a> Sides<'a> {
         };
         Figures {
             scores: self.near(table, asked),
-            scoring: self.scoring(),
             contrast,
             synthetic: Err(NO_MIX.to_owned()),
             elsewhere: Vec::new(),
@@ -639,9 +629,7 @@ impl<'a> Sides<'a> {
         }
         match synthetic {
             Ok(synthetic) if synthetic.fitted == Fitted::TooBadly => Err(MISFIT.to_owned()),
-            Ok(synthetic) => synthetic
-                .scores(self.scoring())
-                .ok_or_else(|| NoSynthetic::Exact.to_string()),
+            Ok(synthetic) => Ok(synthetic.scores()),
             Err(why) => Err(why.to_string()),
         }
     }

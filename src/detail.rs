@@ -299,7 +299,7 @@ mod tests {
     use super::*;
     use crate::battery::{Ask, Family, Pose, Probe};
     use crate::case::Figures;
-    use crate::measure::{Scoring, contrast};
+    use crate::measure::contrast;
     use crate::rules::Rules;
     use crate::verdict::{Evidence, judge};
 
@@ -336,7 +336,6 @@ mod tests {
                     scores: Ok(contrast.scores()),
                     contrast: Ok(contrast),
                     synthetic: Err("not looked at".to_owned()),
-                    scoring: Scoring::Gap,
                     elsewhere: Vec::new(),
                 },
             }

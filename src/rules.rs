@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::{self, Fingerprint};
-use crate::measure::{self, Measure, Scoring};
+use crate::measure::{self, Measure};
 use crate::question::Access;
 use crate::weigh::{Null, Scatter};
 use crate::{digest, passes, sentinel, sequential, weigh};
@@ -222,18 +222,6 @@ impl Rules {
         }
     }
 
-    /// What is pooled of gaps under a condition.
-    ///
-    /// Over the error of the fit, few controls show more: on the family that is shipped 95 % of the full-dose students
-    /// have p below 1e-4 with 12 controls drawn, 57 % by the gap alone, and p of innocents is as often small as it says.
-    /// Ratios and error rates at less access are still those of gaps.
-    pub fn scoring(&self, condition: Condition) -> Scoring {
-        match condition {
-            Condition::Scored => Scoring::OverError,
-            Condition::Top | Condition::Text | Condition::Open => Scoring::Gap,
-        }
-    }
-
     /// The thresholds of a condition.
     pub fn ladder(&self, condition: Condition) -> &Ladder {
         let [scored, top, text, open] = &self.ladders;
@@ -254,8 +242,6 @@ impl Rules {
             }
             let null = format!("{}.null.{}", condition.name(), self.null(condition).name());
             named.insert(null, 1.0);
-            let scoring = self.scoring(condition).name();
-            named.insert(format!("{}.score.{scoring}", condition.name()), 1.0);
         }
         let own = [
             ("scatter.measure", self.scatter.measure),

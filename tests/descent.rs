@@ -8,7 +8,7 @@ use ndarray::Array3;
 use parentage::battery::Battery;
 use parentage::evidence;
 use parentage::fingerprint::Fingerprint;
-use parentage::measure::{Affinity, Measure, Scoring, Side, Synthetic, affinity, synthetic};
+use parentage::measure::{Affinity, Gap, Measure, Side, Synthetic, affinity, synthetic};
 use parentage::panel::Lineage;
 use parentage::weigh::Fitted;
 use serde::{Deserialize, Serialize};
@@ -98,16 +98,15 @@ fn every_student_leaves_a_gap_beyond_every_innocent() {
         for student in STUDENTS {
             let found = left(&table, student);
             assert_eq!(found.fitted, Fitted::Enough, "{student}");
-            let scores = found.scores(Scoring::OverError).unwrap();
-            let controls = scores.controls.iter().map(|(_, score)| *score);
-            let largest = controls.fold(0.0, f64::max);
+            let ratio = |gap: &Gap| gap.over_error().unwrap();
+            let largest = found.controls.iter().map(ratio).fold(0.0, f64::max);
             let measure = table.measure.name();
             assert!(
-                scores.suspect > 1.5 * largest,
+                ratio(&found.suspect) > 1.5 * largest,
                 "{measure} {student} {largest} {found:?}"
             );
             assert!(
-                scores.standing().t.unwrap().p < 1e-3,
+                found.scores().standing().t.unwrap().p < 1e-3,
                 "{measure} {student} {found:?}"
             );
             // Students of a sibling, and the siblings, are not compared with them.

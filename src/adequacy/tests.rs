@@ -5,7 +5,7 @@ use ndarray::Array3;
 use super::*;
 use crate::case::{Figures, LeftOut, MeasureResult};
 use crate::measure::equality::Equality;
-use crate::measure::{Affinity, Basis, Measure, Scores, Scoring};
+use crate::measure::{Affinity, Basis, Measure, Scores};
 use crate::panel::{Matching, Member, Named};
 use crate::verdict::{Evidence, judge};
 use crate::weigh::{Null, Row, Standing, pooled};
@@ -61,7 +61,6 @@ fn case(panel: &Panel, suspect: f64, controls: &[f64]) -> Case {
             elsewhere: Vec::new(),
             contrast: Err("not looked at".to_owned()),
             synthetic: Err("not looked at".to_owned()),
-            scoring: Scoring::Gap,
         },
     };
     let scores: Vec<f64> = std::iter::once(suspect)

@@ -21,9 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{Sides, Weighed, pool};
-use crate::measure::{
-    Affinity, Gap, Measure, Scores, Scoring, gaps_of_controls, gaps_without, scores_of,
-};
+use crate::measure::{Affinity, Gap, Measure, Scores, gaps_of_controls, gaps_without, scores_of};
 use crate::rules::{MIN_COLUMNS, MIN_TO_SCREEN};
 use crate::weigh::{Fitted, Null, Row, fitted, outliers, pooled};
 
@@ -65,14 +63,12 @@ struct Placebos {
 /// The controls that are left.
 struct Left {
     null: Null,
-    scoring: Scoring,
     placebos: Vec<Placebos>,
 }
 
 impl Left {
     fn new(sides: &Sides<'_>, tables: &[Affinity]) -> Self {
         let (suspect, protected) = (&sides.panel.suspect.id, &sides.panel.protected.id);
-        let scoring = sides.scoring();
         // By open text nothing is fitted: how controls lie is estimated from their shortest half.
         let tables = tables.par_iter().filter(|t| t.gram.is_none());
         let placebos = tables.map(|table| {
@@ -84,7 +80,7 @@ impl Left {
                 gaps: gaps(protected),
                 elsewhere: others
                     .into_par_iter()
-                    .map(|k| scores_of(&gaps(k), scoring).collect())
+                    .map(|k| scores_of(&gaps(k)).collect())
                     .collect(),
             }
         });
@@ -92,7 +88,6 @@ impl Left {
         let usable = placebos.into_iter().filter(|p| p.gaps.len() > 2);
         Self {
             null: sides.null(),
-            scoring,
             placebos: usable.collect(),
         }
     }
@@ -103,7 +98,7 @@ impl Left {
             weight: of.measure.weight(),
             scores: Scores {
                 suspect: 0.0,
-                controls: scores_of(&of.gaps, self.scoring).collect(),
+                controls: scores_of(&of.gaps).collect(),
             },
             elsewhere: of.elsewhere.clone(),
         });
@@ -162,7 +157,6 @@ impl Left {
         });
         Self {
             null: self.null,
-            scoring: self.scoring,
             placebos: placebos.collect(),
         }
     }

@@ -24,7 +24,7 @@ pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 pub use prepared::Prepared;
 pub use scores::Scores;
 pub use synthetic::{
-    Gap, Scoring, Synthetic, gaps_of_controls, gaps_without, scores_of, synthetic,
+    Gap, Synthetic, gaps_of_controls, gaps_without, scores_of, synthetic,
 };
 
 use schemars::JsonSchema;

@@ -16,27 +16,6 @@ pub struct Gap {
     pub mix: Vec<String>,
 }
 
-/// What is pooled of gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scoring {
-    /// The gap, in the measure's unit.
-    Gap,
-    /// The gap over the error of the fit: where a mix fits badly, it leaves more at the protected model as well. Source:
-    /// the ratio of Abadie, Diamond and Hainmueller (2010), with the mean gap in place of its mean square, so that it
-    /// keeps its sign.
-    OverError,
-}
-
-impl Scoring {
-    /// The word in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gap => "gap",
-            Self::OverError => "gap_over_error",
-        }
-    }
-}
-
 impl Gap {
     /// Gap over error; `None` if the mix fits exactly and leaves a gap.
     pub fn over_error(&self) -> Option<f64> {
@@ -44,14 +23,6 @@ impl Gap {
             (gap, error) if error > 0.0 => Some(gap / error),
             (0.0, _) => Some(0.0),
             _ => None,
-        }
-    }
-
-    /// What is pooled of it; `None` as [`Gap::over_error`].
-    pub fn score(&self, scoring: Scoring) -> Option<f64> {
-        match scoring {
-            Scoring::Gap => Some(self.gap),
-            Scoring::OverError => self.over_error(),
         }
     }
 }
@@ -77,19 +48,18 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// What is pooled; `None` as [`Gap::over_error`].
-    pub fn scores(&self, scoring: Scoring) -> Option<Scores> {
-        Some(Scores {
-            suspect: self.suspect.score(scoring)?,
-            controls: scores_of(&self.controls, scoring).collect(),
-        })
+    /// What is pooled: the gaps.
+    pub fn scores(&self) -> Scores {
+        Scores {
+            suspect: self.suspect.gap,
+            controls: scores_of(&self.controls).collect(),
+        }
     }
 }
 
-/// What is pooled of gaps, by model, of those that have it.
-pub fn scores_of(gaps: &[Gap], scoring: Scoring) -> impl Iterator<Item = (String, f64)> {
-    let of = move |gap: &Gap| Some((gap.id.clone(), gap.score(scoring)?));
-    gaps.iter().filter_map(of)
+/// What is pooled of gaps, by model.
+pub fn scores_of(gaps: &[Gap]) -> impl Iterator<Item = (String, f64)> {
+    gaps.iter().map(|gap| (gap.id.clone(), gap.gap))
 }
 
 /// Writes `suspect` as a mix of the other rows and judges what is left at `protected` by what is left of
@@ -311,8 +281,7 @@ mod tests {
             (found.controls.len(), found.donors, found.probes),
             (7, 7, 30)
         );
-        let standing = found.scores(Scoring::OverError).unwrap().standing();
-        assert_eq!(standing.conformal_p, Some(1.0 / 8.0));
+        assert_eq!(found.scores().standing().conformal_p, Some(1.0 / 8.0));
     }
 
     #[test]
@@ -323,8 +292,7 @@ mod tests {
             error,
             mix: Vec::new(),
         };
-        assert_eq!(gap(0.3, 0.1).score(Scoring::Gap), Some(0.3));
-        assert!((gap(-0.3, 0.1).score(Scoring::OverError).unwrap() + 3.0).abs() < 1e-12);
+        assert!((gap(-0.3, 0.1).over_error().unwrap() + 3.0).abs() < 1e-12);
         // What is fitted exactly and leaves nothing has nothing; what leaves a gap has no relation.
         assert_eq!(gap(0.0, 0.0).over_error(), Some(0.0));
         assert_eq!(gap(0.1, 0.0).over_error(), None);

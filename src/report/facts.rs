@@ -116,8 +116,8 @@ pub struct Report {
     pub measures: Vec<MeasureFacts>,
     /// All measures together.
     pub pooled: Option<StandingFacts>,
-    /// How the gap to the mix of innocent models becomes the score, in a sentence; null where no measure has a mix.
-    pub scored_by: Option<&'static str>,
+    /// Whether the suspect is written as a mix of innocent models: by open text alone it is not.
+    pub by_mixes: bool,
     /// The contrasts in a two-way fit of all measures together; no rule reads it.
     pub pooled_contrast: Option<BesideFacts>,
     /// The case as a bet that may stop at any time.
@@ -269,8 +269,7 @@ impl Report {
             weights: evidence.weights.clone(),
             measures: measures(case, sources.conditions),
             pooled: figures::pooled(case),
-            scored_by: (case.basis == Basis::Battery)
-                .then(|| synthetic::scored_by(Rules::HERE.scoring(evidence.condition))),
+            by_mixes: case.basis == Basis::Battery,
             pooled_contrast: case.pooled_contrast.as_ref().map(BesideFacts::new),
             e_values: case.sequential.clone(),
             log10_lr: ratio.as_ref().ok().map(|r| r.log10_lr),

@@ -31,7 +31,7 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, csv::Error> {
     let measures = report
         .measures
         .iter()
-        .map(|m| (m.name, m.score_unit, &m.standing));
+        .map(|m| (m.name, m.unit, &m.standing));
     let pooled = report
         .pooled
         .iter()

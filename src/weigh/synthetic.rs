@@ -23,7 +23,7 @@
 //!
 //! Whether a gap is large is judged by placebo: the same is done for every control, with the row in
 //! question left out of its donors, and each gap can be put in relation to how well the other columns were
-//! fitted (`measure::Scoring`). The probe-level error is not the error: badly fitted innocents leave gaps that are many of
+//! fitted; no rule reads that. The probe-level error is not the error: badly fitted innocents leave gaps that are many of
 //! their standard errors from nothing.
 //!
 //! Sources: Abadie, Diamond and Hainmueller, *Journal of the American Statistical Association* 105 (2010)

@@ -7,14 +7,13 @@ use serde::Serialize;
 
 use super::synthetic::{self, SyntheticFacts};
 use crate::case::{Case, Figures, MeasureResult};
-use crate::measure::{Contrast, Scores, Scoring};
+use crate::measure::{Contrast, Scores};
 use crate::weigh::{Null, Standing};
 
 /// A score beside those of the controls; without one the figures are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StandingFacts {
-    /// How much closer the suspect is than is explained: in the measure's `score_unit`, or in standard deviations when
-    /// pooled.
+    /// How much closer the suspect is than is explained: in the measure's unit, or in standard deviations when pooled.
     pub score: Option<f64>,
     /// Share of models (the suspect among them) at least as close.
     pub conformal_p: Option<f64>,
@@ -76,10 +75,8 @@ impl BesideFacts {
 pub struct MeasureFacts {
     /// Its name.
     pub name: &'static str,
-    /// The unit of what it compares, and of gaps and errors of fit.
+    /// The unit of what it compares, and of its scores.
     pub unit: &'static str,
-    /// The unit of its scores.
-    pub score_unit: &'static str,
     /// Why it says nothing, if so; the figures are then null.
     pub left_out: Option<String>,
     /// The figures.
@@ -176,10 +173,6 @@ pub(super) fn measure(result: &MeasureResult, null: &Null) -> MeasureFacts {
     MeasureFacts {
         name: result.measure.name(),
         unit: result.measure.unit(),
-        score_unit: match (&figures.synthetic, figures.scoring) {
-            (Ok(_), Scoring::OverError) => "errors of fit",
-            _ => result.measure.unit(),
-        },
         left_out,
         standing,
         against: result.contrast().map_or_else(Vec::new, against),

@@ -2,7 +2,6 @@
 
 use super::words::{Passage, passages};
 use crate::measure::Measure;
-use crate::measure::Scoring;
 use crate::rules::{Condition, Rules};
 use crate::weigh::Null;
 
@@ -10,9 +9,7 @@ use crate::weigh::Null;
 pub(super) fn method(condition: Condition) -> Vec<Passage> {
     let rules = Rules::HERE;
     let mut method = match condition {
-        Condition::Scored | Condition::Top | Condition::Text => {
-            of_batteries(rules.scoring(condition))
-        }
+        Condition::Scored | Condition::Top | Condition::Text => of_batteries(),
         Condition::Open => of_open_text(&rules),
     };
     method.push(decided_by(&rules, condition));
@@ -20,8 +17,7 @@ pub(super) fn method(condition: Condition) -> Vec<Passage> {
 }
 
 /// Where a battery was asked that more than open text is known of.
-fn of_batteries(scoring: Scoring) -> Vec<Passage> {
-    let score = score(scoring);
+fn of_batteries() -> Vec<Passage> {
     let texts: [(&'static str, &str); 6] = [
         (
             "Questions",
@@ -31,7 +27,10 @@ fn of_batteries(scoring: Scoring) -> Vec<Passage> {
             "Measures",
             "preference: distributions over closed answers (Bhattacharyya coefficient). next: distributions of what follows a context (the same). likelihood: how well the suspect predicts what the protected model wrote (minus bits per byte). likelihood_reverse: how well the protected model predicts what the suspect wrote. style: function words, character trigrams, layout and sentence skeletons of open text, each row's block of probes against all of the column's text (cosine of z-scored features); wording: how well a byte n-gram model of the suspect's texts predicts what the protected model wrote (minus bits per byte); wording_reverse: how well one of the protected model's texts predicts what the suspect wrote.",
         ),
-        ("Score", &score),
+        (
+            "Score",
+            "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix relates to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than comparable models are. That is its score. A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data.",
+        ),
         (
             "Weighing",
             "The same is done for every control, without the suspect. The conformal p counts the controls that are at least as close. Crawford and Howell's t (1998) compares one case with few controls and assumes that controls vary normally. Pooled figures are means over the measures, each in units of its controls' standard deviation; wording counts four times and style twice as much as each of the others. Each alternative is told apart probe by probe with Wilcoxon's signed ranks; there the unit is the probe, so this says nothing about models that are not in the panel.",
@@ -46,19 +45,6 @@ fn of_batteries(scoring: Scoring) -> Vec<Passage> {
         ),
     ];
     passages(&texts)
-}
-
-/// What the score of a measure is.
-fn score(scoring: Scoring) -> String {
-    let score = match scoring {
-        Scoring::Gap => "That is its score.",
-        Scoring::OverError => {
-            "The gap over the error of the fit, the root mean square of what the mix leaves on the alternatives, is its score: where a mix fits badly, it leaves more at the protected model as well (after Abadie, Diamond and Hainmueller 2010)."
-        }
-    };
-    format!(
-        "Good models resemble each other, and some are easy to resemble; so raw likeness counts for nothing. Every measure gives a table: models under test (the suspect and the controls) by candidate parents (the protected model and the alternatives). The suspect is written as a mix of innocent models, weights not negative and of a sum up to the bound below, so that the mix relates to the alternatives as the suspect does, probe by probe and its own level apart (synthetic control: Abadie, Diamond and Hainmueller 2010; level: Doudchenko and Imbens 2016). The mix predicts how close the suspect would be to the protected model; what is left is the gap: how much closer it is to the protected model than comparable models are. {score} A model that is not compared with every alternative that the suspect is compared with takes no part in the mix. A measure whose mix fits the suspect worse than every control's fits it, and more than twice as badly as their median, says nothing. Without alternatives there is nothing to fit a mix by; the score is then the likeness to the protected model beyond the controls', which cannot tell distillation from shared data."
-    )
 }
 
 /// Where answers to open questions are all there is.

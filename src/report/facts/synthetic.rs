@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::measure::{Scoring, Synthetic};
+use crate::measure::Synthetic;
 use crate::weigh::Fitted;
 
 /// Models of the mix that a report names.
@@ -54,17 +54,6 @@ pub struct GapFacts {
     pub gap: f64,
     /// Root mean square on the other candidate parents.
     pub error: f64,
-}
-
-/// How a gap becomes a score, in a sentence.
-pub(super) fn scored_by(scoring: Scoring) -> &'static str {
-    match scoring {
-        Scoring::Gap => "The gap is the score above.",
-        Scoring::OverError => {
-            "The gap over the error of the fit, which is how badly the mix fits the suspect on the other candidate \
-             parents, is the score above."
-        }
-    }
 }
 
 pub(super) fn measure(result: &Result<Synthetic, String>) -> SyntheticFacts {

@@ -19,7 +19,7 @@ pub fn plots(report: &Report) -> BTreeMap<String, String> {
         add("pooled", &|id| standing(id, "pooled", unit, pooled));
     }
     for measure in &report.measures {
-        let (name, unit) = (measure.name, measure.score_unit);
+        let (name, unit) = (measure.name, measure.unit);
         add(name, &|id| standing(id, name, unit, &measure.standing));
     }
     for table in &report.affinities {
