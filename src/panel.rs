@@ -14,14 +14,17 @@ mod kinds;
 mod lineage;
 mod own_name;
 mod public;
+mod write;
 
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use lineage::{same_model, same_source};
-use own_name::own_name;
+use lineage::same_model;
+
+pub(crate) use lineage::same_source;
+pub(crate) use own_name::own_name;
 
 pub use kinds::ControlKind;
 pub use lineage::{Declared, Lineage, LineageError};
