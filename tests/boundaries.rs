@@ -71,6 +71,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &[
             "src/battery",
             "src/panel",
+            "src/pipeline/error.rs",
             "src/population",
             "src/marks/error.rs",
             "src/marks/templates.rs",

@@ -173,6 +173,8 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::OtherWeights { .. }
         | PipelineError::NoSuchWeights { .. }
         | PipelineError::AskedRecording { .. }
+        | PipelineError::NoSuspects { .. }
+        | PipelineError::NoHouse { .. }
         | PipelineError::NoSuchMember { .. } => 2,
         PipelineError::Import(error) => match error {
             ImportError::Read { .. }
@@ -190,7 +192,9 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::MarksTest(_) => 6,
         PipelineError::Marks(error) => marks_code(error),
         PipelineError::Open(error) => failure_code(error.kind),
-        PipelineError::Fetch { .. } | PipelineError::PublicControls { .. } => 7,
+        PipelineError::Fetch { .. }
+        | PipelineError::PublicControls { .. }
+        | PipelineError::NothingLeft { .. } => 7,
         PipelineError::Collect { source, .. } => match source {
             CollectError::Interrupted => 130,
             CollectError::Model(error) => failure_code(error.kind),
@@ -205,6 +209,9 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::Draft(_)
         | PipelineError::Render(_)
         | PipelineError::Encode(_)
+        | PipelineError::Suspects { .. }
+        | PipelineError::Declare(_)
+        | PipelineError::Table(_)
         | PipelineError::Write { .. } => 1,
     }
 }
@@ -242,6 +249,12 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         }
         PipelineError::Mixed { .. } => {
             "collect it again with the same --battery, --tier, --samples, --seed and posing; imported answers all in one go"
+        }
+        PipelineError::NoHouse { .. } => {
+            "give the models of a house one 'group', in the file of --suspects or --controls (models/README.md)"
+        }
+        PipelineError::NoSuspects { .. } => {
+            "name a lineage file, a directory of recordings, or a file with a model a line"
         }
         PipelineError::NoBattery { .. } => {
             "name the battery that the import wrote with --battery, or import all models in one go"

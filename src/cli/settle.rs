@@ -3,15 +3,17 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::args::{Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Validate};
+use super::args::{
+    Asking, Collect, Compare, DeviceArg, Engine, Hosted, Import, Screening, Validate,
+};
 use crate::import::{Fields, Settings};
 use crate::model::Seed;
 use crate::model::hosted::Limits;
 use crate::model::local::{DeviceChoice, Options};
 use crate::panel::Named;
 use crate::pipeline::{
-    self, CollectRequest, EndpointSettings, Given, ImportRequest, Request, ScoresFrom,
-    ValidateRequest,
+    self, CollectRequest, EndpointSettings, Given, ImportRequest, Protected, Request, ScoresFrom,
+    ScreenRequest, Suspects, ValidateRequest,
 };
 
 impl Compare {
@@ -33,6 +35,24 @@ impl Compare {
             strict: self.strict,
             prior_odds: self.prior,
             marks: self.marks.clone(),
+            out: self.out.clone(),
+        }
+    }
+}
+
+impl Screening {
+    pub(super) fn request(&self) -> ScreenRequest {
+        let every = self.houses.then_some(Protected::EveryHouse);
+        ScreenRequest {
+            protected: self.protected.iter().cloned().chain(every).collect(),
+            suspects: Suspects::At(self.suspects.clone()),
+            controls: self.controls.clone(),
+            given: Given::default(),
+            asking: self.asking.settled(),
+            engine: self.engine.settled(),
+            endpoints: self.hosted.settled(),
+            level: self.fdr,
+            most_controls: self.most_controls,
             out: self.out.clone(),
         }
     }

@@ -9,7 +9,7 @@ const SAYS_NOTHING: [&str; 4] = ["model", "pytorch_model", "consolidated", "weig
 ///
 /// `models/family/wordnet-1` is `wordnet-1`, `hf:Org/Name` is `Name`, `openai/gpt-x` is `gpt-x` and `a/model.gguf` is
 /// `a`. A name that is taken already gets a number.
-pub(super) fn own_name(model: &str, taken: &BTreeSet<String>) -> String {
+pub(crate) fn own_name(model: &str, taken: &BTreeSet<String>) -> String {
     let parts = model.split(['/', '\\']).rev();
     let mut named = parts.filter(|part| !matches!(*part, "" | "." | ".."));
     let last = named.next().unwrap_or(model);

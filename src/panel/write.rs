@@ -41,6 +41,26 @@ struct Entry<'a> {
     pick: bool,
 }
 
+impl<'a> Entry<'a> {
+    fn of(of: &'a Declared) -> Self {
+        Self {
+            id: &of.id,
+            model: &of.model,
+            kind: &of.kind,
+            base: of.base.as_deref(),
+            parents: &of.parents,
+            data: &of.data,
+            group: of.group.as_deref(),
+            source: of.source.as_deref(),
+            dose: of.dose,
+            size: of.size,
+            released: of.released.as_deref(),
+            family: of.family.as_deref(),
+            pick: of.pick,
+        }
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands fields over by reference"
@@ -57,27 +77,10 @@ impl Lineage {
     ///
     /// When a value has no form in TOML, as a size beyond its numbers.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
-        let entry = |of: &'_ Declared| -> Entry<'_> {
-            Entry {
-                id: &of.id,
-                model: &of.model,
-                kind: &of.kind,
-                base: of.base.as_deref(),
-                parents: &of.parents,
-                data: &of.data,
-                group: of.group.as_deref(),
-                source: of.source.as_deref(),
-                dose: of.dose,
-                size: of.size,
-                released: of.released.as_deref(),
-                family: of.family.as_deref(),
-                pick: of.pick,
-            }
-        };
         toml::to_string(&File {
             schema: SCHEMA,
             name: &self.name,
-            model: self.models.iter().map(entry).collect(),
+            model: self.models.iter().map(Entry::of).collect(),
         })
     }
 

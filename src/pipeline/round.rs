@@ -219,8 +219,11 @@ impl<'a> Round<'a> {
         });
         self.watch.see(Event::Ended);
         (
-            done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
-            failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),
+            done.into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            failed
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
         )
     }
 
