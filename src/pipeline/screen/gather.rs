@@ -63,7 +63,17 @@ pub(super) fn open<'a>(
         }
     }
     watch.see(Event::Ended);
-    let questions = usual_questions(&listed, &targets);
+    let is_asked = |target: &Target| !matches!(target, Target::Recording { .. });
+    let mut first = listed.asked.iter().filter_map(|h| targets.get(&h.first));
+    let questions = if first.any(is_asked) {
+        // Recordings go by those that are asked, and not the other way round.
+        let asked = targets.values().filter(|t| is_asked(t)).cloned();
+        let asked: Vec<Target> = asked.collect();
+        let (round, _) = Round::new(&request.asking, request.engine, watch, &asked)?;
+        Some((BatteryMark::of(&round.battery), round.posing))
+    } else {
+        usual_questions(&listed, &targets)
+    };
     targets.retain(|model, target| {
         let Target::Recording { directory, .. } = target else {
             return true;

@@ -413,4 +413,6 @@ impl<'a> Screener<'a> {
 }
 
 #[cfg(test)]
+mod rates;
+#[cfg(test)]
 mod tests;
