@@ -133,16 +133,15 @@ pub fn text(screening: &Screening, rows: usize, width: u16) -> String {
     let found = screening.rows.iter().filter(|r| r.found).count();
     let mut out = format!(
         "{} suspects against {}, {} pairs tested: {found} found at a false discovery rate of {} \
-         (Benjamini-Yekutieli), the null fitted {} {}\n",
+         (Benjamini-Yekutieli), the null fitted {}\n",
         screening.suspects,
         names(screening),
         screening.tested,
         screening.level,
-        screening.rounds,
         match (screening.rounds, screening.settled) {
-            (1, true) => "once",
-            (_, true) => "times, until nothing more was found",
-            (_, false) => "times, and there may be more to find",
+            (1, true) => "once".to_owned(),
+            (rounds, true) => format!("{rounds} times, until nothing more was found"),
+            (rounds, false) => format!("{rounds} times, and there may be more to find"),
         },
     );
     let mut table = Table::new();

@@ -81,6 +81,13 @@ impl Listed {
         }
         let mut seen = BTreeSet::new();
         asked.retain(|house| seen.insert((house.first.clone(), house.whole)));
+        let mut taken = BTreeSet::new();
+        for house in &mut asked {
+            // A house may have the name of a model.
+            while !taken.insert(house.name.clone()) {
+                house.name.push_str(" (house)");
+            }
+        }
         if asked.is_empty() {
             return Err(PipelineError::NoHouse {
                 house: String::new(),
@@ -242,7 +249,8 @@ fn model(lineage: &Lineage, name: &str, asked: &[House]) -> House {
     if let Some(entry) = lineage.find_model(name) {
         return House {
             name: entry.id.clone(),
-            first: name.to_owned(),
+            // As the others know it, however it is written.
+            first: entry.model.clone(),
             members: vec![entry.id.clone()],
             whole: false,
         };

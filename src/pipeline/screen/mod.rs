@@ -209,7 +209,7 @@ impl<'a> Screener<'a> {
                 continue;
             };
             let (house, of) = (&listed.asked[*place], &controls[*place]);
-            let named = nulls::named(listed, house, &of.lineage, &row.model);
+            let named = nulls::named(listed, house, &row.model);
             row.command = command::command(
                 &named,
                 &of.path,

@@ -75,13 +75,13 @@ impl Controls {
 
     /// The panel of a suspect.
     pub(super) fn panel(&self, listed: &Listed, house: &House, suspect: &str) -> Panel {
-        let named = named(listed, house, &self.lineage, suspect);
+        let named = named(listed, house, suspect);
         Panel::new(&named, std::slice::from_ref(&self.lineage))
     }
 }
 
 /// The models of a comparison of a suspect with a house, as the command line names them.
-pub(super) fn named(listed: &Listed, house: &House, lineage: &Lineage, suspect: &str) -> Named {
+pub(super) fn named(listed: &Listed, house: &House, suspect: &str) -> Named {
     let mut named = Named {
         protected: house.first.clone(),
         suspect: suspect.to_owned(),
@@ -95,7 +95,6 @@ pub(super) fn named(listed: &Listed, house: &House, lineage: &Lineage, suspect: 
         let others = others.filter(|h| h.first != suspect);
         named.alternatives = others.map(|h| h.first.clone()).collect();
     }
-    debug_assert!(lineage.picked.is_none());
     named
 }
 
