@@ -1,5 +1,7 @@
 //! A screening as a page that can be sorted, as a table for spreadsheets, and as text.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -175,14 +177,12 @@ pub fn text(screening: &Screening, rows: usize, width: u16) -> String {
     out.extend([&table.to_string(), "\n"]);
     let more = screening.rows.len().saturating_sub(rows);
     if more > 0 {
-        out.push_str(&format!("and {more} more rows\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "and {more} more rows");
     }
     for Aside { model, words, .. } in &screening.aside {
-        out.push_str(&format!(
-            "left aside: {}: {}\n",
-            visible_line(model),
-            visible_line(words)
-        ));
+        let (model, words) = (visible_line(model), visible_line(words));
+        let _ = writeln!(out, "left aside: {model}: {words}");
     }
     out
 }

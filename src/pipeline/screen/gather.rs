@@ -358,11 +358,14 @@ impl<'a> Gathered<'a> {
     }
 }
 
+/// The digests of the questions of which a model's answers are looked at, by its name.
+type Wanted<'a> = dyn Fn(&str) -> BTreeSet<String> + Sync + 'a;
+
 /// Reads recordings, of which no more is kept than what is compared; `wanted` names the questions by their digests.
 fn read(
     round: &Round<'_>,
     directories: &BTreeMap<String, PathBuf>,
-    wanted: Option<&(dyn Fn(&str) -> BTreeSet<String> + Sync)>,
+    wanted: Option<&Wanted<'_>>,
 ) -> (BTreeMap<String, Answered>, Failures) {
     round.each_that_can(directories, |model, mut recording: Recording| {
         if let Some(wanted) = wanted {

@@ -78,7 +78,7 @@ pub fn screen(request: &ScreenRequest, watch: &dyn Watch) -> Result<Screening, P
     let opened = gather::open(request, listed, false, watch)?;
     let panels = |listed: &Listed| reading_panels(request, listed);
     let gathered = Gathered::new(request, opened, &panels)?;
-    Screener::new(request, &gathered, watch)?.screened()
+    Screener::new(request, &gathered, watch).screened()
 }
 
 /// The pairs of a house: every suspect that is none of its members.
@@ -127,21 +127,17 @@ struct Beside {
 }
 
 impl<'a> Screener<'a> {
-    fn new(
-        request: &'a ScreenRequest,
-        gathered: &'a Gathered<'a>,
-        watch: &'a dyn Watch,
-    ) -> Result<Self, PipelineError> {
+    fn new(request: &'a ScreenRequest, gathered: &'a Gathered<'a>, watch: &'a dyn Watch) -> Self {
         let of = |basis| {
             let read = validation::built_in(basis);
             (basis, read.map_err(|e| e.to_string()))
         };
-        Ok(Self {
+        Self {
             request,
             gathered,
             watch,
             validations: [Basis::Battery, Basis::OpenText].map(of),
-        })
+        }
     }
 
     fn screened(&self) -> Result<Screening, PipelineError> {
