@@ -89,6 +89,48 @@ fn screening(place: &Path) -> Value {
     serde_json::from_slice(&fs::read(place.join("out/screen.json")).unwrap()).unwrap()
 }
 
+/// Runs a row's command and holds the row against the report.
+fn same_as_full_case(place: &Path, row: &Value) {
+    let words = row["command"].as_array().unwrap();
+    let mut words: Vec<&str> = words.iter().map(|w| w.as_str().unwrap()).collect();
+    assert_eq!(words.remove(0), "parentage");
+    words.extend(["--json", "-q"]);
+    let report: Value = serde_json::from_str(&done(&run(place, &words))).unwrap();
+    assert_eq!(report["finding"], row["finding"], "{row}");
+    let near = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
+        // Sums in another order differ by rounding.
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * b.abs(),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    let pooled = &report["pooled"];
+    assert!(near(&row["p"], &pooled["t_p"]), "{row} {pooled}");
+    assert!(near(&row["t"], &pooled["t"]), "{row} {pooled}");
+    assert!(near(&row["log10_lr"], &report["log10_lr"]), "{row}");
+}
+
+/// Declares two houses among the imported models.
+fn write_lineage(place: &Path) {
+    let mut lineage = "schema = 1\nname = \"all\"\n".to_owned();
+    let mut entry = |id: &str, group: Option<&str>| {
+        write!(
+            lineage,
+            "[[model]]\nid = \"{id}\"\npath = \"imported/{id}\"\nkind = \"\"\n"
+        )
+        .unwrap();
+        if let Some(group) = group {
+            writeln!(lineage, "group = \"{group}\"").unwrap();
+        }
+    };
+    entry("teacher", Some("school"));
+    entry("stranger-0", Some("school"));
+    entry("rival", Some("rivals"));
+    entry("student", None);
+    for stranger in 1..12 {
+        entry(&format!("stranger-{stranger}"), None);
+    }
+    fs::write(place.join("lineage.toml"), lineage).unwrap();
+}
+
 #[test]
 fn a_directory_of_imported_answers_is_screened_and_a_row_gives_its_full_case() {
     let place = tempfile::tempdir().unwrap();
@@ -147,24 +189,7 @@ fn a_directory_of_imported_answers_is_screened_and_a_row_gives_its_full_case() {
     }
     // The commands of the first and the last row, as they stand there.
     for row in [&rows[0], &rows[25]] {
-        let words = row["command"].as_array().unwrap();
-        let mut words: Vec<&str> = words.iter().map(|w| w.as_str().unwrap()).collect();
-        assert_eq!(words.remove(0), "parentage");
-        words.extend(["--json", "-q"]);
-        let report: Value = serde_json::from_str(&done(&run(place, &words))).unwrap();
-        assert_eq!(report["finding"], row["finding"], "{row}");
-        let near = |a: &Value, b: &Value| match (a.as_f64(), b.as_f64()) {
-            // Sums in another order differ by rounding.
-            (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * b.abs(),
-            (a, b) => a.is_none() && b.is_none(),
-        };
-        assert!(
-            near(&row["p"], &report["pooled"]["t_p"]),
-            "{row} {}",
-            report["pooled"]
-        );
-        assert!(near(&row["t"], &report["pooled"]["t"]), "{row}");
-        assert!(near(&row["log10_lr"], &report["log10_lr"]), "{row}");
+        same_as_full_case(place, row);
     }
     // The same bytes come out again, on one thread as well.
     let before = fs::read(place.join("out/screen.json")).unwrap();
@@ -183,25 +208,7 @@ fn a_house_is_asked_about_as_one_and_a_plan_asks_nothing() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
     import(place);
-    let mut lineage = "schema = 1\nname = \"all\"\n".to_owned();
-    let mut entry = |id: &str, group: Option<&str>| {
-        write!(
-            lineage,
-            "[[model]]\nid = \"{id}\"\npath = \"imported/{id}\"\nkind = \"\"\n"
-        )
-        .unwrap();
-        if let Some(group) = group {
-            writeln!(lineage, "group = \"{group}\"").unwrap();
-        }
-    };
-    entry("teacher", Some("school"));
-    entry("stranger-0", Some("school"));
-    entry("rival", Some("rivals"));
-    entry("student", None);
-    for stranger in 1..12 {
-        entry(&format!("stranger-{stranger}"), None);
-    }
-    fs::write(place.join("lineage.toml"), lineage).unwrap();
+    write_lineage(place);
     let plan = [
         "screen",
         "--houses",
