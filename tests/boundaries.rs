@@ -86,6 +86,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
 
 /// What turns recordings into findings: a function of its arguments.
 const PURE: &[&str] = &[
+    "src/screening.rs",
     "src/marks",
     "src/measure",
     "src/weigh",
