@@ -15,7 +15,6 @@
 //! between models and would tell more than habits do; each window counts the same.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -26,12 +25,11 @@ use super::{Panel, centred};
 pub(super) const ONE_OF: f64 = 500.0;
 
 /// The inner products of every pair of members.
-pub(super) fn inner(panel: &Panel<'_>, counts: &Counts) -> Array2<f64> {
-    let of_panel = counts.of(&panel.probes);
+pub(super) fn inner(panel: &Panel<'_>) -> Array2<f64> {
     let members = panel.members.len();
     let mut total = Array2::zeros((members, members));
     for window in 0..super::words::WINDOWS.len() {
-        let inner = centred(&of_window(panel, window, &of_panel));
+        let inner = centred(&of_window(panel, window));
         let trace: f64 = inner.diag().sum();
         if trace > 0.0 {
             total += &(inner / trace);
@@ -41,27 +39,19 @@ pub(super) fn inner(panel: &Panel<'_>, counts: &Counts) -> Array2<f64> {
 }
 
 /// The same of one window, with the mean vector still in.
-fn of_window(panel: &Panel<'_>, window: usize, counts: &OfPrompts) -> Array2<f64> {
-    let counted: Vec<Arc<Shares>> = panel
+fn of_window(panel: &Panel<'_>, window: usize) -> Array2<f64> {
+    let counted: Vec<Shares> = panel
         .members
         .par_iter()
-        .map(|(name, answers)| {
-            let prompts = || panel.probes.iter().map(|p| &answers[*p]);
-            counts.get(name, window, || Shares::of(prompts(), window))
-        })
+        .map(|(_, answers)| Shares::of(panel.probes.iter().map(|p| &answers[*p]), window))
         .collect();
-    // In order of the features, and of the members within each.
-    let mut all: Vec<(u64, f64)> = counted.iter().flat_map(|c| &c.shares).copied().collect();
-    radsort::sort_by_key(&mut all, |(feature, _)| *feature);
-    let held = all.chunk_by(|a, b| a.0 == b.0);
-    let held = held.map(|run| {
-        (
-            run[0].0,
-            run.iter().fold(0.0, |sum, (_, share)| sum + share),
-        )
-    });
+    let mut held: BTreeMap<u64, f64> = BTreeMap::new();
+    for (feature, share) in counted.iter().flat_map(|c| &c.shares) {
+        *held.entry(*feature).or_default() += share;
+    }
     let least = panel.members.len() as f64 / ONE_OF;
     let kept: Vec<u64> = held
+        .into_iter()
         .filter(|(_, sum)| *sum >= least)
         .map(|(f, _)| f)
         .collect();
@@ -73,47 +63,7 @@ fn of_window(panel: &Panel<'_>, window: usize, counts: &OfPrompts) -> Array2<f64
     y.dot(&y.t())
 }
 
-/// The shares of models that were counted before, for the prompts that were asked for last: many panels of the same
-/// models have the same prompts.
-#[derive(Debug, Default)]
-pub(super) struct Counts(Mutex<Arc<OfPrompts>>);
-
-/// The shares of models over some prompts.
-#[derive(Debug, Default)]
-pub(super) struct OfPrompts {
-    prompts: Vec<String>,
-    by_model: Mutex<BTreeMap<(String, usize), Arc<Shares>>>,
-}
-
-impl Counts {
-    fn of(&self, prompts: &[&str]) -> Arc<OfPrompts> {
-        // Nobody who holds the lock can fail.
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.prompts != prompts {
-            *last = Arc::new(OfPrompts {
-                prompts: prompts.iter().map(|p| (*p).to_owned()).collect(),
-                by_model: Mutex::default(),
-            });
-        }
-        Arc::clone(&last)
-    }
-}
-
-impl OfPrompts {
-    fn get(&self, model: &str, window: usize, count: impl FnOnce() -> Shares) -> Arc<Shares> {
-        let known = || self.by_model.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (model.to_owned(), window);
-        let found = known().get(&key).cloned();
-        found.unwrap_or_else(|| {
-            let counted = Arc::new(count());
-            known().insert(key, Arc::clone(&counted));
-            counted
-        })
-    }
-}
-
 /// The shares of one model's answers that hold each feature.
-#[derive(Debug)]
 struct Shares {
     answers: f64,
     /// In the order of the features.
@@ -134,7 +84,7 @@ impl Shares {
             let features = samples.iter().flat_map(|s| &s.habits[window]);
             held.extend(features.map(|f| (*f, share)));
         }
-        radsort::sort_by_key(&mut held, |(feature, _)| *feature);
+        held.sort_by_key(|(feature, _)| *feature);
         let mut shares: Vec<(u64, f64)> = Vec::new();
         for (feature, share) in held {
             match shares.last_mut() {

@@ -89,41 +89,7 @@ fn centred(inner: &Array2<f64>) -> Array2<f64> {
 pub struct Written {
     models: BTreeMap<String, BTreeMap<String, Vec<Features>>>,
     /// What was worked out before: cases of a population have the same models in other roles.
-    known: Mutex<Known>,
-    /// What was counted of models before.
-    counts: habits::Counts,
-}
-
-/// Products that are kept: one takes some megabytes, and many suspects have one of their own.
-const MOST_KNOWN: usize = 48;
-
-/// The products that were asked for last.
-#[derive(Debug, Default)]
-struct Known {
-    /// How often something was asked for.
-    clock: u64,
-    /// By what they are of, with when they were last asked for.
-    products: BTreeMap<Asked, (u64, Arc<Products>)>,
-}
-
-impl Known {
-    fn get(&mut self, asked: &Asked) -> Option<Arc<Products>> {
-        self.clock += 1;
-        let found = self.products.get_mut(asked)?;
-        found.0 = self.clock;
-        Some(Arc::clone(&found.1))
-    }
-
-    fn put(&mut self, asked: Asked, products: Arc<Products>) {
-        if self.products.len() >= MOST_KNOWN {
-            let oldest = self.products.iter().min_by_key(|(_, (asked, _))| *asked);
-            if let Some(oldest) = oldest.map(|(asked, _)| asked.clone()) {
-                self.products.remove(&oldest);
-            }
-        }
-        self.clock += 1;
-        self.products.insert(asked, (self.clock, products));
-    }
+    known: Mutex<BTreeMap<Asked, Arc<Products>>>,
 }
 
 /// What [`Products`] are of: a measure, the models of a panel and its candidate parents, by name and in order.
@@ -158,13 +124,9 @@ impl Written {
             });
             (id.to_owned(), answers.collect())
         };
-        let mut models: BTreeMap<String, BTreeMap<String, Vec<Features>>> =
-            members.into_par_iter().map(read).collect();
-        forget_unshared(&mut models);
         Self {
-            models,
+            models: members.into_par_iter().map(read).collect(),
             known: Mutex::default(),
-            counts: habits::Counts::default(),
         }
     }
 
@@ -210,13 +172,13 @@ impl Written {
     fn products(&self, asked: Asked) -> Option<Arc<Products>> {
         // Nobody who holds the lock can fail.
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known().get(&asked);
+        let found = known().get(&asked).cloned();
         if found.is_some() {
             return found;
         }
         // The lock is not held meanwhile: what is worked out in parallel may want it.
         let products = Arc::new(self.worked_out(&asked)?);
-        known().put(asked, Arc::clone(&products));
+        known().insert(asked, Arc::clone(&products));
         Some(products)
     }
 
@@ -227,7 +189,7 @@ impl Written {
         }
         let panel = Panel::new(members);
         let (inner, by_prompt) = match measure {
-            Measure::Habits => (habits::inner(&panel, &self.counts), None),
+            Measure::Habits => (habits::inner(&panel), None),
             Measure::Phrases => {
                 let place = |name: &String| panel.members.iter().position(|(m, _)| m == name);
                 let columns: Vec<Option<usize>> = parents.iter().map(place).collect();
@@ -243,47 +205,6 @@ impl Written {
             by_prompt,
         })
     }
-}
-
-/// Drops the phrases that one model alone has at a prompt: in no panel of these models do they count
-/// ([`phrases::LEAST`]), and most phrases are such.
-fn forget_unshared(models: &mut BTreeMap<String, BTreeMap<String, Vec<Features>>>) {
-    let probes: BTreeSet<&String> = models.values().flat_map(BTreeMap::keys).collect();
-    let probes: Vec<&String> = probes.into_iter().collect();
-    let shared = |probe: &&String| -> (String, Vec<u64>) {
-        let mut held: Vec<u64> = Vec::new();
-        for answers in models.values() {
-            let Some(samples) = answers.get(*probe) else {
-                continue;
-            };
-            // A model's several answers count once.
-            let own = held.len();
-            for features in samples {
-                held.extend(&features.phrases);
-            }
-            if samples.len() > 1 {
-                let mut once = held.split_off(own);
-                radsort::sort(&mut once);
-                once.dedup();
-                held.extend(once);
-            }
-        }
-        radsort::sort(&mut held);
-        let several = held.chunk_by(|a, b| a == b);
-        let several = several.filter(|run| run.len() >= phrases::LEAST);
-        ((*probe).clone(), several.map(|run| run[0]).collect())
-    };
-    let shared: BTreeMap<String, Vec<u64>> = probes.par_iter().map(shared).collect();
-    models.par_iter_mut().for_each(|(_, answers)| {
-        for (probe, samples) in answers {
-            for features in samples {
-                features
-                    .phrases
-                    .retain(|p| shared[probe].binary_search(p).is_ok());
-                features.phrases.shrink_to_fit();
-            }
-        }
-    });
 }
 
 impl Products {
