@@ -171,23 +171,78 @@ pub fn weigh(
     gates: Gates,
     order: &[String],
 ) -> Case {
-    weigh_prepared(panel, prints, None, gates, order, &Rules::HERE)
+    weigh_as(panel, prints, Work::Whole, gates, order, &Rules::HERE)
 }
 
-/// The same with comparisons of the models that were worked out before, and then without the two-sample test of
-/// texts and the bets, which take longest and decide nothing.
-pub(crate) fn weigh_prepared(
+/// The finding of a case among many of the same models, by comparisons that were worked out before: everything that
+/// [`weigh`] lets decide, without the bets and what hangs on single controls where it does not matter.
+pub(crate) fn weigh_among_many(
     panel: &Panel,
     prints: &BTreeMap<String, Fingerprint>,
-    prepared: Option<&Prepared>,
+    prepared: &Prepared,
+    gates: Gates,
+) -> Case {
+    let work = Work::Finding(prepared);
+    weigh_as(panel, prints, work, gates, &[], &Rules::HERE)
+}
+
+/// The scores of a case of known descent, by comparisons that were worked out before: also without the two-sample test
+/// of texts, which takes longest and says nothing of descent.
+pub(crate) fn weigh_scores(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    prepared: &Prepared,
+    order: &[String],
+    rules: &Rules,
+) -> Case {
+    let work = Work::Scores(prepared);
+    weigh_as(panel, prints, work, Gates::default(), order, rules)
+}
+
+/// How much of a case is worked out, and from what.
+#[derive(Clone, Copy)]
+enum Work<'a> {
+    /// All of it, afresh.
+    Whole,
+    /// What decides, from comparisons at hand.
+    Finding(&'a Prepared),
+    /// The scores, from comparisons at hand.
+    Scores(&'a Prepared),
+}
+
+impl<'a> Work<'a> {
+    fn prepared(self) -> Option<&'a Prepared> {
+        match self {
+            Self::Whole => None,
+            Self::Finding(prepared) | Self::Scores(prepared) => Some(prepared),
+        }
+    }
+
+    /// Whether a person will read all of it.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::Whole)
+    }
+
+    /// Whether what stands beside the scores may decide.
+    fn decides(self) -> bool {
+        !matches!(self, Self::Scores(_))
+    }
+}
+
+fn weigh_as(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    work: Work<'_>,
     gates: Gates,
     order: &[String],
     rules: &Rules,
 ) -> Case {
+    let prepared = work.prepared();
     let (panel, tables, screened) = screen::screened(panel, prints, prepared, rules);
     let panel = &panel;
     let sides = Sides {
         prepared,
+        test_texts: work.decides(),
         ..Sides::new(panel, prints, rules)
     };
     let tables = tables.into_par_iter();
@@ -197,8 +252,8 @@ pub(crate) fn weigh_prepared(
     let (likeness, sequential) = rayon::join(
         || likeness(panel, prints, prepared),
         || {
-            let afresh = prepared.is_none();
-            afresh.then(|| sequential(&by_probe, order)).flatten()
+            let whole = work.is_whole();
+            whole.then(|| sequential(&by_probe, order)).flatten()
         },
     );
     let (matched_alternatives, mut doubtful_alternatives) = matched(panel, &likeness);
@@ -234,11 +289,11 @@ pub(crate) fn weigh_prepared(
         t.p < ladder.close_p(t.controls)
     });
     // What hangs on a control is told in every report; when many cases are scored, where it decides.
-    if prepared.is_none() || small {
+    if work.is_whole() || small {
         case.left_out = without::each(&sides, &case);
         case.evidence.worst_without_one = without::worst(&case.left_out);
     }
-    if prepared.is_none() {
+    if work.decides() {
         look_at_answers(&mut case, panel, prints, rules);
     }
     case.verdict = judge(&case.evidence, rules);
@@ -333,8 +388,8 @@ fn evidence(
             .iter()
             .filter_map(|c| divergence_of(&c.id))
             .min_by(f64::total_cmp),
-        texts: (sides.prepared.is_none() && only_text(protected))
-            .then(|| text_gate(panel, prints))
+        texts: (sides.test_texts && only_text(protected))
+            .then(|| text_gate(panel, prints, sides.prepared))
             .flatten(),
         weights: gates.weights,
         apart: apart(panel, measures),
@@ -380,9 +435,21 @@ fn only_text(print: Option<&Fingerprint>) -> bool {
 }
 
 /// The two-sample test of texts for the suspect, and for the controls that show what it can tell apart.
-fn text_gate(panel: &Panel, prints: &BTreeMap<String, Fingerprint>) -> Option<TextGate> {
+fn text_gate(
+    panel: &Panel,
+    prints: &BTreeMap<String, Fingerprint>,
+    prepared: Option<&Prepared>,
+) -> Option<TextGate> {
     let protected = prints.get(&panel.protected.model)?;
-    let test = |member: &Member| text_equality(prints.get(&member.model)?, protected);
+    let test = |member: &Member| {
+        let own = prints.get(&member.model)?;
+        let afresh = || text_equality(own, protected);
+        match prepared {
+            // Every suspect of a protected model has the same controls, more or less.
+            Some(prepared) => prepared.texts(&member.model, &panel.protected.model, afresh),
+            None => afresh(),
+        }
+    };
     let controls: Vec<TextEquality> = panel.controls.par_iter().filter_map(test).collect();
     Some(TextGate {
         suspect: test(&panel.suspect)?,
@@ -397,6 +464,8 @@ struct Sides<'a> {
     prints: &'a BTreeMap<String, Fingerprint>,
     rules: &'a Rules,
     prepared: Option<&'a Prepared>,
+    /// Whether the texts of models that give nothing else are tested for being one model's.
+    test_texts: bool,
     basis: Basis,
     rows: Vec<Side<'a>>,
     columns: Vec<Side<'a>>,
@@ -417,6 +486,7 @@ impl<'a> Sides<'a> {
             prints,
             rules,
             prepared: None,
+            test_texts: false,
             basis: match (
                 prints.get(&panel.protected.model),
                 prints.get(&panel.suspect.model),

@@ -68,6 +68,7 @@
 //! | caveat | one limit of a finding, with what was seen and what to do ([`report::caveat::Caveat`]) |
 //! | plan | what is settled before anything is asked, committed by its digest ([`bundle::Plan`]) |
 //! | bundle | a directory with everything by which others can draw the finding again ([`bundle::Bundle`]) |
+//! | screening | many suspects against many protected models, corrected for how many were looked at ([`screening::Screening`]) |
 //! | population | models of known descent on which the method is validated ([`population::Population`]) |
 
 pub mod adequacy;
@@ -99,6 +100,7 @@ pub mod reach;
 pub mod report;
 pub mod response;
 pub mod rules;
+pub mod screening;
 pub mod sentinel;
 pub mod sequential;
 pub mod serve;

@@ -15,13 +15,16 @@ mod lineage;
 mod matter;
 mod own_name;
 mod public;
+mod write;
 
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use lineage::{same_model, same_source};
+use lineage::same_model;
+
+pub(crate) use lineage::same_source;
 pub use own_name::own_name;
 
 pub use kinds::ControlKind;

@@ -76,6 +76,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &[
             "src/battery",
             "src/panel",
+            "src/pipeline/error.rs",
             "src/population",
             "src/marks/error.rs",
             "src/marks/templates.rs",
@@ -90,6 +91,7 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
 
 /// What turns recordings into findings: a function of its arguments.
 const PURE: &[&str] = &[
+    "src/screening.rs",
     "src/marks",
     "src/measure",
     "src/weigh",

@@ -654,6 +654,7 @@ fn help_says_what_each_command_does() {
     for command in [
         "",
         "compare",
+        "screen",
         "verify",
         "report",
         "seal",

@@ -11,9 +11,10 @@ use crate::battery::Tier;
 use crate::bundle::{NAMESPACE, Rendering};
 use crate::identity::AnswerFormat;
 use crate::panel::SizeClass;
-use crate::pipeline::ControlsFrom;
+use crate::pipeline::{ControlsFrom, MOST_CONTROLS, Protected};
 use crate::question::{Access, REPEATS, SAMPLES, SEED};
 use crate::report::pdf;
+use crate::screening::LEVEL;
 use crate::verdict::Finding;
 
 /// A parentage test for language models: was the suspect distilled from the protected model?
@@ -44,6 +45,7 @@ pub(super) struct Common {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Compare(Box<Compare>),
+    Screen(Box<Screening>),
     Verify(Verify),
     Report(Report),
     Seal(Seal),
@@ -197,7 +199,7 @@ pub(super) struct Engine {
 #[command(next_help_heading = "Endpoints")]
 pub(super) struct Hosted {
     /// End the run before it takes more requests than this; the same command goes on from there.
-    #[arg(long, value_name = "N")]
+    #[arg(long, visible_alias = "max-requests", value_name = "N")]
     pub(super) max_calls: Option<u64>,
     /// End the run before it takes more tokens than this, hidden ones included.
     #[arg(long, value_name = "N")]
@@ -290,6 +292,73 @@ pub(super) struct Compare {
     /// End with exit code 10 on these findings.
     #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding)]
     pub(super) fail_on: Vec<Finding>,
+}
+
+/// Screen many suspects against many protected models at once, corrected for how many pairs are looked at.
+///
+/// Collects what is missing, weighs every suspect against every protected model or house with all other models as
+/// controls, takes out of the controls what is found and fits the null again, until nothing more is found. Writes
+/// screen.html (a page that can be sorted), screen.csv and screen.json. Every row names the `parentage
+/// compare` command that makes the full case with the same figures. What was answered is kept: run the same command
+/// again to go on after an interruption. A model that cannot be used is named, and the others are weighed without it
+/// (docs/screening.md).
+///
+/// For example: parentage screen --houses --suspects lineage.toml --out screened
+///
+/// Exit codes: 0 done, whatever was found; 1 input or output failed; 2 usage; 3 a model did not answer to the end, run
+/// again; 4 a limit was reached, run again with a higher one; 7 no suspect or no protected model can be used; 130
+/// interrupted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Screening {
+    /// A model whose outputs may have been learned from, or house:NAME for all models of a group in a lineage file.
+    /// Repeat.
+    #[arg(long, value_name = "MODEL|house:NAME", num_args = 1.., required_unless_present = "houses", value_parser = protected)]
+    pub(super) protected: Vec<Protected>,
+    /// Ask about every group in the lineage files.
+    #[arg(long)]
+    pub(super) houses: bool,
+    /// The suspects: a lineage file (.toml), a directory of recordings or of imported answers, or a list of names, a
+    /// line each.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) suspects: PathBuf,
+    /// A lineage file of further controls, and of houses.
+    #[arg(long, value_name = "FILE")]
+    pub(super) controls: Option<PathBuf>,
+    /// The share of false ones among what is found that is put up with.
+    #[arg(long, value_name = "RATE", default_value_t = LEVEL, value_parser = level)]
+    pub(super) fdr: f64,
+    /// Controls of a protected model, at most; of more models some are drawn.
+    #[arg(long, value_name = "N", default_value_t = MOST_CONTROLS)]
+    pub(super) most_controls: usize,
+    /// Say what would be asked, and ask nothing.
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// With --plan: check endpoints that were not checked before, which takes twenty to fifty-five small requests each.
+    #[arg(long, requires = "plan")]
+    pub(super) check: bool,
+    #[command(flatten)]
+    pub(super) asking: Asking,
+    #[command(flatten)]
+    pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) hosted: Hosted,
+    /// Where recordings, controls and results go.
+    #[arg(long, value_name = "DIR", default_value = "parentage-out")]
+    pub(super) out: PathBuf,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap takes parsers that may fail")]
+fn protected(text: &str) -> Result<Protected, String> {
+    Ok(match text.strip_prefix("house:") {
+        Some(house) => Protected::House(house.to_owned()),
+        None => Protected::Model(text.to_owned()),
+    })
+}
+
+fn level(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok();
+    let rate = rate.filter(|rate| *rate > 0.0 && *rate < 1.0);
+    rate.ok_or_else(|| "a rate lies between 0 and 1".to_owned())
 }
 
 fn controls_from(text: &str) -> Result<ControlsFrom, String> {

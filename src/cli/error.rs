@@ -202,6 +202,8 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::OtherWeights { .. }
         | PipelineError::NoSuchWeights { .. }
         | PipelineError::AskedRecording { .. }
+        | PipelineError::NoSuspects { .. }
+        | PipelineError::NoHouse { .. }
         | PipelineError::NoSuchMember { .. } => 2,
         PipelineError::Import(error) => match error {
             ImportError::Read { .. }
@@ -221,7 +223,8 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         PipelineError::Open(error) => failure_code(error.kind),
         PipelineError::NoModel { .. }
         | PipelineError::Fetch { .. }
-        | PipelineError::PublicControls { .. } => 7,
+        | PipelineError::PublicControls { .. }
+        | PipelineError::NothingLeft { .. } => 7,
         PipelineError::Collect { source, .. } => match source {
             CollectError::Interrupted => 130,
             CollectError::Model(error) => failure_code(error.kind),
@@ -236,6 +239,9 @@ fn pipeline_code(error: &PipelineError) -> u8 {
         | PipelineError::Draft(_)
         | PipelineError::Render(_)
         | PipelineError::Encode(_)
+        | PipelineError::Suspects { .. }
+        | PipelineError::Declare(_)
+        | PipelineError::Table(_)
         | PipelineError::Write { .. } => 1,
     }
 }
@@ -281,6 +287,12 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         }
         PipelineError::Mixed { .. } => {
             "collect it again with the same --battery, --tier, --samples, --seed and posing; imported answers all in one go"
+        }
+        PipelineError::NoHouse { .. } => {
+            "give the models of a house one 'group', in the file of --suspects or --controls (models/README.md)"
+        }
+        PipelineError::NoSuspects { .. } => {
+            "name a lineage file, a directory of recordings, or a file with a model a line"
         }
         PipelineError::NoBattery { .. } => {
             "name the battery that the import wrote with --battery, or import all models in one go"

@@ -20,6 +20,7 @@ mod redact;
 mod report;
 mod schema;
 mod screen;
+mod screening;
 mod seal;
 mod serve;
 mod settle;
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
     let mut stdout = Screen::new(io::stdout().lock(), printed(&args));
     let result = match args.command {
         Command::Compare(compare) => compare::run(&compare, &args.common, &mut stdout),
+        Command::Screen(screening) => screening::run(&screening, &args.common, &mut stdout),
         Command::Verify(verify) => verify::run(&verify, &args.common, &mut stdout),
         Command::Report(report) => report::run(&report, &args.common, &mut stdout),
         Command::Seal(seal) => seal::run(&seal, &args.common, &mut stdout),

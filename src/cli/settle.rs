@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::{
     Asking, Collect, Compare, DeviceArg, Engine, EngineArg, Hosted, Import, Matter, Runner,
-    Validate,
+    Screening, Validate,
 };
 use crate::import::{Fields, Settings};
 use crate::model::Seed;
@@ -13,8 +13,8 @@ use crate::model::hosted::Limits;
 use crate::model::local::{DeviceChoice, EngineChoice, Options};
 use crate::panel::{self, Named};
 use crate::pipeline::{
-    self, CollectRequest, EndpointSettings, Given, ImportRequest, Request, ScoresFrom,
-    ValidateRequest,
+    self, CollectRequest, EndpointSettings, Given, ImportRequest, Protected, Request, ScoresFrom,
+    ScreenRequest, Suspects, ValidateRequest,
 };
 
 impl Compare {
@@ -49,6 +49,24 @@ impl Matter {
             client: self.client.clone(),
             operator: self.operator.clone(),
             instructions: self.instructions.clone(),
+        }
+    }
+}
+
+impl Screening {
+    pub(super) fn request(&self) -> ScreenRequest {
+        let every = self.houses.then_some(Protected::EveryHouse);
+        ScreenRequest {
+            protected: self.protected.iter().cloned().chain(every).collect(),
+            suspects: Suspects::At(self.suspects.clone()),
+            controls: self.controls.clone(),
+            given: Given::default(),
+            asking: self.asking.settled(),
+            engine: self.engine.settled(),
+            endpoints: self.hosted.settled(),
+            level: self.fdr,
+            most_controls: self.most_controls,
+            out: self.out.clone(),
         }
     }
 }

@@ -23,9 +23,7 @@ pub use affinity::{Affinity, Side, affinities, affinity};
 pub use contrast::{Contrast, Interaction, NoContrast, contrast};
 pub use prepared::Prepared;
 pub use scores::Scores;
-pub use synthetic::{
-    Gap, Synthetic, gaps_of_controls, gaps_without, scores_of, synthetic,
-};
+pub use synthetic::{Gap, Synthetic, gaps_of_controls, gaps_without, scores_of, synthetic};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

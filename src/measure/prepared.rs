@@ -4,6 +4,7 @@
 //! every model wrote is counted once and the panel decides what is usual.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
@@ -12,6 +13,7 @@ use super::affinity::pairwise;
 use super::equality::{Equality, equality, is_copy};
 use super::open_text::Written;
 use super::style::Manners;
+use super::text_equality::TextEquality;
 use super::{Affinity, Measure, Side};
 use crate::fingerprint::Fingerprint;
 use crate::rules::Screen;
@@ -26,6 +28,8 @@ pub struct Prepared {
     likeness: BTreeMap<(String, String), Option<Equality>>,
     /// Models that answer as another does, by both names, the first of them first.
     copies: BTreeSet<(String, String)>,
+    /// What the two-sample test of texts said of two models, by both names, where it was asked.
+    texts: Mutex<BTreeMap<(String, String), Option<TextEquality>>>,
 }
 
 impl Prepared {
@@ -59,7 +63,27 @@ impl Prepared {
             tables: pairwise(&rows, &columns, &|_, _| true),
             manners: Manners::new(&rows),
             written: Written::new(&rows),
+            texts: Mutex::default(),
         }
+    }
+
+    /// The two-sample test of two models' texts, by their names, made once.
+    pub(crate) fn texts(
+        &self,
+        a: &str,
+        b: &str,
+        test: impl FnOnce() -> Option<TextEquality>,
+    ) -> Option<TextEquality> {
+        // Nobody who holds the lock can fail.
+        let known = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = (a.to_owned(), b.to_owned());
+        let found = known().get(&names).copied();
+        found.unwrap_or_else(|| {
+            // The lock is not held meanwhile: the test takes long.
+            let made = test();
+            known().insert(names, made);
+            made
+        })
     }
 
     /// How alike a model's answers are to a parent's, by their names; `None` if they cannot be compared, or were

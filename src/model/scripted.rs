@@ -42,6 +42,8 @@ pub enum Kin {
     Parent,
     /// A model that learned from the parent's answers, and shares its data.
     Child,
+    /// Another that learned from the parent's answers, as much as the child.
+    Student(u32),
     /// A model of the parent's data that learned from nobody.
     Sibling(u32),
     /// A model of other data that learned from nobody.
@@ -49,11 +51,12 @@ pub enum Kin {
 }
 
 impl Kin {
-    /// The model's name: `parent`, `child`, `sibling-1`, `stranger-1`.
+    /// The model's name: `parent`, `child`, `student-1`, `sibling-1`, `stranger-1`.
     pub fn name(self) -> String {
         match self {
             Self::Parent => "parent".to_owned(),
             Self::Child => "child".to_owned(),
+            Self::Student(n) => format!("student-{n}"),
             Self::Sibling(n) => format!("sibling-{n}"),
             Self::Stranger(n) => format!("stranger-{n}"),
         }
@@ -65,7 +68,7 @@ impl Kin {
         let family = "data of the family".to_owned();
         let mut tastes = match self {
             Self::Parent | Self::Sibling(_) => vec![(family, 1.0), (own(self), 1.0)],
-            Self::Child => vec![
+            Self::Child | Self::Student(_) => vec![
                 (family, CHILD[0]),
                 (own(Self::Parent), CHILD[1]),
                 (own(self), CHILD[2]),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::kinds;
 
 /// The form of lineage files that this version reads.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 /// A lineage file beyond this size is refused.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -246,7 +246,7 @@ pub(super) fn same_model(a: &str, b: &str) -> bool {
 
 /// Whether two names stand for one model or for two revisions of one repository of the hub: another
 /// checkpoint of a model is no stranger to it.
-pub(super) fn same_source(a: &str, b: &str) -> bool {
+pub(crate) fn same_source(a: &str, b: &str) -> bool {
     let repository = |name: &'_ str| {
         let name = name.strip_prefix("hf:")?;
         let end = name.find('@').unwrap_or(name.len());

@@ -206,6 +206,41 @@ pub enum PipelineError {
         /// The ids of those that it has.
         members: Vec<String>,
     },
+    /// A list of suspects.
+    #[error("cannot read the suspects in '{}'", path.display())]
+    Suspects {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A list of suspects names none.
+    #[error("'{}' names no suspect", path.display())]
+    NoSuspects {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// No model is of the house that is asked about.
+    #[error("no lineage file has a model of house '{house}'")]
+    NoHouse {
+        /// The house; empty if all of them were asked about.
+        house: String,
+    },
+    /// All suspects, or all protected models, had to be left aside.
+    #[error("none of the {what} can be used; the first that was left aside is {first}")]
+    NothingLeft {
+        /// Suspects or protected models.
+        what: &'static str,
+        /// The first with the reason.
+        first: String,
+    },
+    /// What is declared cannot be written as a lineage file.
+    #[error("cannot write what is declared of the controls")]
+    Declare(#[source] toml::ser::Error),
+    /// The screening as a table.
+    #[error("cannot write the rows as a table")]
+    Table(#[source] csv::Error),
     /// Planted marks, or a test of them.
     #[error("cannot use the marks")]
     Marks(#[from] StoreError),

@@ -45,6 +45,7 @@ mod probe;
 mod public;
 mod request;
 mod round;
+mod screen;
 mod selection;
 mod suggest;
 mod target;
@@ -67,6 +68,10 @@ pub use plan::{Cost, Outlook, plan};
 pub use probe::probe;
 pub use public::{PublicModel, PublicModels};
 pub use request::{Asking, ControlsFrom, EndpointSettings, Engine, Request};
+pub use screen::{
+    MOST_CONTROLS, Protected, ScreenCost, ScreenOutlook, ScreenRequest, Suspects, plan_screen,
+    screen,
+};
 pub use selection::Selection;
 pub use validate::{ScoresFrom, ValidateRequest, validate};
 pub use watch::{Event, Stage, Unwatched, Watch};

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -16,19 +16,35 @@ use super::target::{self, Target};
 use super::watch::{Event, Stage, Watch};
 use super::weights::SMALL;
 use crate::battery::{BUILT_IN, Battery, Tier};
-use crate::collect::{self, Tally};
+use crate::collect::{self, CollectError, Tally};
 use crate::digest;
 use crate::estimate::Estimate;
-use crate::evidence::{self, BatteryMark, Header, Recording, Store};
+use crate::evidence::{self, BatteryMark, EvidenceError, Header, Recording, Store};
 use crate::fingerprint::Fingerprint;
 use crate::identity::plain_name;
 use crate::model::local::{LocalModel, Options, forecast};
-use crate::model::{Abilities, Model, Seed};
+use crate::model::{Abilities, Failure, Model, Seed};
 use crate::question::{Posing, Question};
 use crate::sentinel;
 
 /// A model with what it is asked.
 pub(super) type Job<'a> = (&'a Target, Vec<Question>);
+
+/// Models that could not be asked, with what went wrong, in the order in which it did.
+pub(super) type Failures = Vec<(String, PipelineError)>;
+
+/// Whether what kept one model from being asked keeps all: the user ended the work, a limit was reached, or nothing can
+/// be written.
+fn meets_all(error: &PipelineError) -> bool {
+    let PipelineError::Collect { source, .. } = error else {
+        return false;
+    };
+    match source {
+        CollectError::Interrupted => true,
+        CollectError::Model(error) => error.kind == Failure::Limit,
+        CollectError::Evidence(error) => matches!(error, EvidenceError::Write { .. }),
+    }
+}
 
 /// Everything that is the same for all models.
 pub(super) struct Round<'a> {
@@ -126,10 +142,41 @@ impl<'a> Round<'a> {
         jobs: &[Job<'_>],
         place: &(dyn Fn(&Header) -> PathBuf + Sync),
     ) -> Result<BTreeMap<String, PathBuf>, PipelineError> {
+        let (done, failed) = self.ask_until(stage, jobs, place, &|_| true);
+        match failed.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(done),
+        }
+    }
+
+    /// The same where a model that cannot be asked does not keep the others from it: it stands among the failures. What
+    /// would meet all of them ends the work.
+    pub(super) fn ask_each(
+        &self,
+        stage: Stage,
+        jobs: &[Job<'_>],
+        place: &(dyn Fn(&Header) -> PathBuf + Sync),
+    ) -> Result<(BTreeMap<String, PathBuf>, Failures), PipelineError> {
+        let (done, mut failed) = self.ask_until(stage, jobs, place, &meets_all);
+        match failed.iter().position(|(_, error)| meets_all(error)) {
+            Some(place) => Err(failed.swap_remove(place).1),
+            None => Ok((done, failed)),
+        }
+    }
+
+    /// Asks until a failure ends the work.
+    fn ask_until(
+        &self,
+        stage: Stage,
+        jobs: &[Job<'_>],
+        place: &(dyn Fn(&Header) -> PathBuf + Sync),
+        ends: &(dyn Fn(&PipelineError) -> bool + Sync),
+    ) -> (BTreeMap<String, PathBuf>, Failures) {
         let steps = jobs.iter().map(|(_, q)| q.len()).sum();
         self.watch.see(Event::Begun { stage, steps });
         let done = Mutex::new(BTreeMap::new());
-        let failed = Mutex::new(None);
+        let failed: Mutex<Failures> = Mutex::new(Vec::new());
+        let ended = AtomicBool::new(false);
         let next = AtomicUsize::new(0);
         // Endpoints wait for the network, not for a core: each has a thread of its own.
         let (remote, local): (Vec<&Job<'_>>, Vec<&Job<'_>>) = jobs
@@ -137,7 +184,7 @@ impl<'a> Round<'a> {
             .partition(|(target, _)| matches!(target, Target::Endpoint { .. }));
         let (workers, threads) = self.split(&local);
         let run = |(target, questions): &Job<'_>| {
-            if lock(&failed).is_some() {
+            if ended.load(Ordering::Relaxed) {
                 return;
             }
             match self.one(target, questions, place) {
@@ -145,7 +192,9 @@ impl<'a> Round<'a> {
                     lock(&done).insert(target.name().to_owned(), path);
                 }
                 Err(error) => {
-                    lock(&failed).get_or_insert(error);
+                    let ends = ends(&error);
+                    lock(&failed).push((target.name().to_owned(), error));
+                    ended.fetch_or(ends, Ordering::Relaxed);
                 }
             }
         };
@@ -169,15 +218,13 @@ impl<'a> Round<'a> {
             }
         });
         self.watch.see(Event::Ended);
-        match failed
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-        {
-            Some(error) => Err(error),
-            None => Ok(done
+        (
+            done.into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            failed
                 .into_inner()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)),
-        }
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     /// How many models at once, with how many threads each.
@@ -316,6 +363,37 @@ impl<'a> Round<'a> {
         self.each(directories, |recording| {
             Fingerprint::new(&recording, &self.battery)
         })
+    }
+
+    /// What is made of each recording that can be read, and what is wrong with the others.
+    pub(super) fn each_that_can<T: Send>(
+        &self,
+        directories: &BTreeMap<String, PathBuf>,
+        of: impl Fn(&str, Recording) -> T + Sync,
+    ) -> (BTreeMap<String, T>, Failures) {
+        self.watch.see(Event::Begun {
+            stage: Stage::Loading,
+            steps: directories.len(),
+        });
+        let digest = self.battery.digest();
+        let read: Vec<(String, Result<T, PipelineError>)> = directories
+            .par_iter()
+            .map(|(model, directory)| {
+                let recording = self.read_one(model, directory, &digest);
+                let made = recording.map(|recording| of(model, recording));
+                self.watch.see(Event::Advanced(1));
+                (model.clone(), made)
+            })
+            .collect();
+        self.watch.see(Event::Ended);
+        let (mut made, mut failed) = (BTreeMap::new(), Vec::new());
+        for (model, result) in read {
+            match result {
+                Ok(one) => drop(made.insert(model, one)),
+                Err(error) => failed.push((model, error)),
+            }
+        }
+        (made, failed)
     }
 
     fn read_one(

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{Case, LINEAGE_FILE, Part, PopulationError, Relation, SPLIT_FILE, Score, Thinning};
 use super::{score, text};
-use crate::case::{self, Gates};
+use crate::case;
 use crate::digest;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
@@ -178,14 +178,7 @@ impl Houses {
         prepared: &Prepared,
     ) -> Score {
         let panel = self.panel(case, thinning);
-        let weighed = case::weigh_prepared(
-            &panel,
-            fingerprints,
-            Some(prepared),
-            Gates::default(),
-            &[],
-            &Rules::HERE,
-        );
+        let weighed = case::weigh_scores(&panel, fingerprints, prepared, &[], &Rules::HERE);
         let probes = fingerprints.get(&case.suspect).map_or(0, |p| p.texts.len());
         score::Scored {
             case,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Part, Population, PopulationError, Relation, Thinning};
-use crate::case::{self, Gates};
+use crate::case;
 use crate::fingerprint::Fingerprint;
 use crate::identity::Served;
 use crate::measure::Prepared;
@@ -164,14 +164,7 @@ pub fn score(
     } = asked;
     let mut panel = population.panel(case, thinning);
     panel.suspect.model = asked_as(&case.suspect, served);
-    let weighed = case::weigh_prepared(
-        &panel,
-        fingerprints,
-        Some(prepared),
-        Gates::default(),
-        order,
-        &Rules::HERE,
-    );
+    let weighed = case::weigh_scores(&panel, fingerprints, prepared, order, &Rules::HERE);
     let scored = Scored {
         case,
         access: *access,

@@ -8,6 +8,7 @@ pub mod markdown;
 pub mod pdf;
 pub mod plot;
 mod render;
+pub mod screening;
 pub mod table;
 pub mod terminal;
 mod text;

@@ -79,7 +79,7 @@ fn rows<'a>(
 }
 
 /// A name that no spreadsheet takes for a formula: names come from outside.
-fn no_formula(name: &str) -> String {
+pub(super) fn no_formula(name: &str) -> String {
     if name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{name}")
     } else {

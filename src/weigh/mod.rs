@@ -26,6 +26,7 @@ mod spearman;
 mod standing;
 mod synthetic;
 mod two_way;
+mod yekutieli;
 
 pub use assignment::{Assignment, AssignmentError, max_weight_assignment};
 pub use betting::{Betting, p_from_e};
@@ -55,6 +56,7 @@ pub use spearman::{RankCorrelation, spearman};
 pub use standing::{Row, Standing, level_adjusted, pooled, standing};
 pub use synthetic::{Fitted, NoSynthetic, SyntheticFit, fitted, synthetic_fit};
 pub use two_way::{TwoWay, TwoWayError, fit_two_way};
+pub use yekutieli::yekutieli;
 
 /// The constants of this module that can move a finding, by name, for the rules that a plan commits to.
 pub fn constants() -> impl Iterator<Item = (&'static str, f64)> {
