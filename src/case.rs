@@ -21,16 +21,14 @@ use crate::measure::equality::{Equality, equality, is_copy};
 use crate::measure::open_text::nearness;
 use crate::measure::text_equality::{TextEquality, text_equality};
 use crate::measure::{
-    Affinity, Basis, Contrast, Gap, Interaction, Measure, NoContrast, Prepared, Scores, Scoring,
-    Side, Synthetic, affinities, contrast, gaps_of_controls, gaps_without, scores_of, synthetic,
+    Affinity, Basis, Contrast, Gap, Interaction, Measure, NoContrast, Prepared, Scores, Side,
+    Synthetic, affinities, contrast, gaps_of_controls, gaps_without, scores_of, synthetic,
 };
 use crate::panel::{Matching, Member, Panel};
 use crate::rules::{Condition, MIN_HOUSES, Rules};
 use crate::sequential::{Sequential, sequential};
 use crate::verdict::{Apart, Evidence, TextGate, Verdict, WeightEvidence, judge};
-use crate::weigh::{
-    Fitted, NoSynthetic, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing,
-};
+use crate::weigh::{Fitted, Null, Row, SingleCase, Standing, level_adjusted, pooled, standing};
 
 pub use family::FamilyAnswer;
 pub use marked::Marked;

@@ -9,7 +9,7 @@ use crate::battery::Battery;
 use crate::digest;
 use crate::evidence::{self, BatteryMark, Header, Recording};
 use crate::fingerprint::{AnswerCounts, Fingerprint};
-use crate::model::local::LocalModel;
+use crate::model::local::{LocalModel, Options};
 use crate::panel::Panel;
 use crate::passes::SecondPass;
 use crate::pipeline::endpoints::Endpoints;
@@ -57,7 +57,7 @@ pub(super) fn open<'a>(
                 model: model.clone(),
             });
         }
-        match opened(&mut resolver, model) {
+        match opened(&mut resolver, model, request.engine.options) {
             Ok(target) => drop(targets.insert(model.clone(), target)),
             Err(error) => aside.push(left(model, Why::Unusable, &error)),
         }
@@ -113,11 +113,15 @@ pub(super) fn open<'a>(
 }
 
 /// A model that can be used, as far as that can be seen without asking it.
-fn opened(resolver: &mut Resolver<'_>, model: &str) -> Result<Target, PipelineError> {
+fn opened(
+    resolver: &mut Resolver<'_>,
+    model: &str,
+    options: Options,
+) -> Result<Target, PipelineError> {
     let target = resolver.resolve(model)?;
     match &target {
         Target::Weights { name, path, .. } => {
-            LocalModel::abilities_of(name, path).map_err(PipelineError::Open)?;
+            LocalModel::abilities_of(name, path, options).map_err(PipelineError::Open)?;
         }
         Target::Recording { directory, .. } => drop(evidence::header(directory)?),
         Target::Endpoint { .. } | Target::Given { .. } => {}
