@@ -75,6 +75,8 @@ const ONLY_UNDER: &[(&[&str], &[&str])] = &[
         &["toml"],
         &[
             "src/battery",
+            "src/cli/config.rs",
+            "src/cli/init.rs",
             "src/panel",
             "src/pipeline/error.rs",
             "src/population",

@@ -264,7 +264,7 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         } => {
             return Some(format!("did you mean {meant}?"));
         }
-        PipelineError::NoModel { meant: None, .. } => {
+        PipelineError::NoModel { .. } => {
             "give a Hugging Face directory, a .gguf file, hf:org/name@revision, a recording's directory, an endpoint (openai/NAME, vllm/NAME, ...) or an id of the lineage file of --controls"
         }
         PipelineError::Fetch { source, .. } | PipelineError::PublicControls { source, .. } => {

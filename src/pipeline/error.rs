@@ -37,13 +37,16 @@ pub enum PipelineError {
     Open(#[source] ModelError),
     /// A name that means no model.
     #[error(
-        "'{model}' is no model: there is no such file or directory, and it is no endpoint's name"
+        "'{model}' is no model: it is no endpoint's name, and no file or directory can be read there"
     )]
     NoModel {
         /// The name.
         model: String,
         /// A name that may have been meant.
         meant: Option<String>,
+        /// Why nothing can be read there.
+        #[source]
+        source: std::io::Error,
     },
     /// A name that looks like an endpoint's.
     #[error("cannot use the endpoint's name")]

@@ -178,10 +178,11 @@ pub(super) fn on_disk(
         });
     }
     let path = PathBuf::from(path);
-    if !path.exists() {
+    if let Err(source) = path.metadata() {
         return Err(PipelineError::NoModel {
             model: name.to_owned(),
             meant: meant(name),
+            source,
         });
     }
     Ok(Target::weights(name, path))

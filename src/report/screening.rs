@@ -17,6 +17,11 @@ use crate::screening::{Aside, Row, Screening};
 /// Sorts the page's table. The page runs this and nothing else: its policy names the script's digest.
 const SCRIPT: &str = include_str!("templates/sort.js");
 
+/// The script as it stands in the page: a template loses its last line feed.
+fn run() -> &'static str {
+    SCRIPT.strip_suffix('\n').unwrap_or(SCRIPT)
+}
+
 /// The page and its parts.
 const TEMPLATES: &[(&str, &str)] = &[
     ("screening.html", include_str!("templates/screening.html")),
@@ -56,7 +61,7 @@ pub fn page(screening: &Screening) -> Result<String, RenderError> {
         s: screening,
         rows: rows.collect(),
         found: screening.rows.iter().filter(|r| r.found).count(),
-        script: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(SCRIPT))),
+        script: format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(run()))),
     };
     fill(&facts, TEMPLATES)
 }
@@ -253,13 +258,14 @@ mod tests {
         }
         // The one script is the one that the policy names.
         assert_eq!(page.matches("<script>").count(), 1);
-        let digest = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
+        let digest = BASE64_STANDARD.encode(Sha256::digest(run()));
         assert!(
             page.contains(&format!("script-src 'sha256-{digest}'")),
             "{page}"
         );
         let script = page.split("<script>").nth(1).unwrap();
-        assert!(script.starts_with(SCRIPT) && script[SCRIPT.len()..].starts_with("</script>"));
+        assert!(script.starts_with(run()) && script[run().len()..].starts_with("</script>"));
+        assert!(page.contains("table class=\"sorted\"") && run().contains("table.sorted"));
     }
 
     #[test]

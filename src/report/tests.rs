@@ -370,7 +370,9 @@ fn every_form_shows_the_nearest_innocent_explanation() {
     for (form, text) in &forms(&report)[..3] {
         assert!(text.contains("Nearest innocent explanation"), "{form}");
         assert!(
-            text.contains(&heaviest.id) && text.contains(&gap) && text.contains(&ratio[..5]),
+            text.contains(&heaviest.id)
+                && text.contains(&gap)
+                && (*form == "terminal" || text.contains(&ratio)),
             "{form}: {gap} {ratio}"
         );
     }
@@ -537,7 +539,9 @@ fn hostile_names_and_answers_stay_text() {
     // Once as the finding's ladder and the like, and never broken by an answer.
     assert_eq!(html.matches("</main>").count(), 1);
     let back: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(back["suspect"]["name"], attack);
+    // Of what lies on disk the last part of its place is told.
+    let (_, last) = attack.rsplit_once('/').unwrap();
+    assert_eq!(back["suspect"]["name"], last);
 }
 
 #[test]

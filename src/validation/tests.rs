@@ -397,6 +397,7 @@ mod of_a_case {
         Case {
             evidence: Evidence {
                 controls: controls.len(),
+                matched_alternatives: 1,
                 pooled: Some(Standing::new(score, controls)),
                 ..empty.evidence.clone()
             },

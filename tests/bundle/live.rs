@@ -327,7 +327,7 @@ fn a_recording_that_lacks_answers_is_told_of_and_most_are_too_many() {
     let report: Value = serde_json::from_slice(&report).unwrap();
     let controls = report["controls"].as_array().unwrap();
     let of = |name: &str| controls.iter().find(|c| c["name"] == name).unwrap();
-    let (whole, part) = (of("models/family/kjv-1"), of(&control));
+    let (whole, part) = (of("kjv-1"), of("control"));
     let caveats = report["caveats"].as_array().unwrap();
     let caveat = caveats.iter().find(|c| c["code"] == "incomplete_recording");
     let words = caveat.unwrap()["text"].as_str().unwrap();
