@@ -339,7 +339,7 @@ fn a_plan_asks_nothing() {
     let outlook = plan_screen(&request, false, &Unwatched).unwrap();
     assert_eq!(
         (outlook.models, outlook.pairs, outlook.requests),
-        (20, 36, 0)
+        (20, 51, 0)
     );
     assert!(!out.path().join("recordings").exists());
 }
