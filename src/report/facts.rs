@@ -241,9 +241,7 @@ impl Report {
         };
         let evidence = &case.evidence;
         let ratio = sources.ratio.clone();
-        let members = panel.members().into_iter();
-        let recordings = members.filter_map(|member| sources.recordings.get(&member.model));
-        let dates = DatesFacts::all(recordings.map(|r| DatesFacts::of(&r.entries)));
+        let dates = dates(panel, sources.recordings);
         Self {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -278,11 +276,7 @@ impl Report {
                 .as_ref()
                 .map_or_else(|_| Vec::new(), |r| curves::curves(r, case.basis)),
             caveats: limits(&sources),
-            question: if panel.family.is_empty() {
-                QUESTION
-            } else {
-                GROUP_QUESTION
-            },
+            question: question(panel),
             matter: sources.matter.clone(),
             ladder: propositions::ladder(case.verdict.finding),
             least_favourable: propositions::least_favourable(case),
@@ -311,6 +305,22 @@ impl Report {
             examples: sources.details.examples,
             ratio: ratio.ok(),
         }
+    }
+}
+
+/// When the answers of a panel were written down.
+fn dates(panel: &Panel, recordings: &BTreeMap<String, Recording>) -> DatesFacts {
+    let members = panel.members().into_iter();
+    let recordings = members.filter_map(|member| recordings.get(&member.model));
+    DatesFacts::all(recordings.map(|recording| DatesFacts::of(&recording.entries)))
+}
+
+/// The question that a comparison answers.
+fn question(panel: &Panel) -> &'static str {
+    if panel.family.is_empty() {
+        QUESTION
+    } else {
+        GROUP_QUESTION
     }
 }
 
