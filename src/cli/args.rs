@@ -71,7 +71,7 @@ pub(super) enum Command {
     ///
     /// Nothing is sent to anybody: of servers it is tried whether they accept a connection. Settings of all commands may
     /// stand in parentage.toml in the working directory, or in the file that PARENTAGE_CONFIG names: a table a command, a
-    /// key a long flag ([compare] samples = 16). Flags go before the environment, and that before the file.
+    /// key a long flag (docs/settings.md). Flags go before the environment, and that before the file.
     Doctor,
     Completions(Completions),
     Man(Man),
