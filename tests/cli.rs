@@ -119,6 +119,14 @@ fn a_student_is_found_and_the_report_is_whole() {
     assert!(shown.contains("Likelihood ratio: log10 LR +"));
     assert!(!shown.contains('\u{1b}') && !text(&output.stderr).contains('\u{1b}'));
     let report = report.unwrap();
+    // Its answers are dated, each of them.
+    assert!(
+        report["dates"]["written"]["from"].is_number(),
+        "{}",
+        report["dates"]
+    );
+    assert_eq!(report["dates"]["undated"], 0);
+    assert!(report["dated"].as_str().unwrap().contains("GMT"));
     for field in [
         "schema",
         "finding",

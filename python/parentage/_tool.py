@@ -43,6 +43,18 @@ def binary() -> str:
     return found
 
 
+def _words(said: str) -> str:
+    """An error that the tool told as JSON, its last line, in words; other text stays."""
+    head, _, last = said.rpartition("\n")
+    try:
+        error = json.loads(last)
+        lines = [error["error"], *(f"because: {cause}" for cause in error["because"])]
+        lines += [f"hint: {error['hint']}"] if error["hint"] else []
+    except (ValueError, KeyError, TypeError):
+        return said
+    return "\n".join([head, *lines] if head else lines)
+
+
 def run(*words: Any, accept: Iterable[int] = (0,)) -> str:
     """Runs the tool with these words and gives what it printed; its progress goes to standard error as usual.
 
@@ -53,7 +65,7 @@ def run(*words: Any, accept: Iterable[int] = (0,)) -> str:
     )
     said = done.stderr.decode("utf-8", "replace")
     if done.returncode not in set(accept):
-        raise ParentageError(done.returncode, said.strip())
+        raise ParentageError(done.returncode, _words(said.strip()))
     sys.stderr.write(said)
     return done.stdout.decode("utf-8")
 

@@ -15,7 +15,7 @@ use super::{Event, bag};
 use crate::battery::{Ask, Battery};
 use crate::digest;
 use crate::evidence::{
-    ANSWERS_FILE, EvidenceError, HEADER_FILE, Header, Lent, Scan, parse_header, scan_lines,
+    ANSWERS_FILE, Dates, EvidenceError, HEADER_FILE, Header, Lent, Scan, parse_header, scan_lines,
 };
 use crate::fingerprint::{Fingerprint, Taking};
 use crate::question::{Posing, Prompt, Question, Request, pose};
@@ -31,6 +31,7 @@ pub(super) struct Passed {
     pub(super) answers: u64,
     pub(super) head: String,
     pub(super) print: Fingerprint,
+    pub(super) dates: Dates,
     /// Keys of the questions asked.
     pub(super) asked: Keys,
     /// Length of the answers' file.
@@ -143,7 +144,7 @@ pub(super) fn pass(
     let mut reader = BufReader::with_capacity(BUFFER, hashing);
     let mut marked = Marked::new(name, &mark, marks);
     let (mut asked, beside) = (Keys::default(), Beside::new(battery, header.posing));
-    let mut sentinels = Watch::default();
+    let (mut sentinels, mut dates) = (Watch::default(), Dates::default());
     let mut taking = Taking::new(battery, usize::MAX);
     let scanned = scan_lines::<Lent>(&mut reader, &path, &mark, &mut |entry| {
         marked.see(entry.n, entry.previous.as_ref());
@@ -153,6 +154,7 @@ pub(super) fn pass(
             asked.beside.push(key);
         }
         sentinels.see(&entry);
+        dates.take(&entry);
         taking.take(&entry);
     });
     // What a broken chain left unread is part of the file all the same.
@@ -182,6 +184,7 @@ pub(super) fn pass(
         answers,
         head,
         print,
+        dates,
         asked,
         bytes: hashing.bytes,
         digests: [

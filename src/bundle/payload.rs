@@ -356,6 +356,7 @@ fn by_model(
         let recording = Recording {
             header: found.header.clone(),
             entries: Vec::new(),
+            dates: found.dates,
             head: found.head.clone(),
         };
         recordings.insert(model.clone(), recording);

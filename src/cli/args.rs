@@ -444,7 +444,7 @@ pub(super) struct Report {
     /// Directory of the bundle.
     #[arg(value_name = "BUNDLE")]
     pub(super) bundle: PathBuf,
-    /// The form: json, terminal, html, md, brief (two pages of HTML), csv (a row a model and measure) or, where the tool
+    /// The form: json, terminal, html, md, brief (the first page, and one of reasons and limits, as HTML), csv (a row a model and measure) or, where the tool
     /// was built with the feature pdf, pdf.
     #[arg(long, value_name = "FORM", default_value = "terminal", value_parser = format)]
     pub(super) format: Format,

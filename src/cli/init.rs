@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::Init;
-use super::config::FILE as SETTINGS_FILE;
+use super::config::{FILE as SETTINGS_FILE, VARIABLE};
 use super::error::CliError;
 use super::write_whole;
 use crate::panel::own_name;
@@ -43,8 +43,15 @@ pub(super) fn run(args: &Init, stdout: &mut dyn Write) -> Result<ExitCode, CliEr
     fs::create_dir_all(&args.out).map_err(PipelineError::writing(&args.out))?;
     write_whole(&panel, lineage(args).as_bytes())?;
     write_whole(&settings, config(args, &panel).as_bytes())?;
+    // Names of models mean what they mean here, so the settings are used from here.
+    let by =
+        if settings == Path::new(SETTINGS_FILE) || settings == Path::new(".").join(SETTINGS_FILE) {
+            String::new()
+        } else {
+            format!("{VARIABLE}={} ", settings.display())
+        };
     let text = format!(
-        "Wrote {} and {}.\nDeclare in the first what you know of the models. Then, in that directory:\n  parentage plan\n  parentage compare\n",
+        "Wrote {} and {}.\nDeclare in the first what you know of the models. Then, from this directory:\n  {by}parentage plan\n  {by}parentage compare\n",
         panel.display(),
         settings.display()
     );
@@ -93,11 +100,7 @@ fn config(args: &Init, panel: &Path) -> String {
          [plan]\nprotected = {protected}\nsuspect = {suspect}\ncontrols = [{panel}]\n",
         protected = quoted(&args.protected),
         suspect = quoted(&args.suspect),
-        panel = quoted(
-            &panel
-                .file_name()
-                .map_or_else(String::new, |n| n.display().to_string())
-        ),
+        panel = quoted(&panel.display().to_string()),
     )
 }
 

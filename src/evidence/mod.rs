@@ -34,7 +34,7 @@ use crate::question::{Posing, Question};
 use crate::response::{Exchange, Response};
 
 pub(crate) use lent::{Lent, Owned, Texts};
-pub use moment::{Moment, Span};
+pub use moment::{Dates, Moment, Span};
 pub(crate) use reader::{Scan, entries, glance, parse_header, scan_lines};
 pub use reader::{header, is_recording, read};
 pub use store::{Store, put};
@@ -114,8 +114,10 @@ pub struct Entry<S = String> {
 pub struct Recording {
     /// Who, what and how.
     pub header: Header,
-    /// The answers in the order in which they came.
+    /// The answers in the order in which they came; a check of a bundle does not hold them.
     pub entries: Vec<Entry>,
+    /// When they were written down.
+    pub dates: Dates,
     /// SHA-256 of the last line: it stands for the whole recording.
     pub head: String,
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Entry;
+
 /// A moment: whole seconds since 1970-01-01 00:00:00 UTC.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -75,6 +77,53 @@ impl fmt::Display for Span {
             return write!(f, "on {}", self.from);
         }
         write!(f, "from {} to {}", self.from, self.to)
+    }
+}
+
+/// When the answers of a recording were written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dates {
+    /// From the first to the last that has a date, by the clock of the machine that asked.
+    pub written: Option<Span>,
+    /// The dates that servers put on their replies.
+    pub server: Option<Span>,
+    /// Answers without a date.
+    pub undated: usize,
+}
+
+impl Dates {
+    /// Those of some entries.
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut dates = Self::default();
+        entries.iter().for_each(|entry| dates.take(entry));
+        dates
+    }
+
+    /// Takes an entry in.
+    pub(crate) fn take<S>(&mut self, entry: &Entry<S>) {
+        self.written = cover(self.written, Span::of(entry.at));
+        self.undated += usize::from(entry.at.is_none());
+        let calls = entry.exchange.iter().flat_map(|exchange| &exchange.calls);
+        let replies = calls.filter_map(|call| Moment::from_http_date(call.headers.get("date")?));
+        self.server = cover(self.server, Span::of(replies));
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self {
+            written: cover(self.written, other.written),
+            server: cover(self.server, other.server),
+            undated: self.undated + other.undated,
+        }
+    }
+}
+
+/// What covers both, of those that there are.
+fn cover(a: Option<Span>, b: Option<Span>) -> Option<Span> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.join(b)),
+        (a, b) => a.or(b),
     }
 }
 

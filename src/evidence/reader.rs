@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{
-    ANSWERS_FILE, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Owned, Recording, Texts,
+    ANSWERS_FILE, Dates, Entry, EvidenceError, FORMAT, HEADER_FILE, Header, Owned, Recording, Texts,
 };
 use crate::digest;
 
@@ -34,6 +34,7 @@ pub fn read(directory: &Path) -> Result<Recording, EvidenceError> {
     once(&entries, directory)?;
     Ok(Recording {
         header,
+        dates: Dates::of(&entries),
         entries,
         head: scan.head,
     })

@@ -28,7 +28,7 @@ use crate::adequacy::Adequacy;
 use crate::battery::Battery;
 use crate::case::Case;
 use crate::detail::{AffinityTable, Details, Example, FamilyEffect, Tree};
-use crate::evidence::{BatteryMark, Recording};
+use crate::evidence::{BatteryMark, Dates, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::measure::Basis;
 use crate::measure::equality::Equality;
@@ -312,7 +312,8 @@ impl Report {
 fn dates(panel: &Panel, recordings: &BTreeMap<String, Recording>) -> DatesFacts {
     let members = panel.members().into_iter();
     let recordings = members.filter_map(|member| recordings.get(&member.model));
-    DatesFacts::all(recordings.map(|recording| DatesFacts::of(&recording.entries)))
+    let dates = recordings.map(|recording| recording.dates);
+    DatesFacts::new(dates.fold(Dates::default(), Dates::join))
 }
 
 /// The question that a comparison answers.

@@ -51,7 +51,7 @@ pub(crate) fn fill(
     render(facts, templates, &FORM, Value::UNDEFINED)
 }
 
-/// Renders the first page with the reasons, what is known of the method, and how to check it: two pages in print.
+/// Renders the first page with the reasons, what is known of the method, and how to check it: two or three pages in print.
 ///
 /// # Errors
 ///

@@ -13,7 +13,7 @@ use crate::adequacy::adequacy;
 use crate::battery::{Battery, Tier};
 use crate::case::{Case, Gates, weigh};
 use crate::detail::describe;
-use crate::evidence::{BatteryMark, Entry, Header, Recording};
+use crate::evidence::{BatteryMark, Dates, Entry, Header, Recording};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{ModelIdentity, Source};
 use crate::model::Seed;
@@ -151,8 +151,10 @@ impl World {
             exchange: None,
             at: None,
         });
+        let entries: Vec<Entry> = entries.collect();
         Recording {
-            entries: entries.collect(),
+            dates: Dates::of(&entries),
+            entries,
             head: "ab".repeat(32),
             header: Header {
                 format: 1,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::evidence::{Entry, Moment, Span};
+use crate::evidence::{Dates, Span};
 
 /// The dates of some answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -19,40 +19,14 @@ pub struct DatesFacts {
 }
 
 impl DatesFacts {
-    /// Those of a recording.
-    pub(super) fn of(entries: &[Entry]) -> Self {
-        let replies = entries.iter().filter_map(|e| e.exchange.as_ref());
-        let dates = replies
-            .flat_map(|exchange| &exchange.calls)
-            .filter_map(|call| Moment::from_http_date(call.headers.get("date")?));
-        let written = Span::of(entries.iter().filter_map(|e| e.at));
+    /// Those of a recording, or of several.
+    pub(super) fn new(dates: Dates) -> Self {
         Self {
-            written,
-            server: Span::of(dates),
-            undated: entries.iter().filter(|e| e.at.is_none()).count(),
-            in_words: written.map(|span| span.to_string()),
+            written: dates.written,
+            server: dates.server,
+            undated: dates.undated,
+            in_words: dates.written.map(|span| span.to_string()),
         }
-    }
-
-    /// Those of both.
-    fn join(self, other: &Self) -> Self {
-        let both = |a: Option<Span>, b: Option<Span>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.join(b)),
-            (a, b) => a.or(b),
-        };
-        let written = both(self.written, other.written);
-        Self {
-            written,
-            in_words: written.map(|span| span.to_string()),
-            server: both(self.server, other.server),
-            undated: self.undated + other.undated,
-        }
-    }
-
-    /// Those of all recordings.
-    pub(super) fn all(each: impl IntoIterator<Item = Self>) -> Self {
-        let none = Self::default();
-        each.into_iter().fold(none, |all, one| all.join(&one))
     }
 
     /// In a sentence.
@@ -80,6 +54,7 @@ impl DatesFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Moment;
 
     fn span(from: u64, to: u64) -> Option<Span> {
         Span::of([Moment(from), Moment(to)])
@@ -87,22 +62,22 @@ mod tests {
 
     #[test]
     fn the_sentence_says_what_is_known() {
-        let none = DatesFacts {
+        let none = Dates {
             undated: 3,
-            ..DatesFacts::default()
+            ..Dates::default()
         };
-        assert!(none.sentence().contains("do not say when"));
-        let some = DatesFacts {
+        assert!(DatesFacts::new(none).sentence().contains("do not say when"));
+        let some = Dates {
             written: span(0, 60),
             server: span(2, 2),
-            ..DatesFacts::default()
+            undated: 0,
         };
         assert_eq!(
-            some.sentence(),
+            DatesFacts::new(some).sentence(),
             "The answers were written down from Thu, 01 Jan 1970 00:00:00 GMT to Thu, 01 Jan 1970 00:01:00 GMT, by \
              the clock of the machine that asked; the servers date their replies on Thu, 01 Jan 1970 00:00:02 GMT."
         );
-        let both = DatesFacts::all([none, some]);
+        let both = DatesFacts::new(none.join(some));
         assert_eq!((both.written, both.undated), (span(0, 60), 3));
         assert!(both.sentence().contains("(3 have no date)"));
     }

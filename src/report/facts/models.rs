@@ -62,6 +62,6 @@ pub(super) fn model(
         recording: recording.head.clone(),
         divergence: divergence.map(|(_, e)| e.divergence),
         answers,
-        dates: DatesFacts::of(&recording.entries),
+        dates: DatesFacts::new(recording.dates),
     }
 }

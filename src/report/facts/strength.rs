@@ -22,7 +22,10 @@ pub(super) fn strength(
                 capitalised(&ratio.sentence),
                 qualified(ratio)
             ));
-            sentences.extend(tried(case, ratio));
+            // What was tried says nothing of a case that is unlike all of it.
+            if ratio.outside.is_empty() {
+                sentences.extend(tried(case, ratio));
+            }
         }
     }
     if !says_descent(case.verdict.finding) {
