@@ -95,7 +95,9 @@ impl Dates {
     /// Those of some entries.
     pub fn of(entries: &[Entry]) -> Self {
         let mut dates = Self::default();
-        entries.iter().for_each(|entry| dates.take(entry));
+        for entry in entries {
+            dates.take(entry);
+        }
         dates
     }
 
