@@ -856,4 +856,8 @@ fn settings_stand_in_a_file() {
     let run = doctor().output().unwrap();
     let found: Value = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(found["settings"], file.to_str().unwrap());
+    // Nothing in the file keeps it from being told.
+    fs::write(&file, "json = true\nquiet = true\n").unwrap();
+    let run = doctor().assert().success();
+    run.stderr(predicate::str::contains("settings are taken from"));
 }

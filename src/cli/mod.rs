@@ -87,6 +87,16 @@ pub fn main() -> ExitCode {
         Err(Unusable::Settings(error)) => return ended(&error.into(), false),
     };
     settle_threads();
+    if let Some(settings) = &settings {
+        // A directory that somebody else packed may hold a file of settings: no flag, and nothing in it, silences this.
+        let mut stderr = Screen::new(io::stderr().lock(), Kind::Text);
+        // Nothing is left to be done when standard error is closed.
+        let _ = writeln!(
+            stderr,
+            "settings are taken from {}",
+            settings.path().display()
+        );
+    }
     panic::set_hook(Box::new(|info| {
         // Nothing is left to be done when standard error is closed.
         let _ = tell_panic(info, &mut Screen::new(io::stderr().lock(), Kind::Text));

@@ -43,7 +43,7 @@ pub use request::{MOST_CONTROLS, Protected, ScreenRequest, Suspects};
 const MOST_ROUNDS: usize = 8;
 
 impl Screening {
-    /// Writes `screen.json`, `screen.csv` and `screen.html` into a directory, and `screen.parquet` where that is built in.
+    /// Writes `screen.json`, `screen.csv` and `screen.html` into a directory.
     ///
     /// # Errors
     ///
